@@ -1,0 +1,1 @@
+//! Signs provider calls; verifies callers. Keys and the time are arguments.

@@ -1,0 +1,1 @@
+//! Turns resources into a snapshot and notes. Total and pure.

@@ -1,0 +1,1 @@
+//! One request, seven stages: receive, admit, route, reserve, attempt, reply, settle.

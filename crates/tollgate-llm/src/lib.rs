@@ -1,0 +1,24 @@
+//! One LLM call, without a socket: what the request asks for, what goes to the provider, what comes back.
+//!
+//! ```text
+//! client bytes ─▶ inspect ─▶ Inspected ─▶ prepare(Call) ─▶ Prepared ─▶ provider
+//! client bytes ◀─────────── Reply::{head, push, finish, break_off} ◀── provider bytes
+//! ```
+//!
+//! Same-dialect traffic is scanned and patched in place; it never becomes a document. Translated traffic goes
+//! through [`translate`]: `dialect/` (what clients speak) and `provider/` (what backends speak) meet in `turn`.
+
+mod call;
+mod fault;
+mod inspect;
+mod reply;
+mod target;
+pub mod translate;
+
+pub use self::{
+    call::{Call, Prepared, prepare},
+    fault::{BadRequest, Fault, Untranslatable},
+    inspect::{Delivery, Inspected, inspect},
+    reply::{Head, Output, Reply},
+    target::{BodyEdit, BodyMutation, Target},
+};

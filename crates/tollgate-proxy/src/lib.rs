@@ -1,0 +1,1 @@
+//! The native host: tollgate-core over tollgate-net.

@@ -1,0 +1,1 @@
+//! What users write: every Kubernetes kind Tollgate reads, typed, with positions and unknown fields reported.

@@ -1,0 +1,1 @@
+//! LLM providers to rehearse against: dialects, usage, delays and errors on demand.

@@ -1,0 +1,1 @@
+//! What requests read: immutable tables and compiled matchers.

@@ -1,0 +1,1 @@
+//! Metrics, access log and spans. Its input is the settled request.

@@ -1,0 +1,21 @@
+//! The words every other crate speaks: ids, units, secrets, API schemas, usage and diagnostics.
+//!
+//! Nothing here decides anything, and nothing here reads a clock, a file or the environment.
+
+mod diagnostic;
+mod endpoint;
+mod ids;
+mod schema;
+mod secret;
+mod units;
+mod usage;
+
+pub use self::{
+    diagnostic::{Diagnostic, Diagnostics, ObjectRef, Severity, Span},
+    endpoint::{Dialect, Endpoint},
+    ids::{BackendId, ListenerId, ModelId, RouteId, RuleId},
+    schema::{ApiSchema, UnknownSchema},
+    secret::Secret,
+    units::{MicroDollars, Tokens},
+    usage::Usage,
+};

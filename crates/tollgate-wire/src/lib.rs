@@ -1,0 +1,1 @@
+//! Bytes of provider APIs: JSON scanning, SSE framing, content encodings, serde structs. No decisions.
