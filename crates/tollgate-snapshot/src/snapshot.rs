@@ -1,0 +1,115 @@
+use std::sync::Arc;
+
+use tollgate_types::{Dialect, Endpoint};
+
+use crate::{Backend, Cost, Port, Rule};
+
+/// Everything one request may read. Requests hold it by `Arc` from their first byte to their last.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    /// What to listen on, ascending by number.
+    pub ports: Vec<Port>,
+    /// Every backend that a rule can reach, at its own [`Backend::index`].
+    pub backends: Vec<Arc<Backend>>,
+    /// Every rule, at its own [`Rule::index`].
+    pub rules: Vec<Arc<Rule>>,
+    /// What holds for the whole gateway.
+    pub settings: Settings,
+}
+
+/// What holds for the whole gateway.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where each dialect is served.
+    pub prefixes: Prefixes,
+    /// Largest request body that is held for routing, in bytes; larger ones get a 413.
+    pub body_limit: usize,
+    /// `GatewayConfig.spec.globalLLMRequestCosts`; a route's own cost of the same key wins.
+    pub costs: Arc<[Cost]>,
+}
+
+/// Path prefixes of the LLM endpoints: a root and one per dialect, joined without double slashes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prefixes {
+    openai: String,
+    anthropic: String,
+}
+
+// === impl Snapshot ===
+
+impl Snapshot {
+    /// The port's table, where we listen on it.
+    #[must_use]
+    pub fn port(&self, number: u16) -> Option<&Port> {
+        self.ports.iter().find(|port| port.number == number)
+    }
+}
+
+// === impl Settings ===
+
+impl Settings {
+    /// 50 MiB, what Envoy AI Gateway's own examples raise Envoy's limit to.
+    pub const DEFAULT_BODY_LIMIT: usize = 50 * 1024 * 1024;
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { prefixes: Prefixes::default(), body_limit: Self::DEFAULT_BODY_LIMIT, costs: Arc::new([]) }
+    }
+}
+
+// === impl Prefixes ===
+
+impl Prefixes {
+    /// Joins `root` with each dialect's prefix; slashes at either end do not matter.
+    #[must_use]
+    pub fn new(root: &str, openai: &str, anthropic: &str) -> Self {
+        let join = |own: &str| {
+            let parts = [root, own].map(|part| part.trim_matches('/'));
+            parts
+                .into_iter()
+                .filter(|part| !part.is_empty())
+                .fold(String::new(), |path, part| path + "/" + part)
+        };
+        Self { openai: join(openai), anthropic: join(anthropic) }
+    }
+
+    /// The endpoint at exactly this path, which has no query.
+    #[must_use]
+    pub fn endpoint(&self, path: &str) -> Option<Endpoint> {
+        Endpoint::ALL.into_iter().find(|&endpoint| {
+            path.strip_prefix(self.of(endpoint.dialect())).is_some_and(|rest| rest == endpoint.suffix())
+        })
+    }
+
+    /// The prefix of a dialect: empty, or `/…` without a slash at its end.
+    #[must_use]
+    pub fn of(&self, dialect: Dialect) -> &str {
+        match dialect {
+            Dialect::OpenAi => &self.openai,
+            Dialect::Anthropic => &self.anthropic,
+        }
+    }
+}
+
+impl Default for Prefixes {
+    fn default() -> Self {
+        Self::new("/", Dialect::OpenAi.default_prefix(), Dialect::Anthropic.default_prefix())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_are_found_under_their_own_prefix_only() {
+        let prefixes = Prefixes::default();
+        assert_eq!(prefixes.endpoint("/v1/chat/completions"), Some(Endpoint::ChatCompletions));
+        assert_eq!(prefixes.endpoint("/anthropic/v1/models"), Some(Endpoint::AnthropicModels));
+        assert_eq!(prefixes.endpoint("/v1/messages"), None);
+        let moved = Prefixes::new("/ai/", "", "claude");
+        assert_eq!(moved.endpoint("/ai/v1/embeddings"), Some(Endpoint::Embeddings));
+        assert_eq!(moved.endpoint("/ai/claude/v1/messages"), Some(Endpoint::Messages));
+    }
+}
