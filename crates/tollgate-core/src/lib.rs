@@ -1,1 +1,44 @@
 //! One request, seven stages: receive, admit, route, reserve, attempt, reply, settle.
+//!
+//! ```text
+//! RequestHead ─▶ Received ─▶ Admitted ─▶ Routed ─▶ Plan ─▶ Attempt ─▶ Exchange ─▶ Settled
+//!               receive     admit       route     reserve  next_attempt  accept     settle
+//! ```
+//!
+//! Each stage consumes the one before, so their order cannot be got wrong. A refusal carries the record of the
+//! request with it and is settled too: one [`Settled`] per request, whatever happens. Nothing here knows a
+//! server, a socket or a timer; clocks and randomness are arguments.
+
+mod admit;
+mod attempt;
+mod exchange;
+mod failure;
+mod head;
+mod headers;
+mod live;
+mod local;
+mod receive;
+mod record;
+mod redirect;
+mod refuse;
+mod reserve;
+mod route;
+mod settle;
+mod trace;
+
+pub use self::{
+    admit::Admitted,
+    attempt::{Attempt, AttemptBody, Outgoing, Patience, ReplyReader, Verdict},
+    exchange::Exchange,
+    failure::Failure,
+    head::{Now, RequestHead},
+    live::Live,
+    local::LocalReply,
+    receive::{Received, receive},
+    record::{AttemptRecord, Record},
+    refuse::{Refusal, Refused},
+    reserve::{Answered, Plan, Reserved},
+    route::{AwaitingBody, Routed, Step},
+    settle::{End, Settled},
+    trace::TraceContext,
+};

@@ -21,6 +21,8 @@ pub struct Call<'a> {
     pub mutations: &'a [&'a BodyMutation],
     /// The query of the client's request without `?`, if it had one.
     pub query: Option<&'a str>,
+    /// Unix seconds, for what the provider leaves undated.
+    pub now: u64,
 }
 
 /// What to send to the provider. Credentials and the `host` header are the caller's.

@@ -124,6 +124,29 @@ pub struct ModelEntry {
     pub created: i64,
 }
 
+// === impl Rule ===
+
+impl Rule {
+    /// The backends it may ask, in their order.
+    #[must_use]
+    pub fn choices(&self) -> &[Choice] {
+        match &self.action {
+            Action::Llm(action) => &action.choices,
+            Action::Http(choices) => choices,
+            Action::Redirect(_) | Action::Direct(_) | Action::Invalid(_) => &[],
+        }
+    }
+
+    /// The costs of its requests.
+    #[must_use]
+    pub fn costs(&self) -> &[Cost] {
+        match &self.action {
+            Action::Llm(action) => &action.costs,
+            Action::Http(_) | Action::Redirect(_) | Action::Direct(_) | Action::Invalid(_) => &[],
+        }
+    }
+}
+
 // === impl Timeouts ===
 
 impl Timeouts {

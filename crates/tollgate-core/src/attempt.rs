@@ -1,0 +1,417 @@
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue, Method, StatusCode,
+    header::{CONNECTION, HOST, RETRY_AFTER, UPGRADE},
+};
+use smallvec::SmallVec;
+use tollgate_balance::{Candidate, Standing, pick};
+use tollgate_llm::{Call, Fault, Head, Output, Reply, prepare};
+use tollgate_snapshot::{Backend, Choice, Filter, HostRewrite, RetryScope};
+
+use crate::{AttemptRecord, Exchange, Failure, Now, Plan, Refusal, headers, route::Payload};
+
+/// One request to one backend, ready to send, with the reader of its reply.
+#[derive(Debug)]
+pub struct Attempt {
+    /// Who is asked.
+    pub backend: Arc<Backend>,
+    /// What to send.
+    pub outgoing: Outgoing,
+    /// How long to wait for what.
+    pub patience: Patience,
+    /// Reads the reply.
+    pub reply: ReplyReader,
+    choice: usize,
+}
+
+/// What to send. The host adds `content-length` and, where `host` is `None`, the endpoint's own name.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// The method.
+    pub method: Method,
+    /// Path and query.
+    pub path: String,
+    /// The `host` header, or `None` for the name of the endpoint that is asked.
+    pub host: Option<HeaderValue>,
+    /// Every other header.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: AttemptBody,
+    /// The protocol to upgrade to, on plain routes.
+    pub upgrade: Option<HeaderValue>,
+}
+
+/// Where the body of an attempt comes from.
+#[derive(Debug)]
+pub enum AttemptBody {
+    /// Here it is.
+    Bytes(Bytes),
+    /// The client's own, streamed.
+    Client,
+}
+
+/// How long to wait. `None` is no limit.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For the head of the reply, from the start of the attempt.
+    pub head: Option<Duration>,
+    /// Between two pieces of a streamed reply, the first included.
+    pub idle: Option<Duration>,
+}
+
+/// How the reply is read.
+#[derive(Debug)]
+pub enum ReplyReader {
+    /// By the provider's dialect.
+    Llm(Box<Reply>),
+    /// Not at all: passed through.
+    Http,
+}
+
+/// What to do with an answer.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Pass it on.
+    Accept(Head),
+    /// Drop it and make the next attempt after this pause.
+    Again(Duration),
+}
+
+// === impl Plan ===
+
+impl Plan {
+    /// Picks a backend and makes the request for it. Has to be followed by [`Plan::answered`] or [`Plan::failed`].
+    ///
+    /// # Errors
+    /// [`Refusal`] where nobody can be asked, or where this backend cannot be asked this.
+    pub fn next_attempt(&mut self, now: Now, random: u64) -> Result<Attempt, Refusal> {
+        let Some(position) = self.pick(now.unix_ms, random) else {
+            return Err(Refusal::NoEndpoints);
+        };
+        let rule = Arc::clone(&self.rule);
+        let Some(choice) = rule.choices().get(position) else {
+            return Err(Refusal::NoEndpoints);
+        };
+        let backend = choice.backend.clone().map_err(Refusal::Broken)?;
+        let (outgoing, reply) = self.compose(choice, &backend, now)?;
+        self.asked[position] = self.asked[position].saturating_add(1);
+        if let Some(health) = self.record.live.health.get(backend.index as usize) {
+            health.asked(now.unix_ms);
+        }
+        self.record.attempts.push(AttemptRecord {
+            backend: Arc::clone(&backend),
+            began: now.instant,
+            ended: None,
+            status: None,
+            failure: None,
+        });
+        let patience = Patience { head: rule.timeouts.attempt, idle: rule.timeouts.stream_idle };
+        Ok(Attempt { backend, outgoing, patience, reply, choice: position })
+    }
+
+    /// The position of the choice to ask now: one that was not asked yet, if there is any.
+    fn pick(&self, unix_ms: u64, random: u64) -> Option<usize> {
+        let candidates = self.candidates(unix_ms);
+        let fresh: SmallVec<[Candidate; 8]> =
+            candidates.iter().filter(|c| self.asked[c.position] == 0).copied().collect();
+        pick(&fresh, random).or_else(|| pick(&candidates, random))
+    }
+
+    fn candidates(&self, unix_ms: u64) -> SmallVec<[Candidate; 8]> {
+        let retrying = !self.record.attempts.is_empty();
+        let health = &self.record.live.health;
+        let candidate = |(position, choice): (usize, &Choice)| {
+            let standing = match &choice.backend {
+                Ok(backend) if backend.upstream.addresses.is_empty() => return None,
+                Ok(backend) => {
+                    health.get(backend.index as usize).map_or(Standing::Up, |health| health.standing(unix_ms))
+                }
+                // A broken choice takes its share of first attempts, as Gateway API wants it, and no second one.
+                Err(_) if retrying => return None,
+                Err(_) => Standing::Up,
+            };
+            Some(Candidate { position, priority: choice.priority, weight: choice.weight, standing })
+        };
+        self.rule.choices().iter().enumerate().filter_map(candidate).collect()
+    }
+
+    /// Makes the request for one backend: translated, filtered, mutated, and signed last.
+    fn compose(
+        &mut self,
+        choice: &Choice,
+        backend: &Backend,
+        now: Now,
+    ) -> Result<(Outgoing, ReplyReader), Refusal> {
+        let record = &mut self.record;
+        let mut headers = headers::for_upstream(&record.head.headers);
+        let mut outgoing = match (&self.payload, &backend.target) {
+            (Payload::Llm { endpoint, inspected, body }, Some(target)) => {
+                let (prepared, reply) = prepare(&Call {
+                    endpoint: *endpoint,
+                    body,
+                    inspected,
+                    target,
+                    model_override: choice.model_override.as_ref(),
+                    mutations: &[&choice.body],
+                    query: record.head.uri.query(),
+                    now: now.unix_seconds(),
+                })?;
+                for name in &prepared.remove {
+                    headers.remove(name);
+                }
+                headers.extend(prepared.set.into_iter().map(|(name, value)| (Some(name), value)));
+                record.model_sent = Some(prepared.model);
+                let outgoing = Outgoing {
+                    method: Method::POST,
+                    path: prepared.path,
+                    host: None,
+                    headers,
+                    body: AttemptBody::Bytes(prepared.body),
+                    upgrade: None,
+                };
+                (outgoing, ReplyReader::Llm(Box::new(reply)))
+            }
+            (Payload::Llm { body, .. }, None) => {
+                let mut outgoing = plain(&record.head, headers);
+                outgoing.body = AttemptBody::Bytes(body.clone());
+                (outgoing, ReplyReader::Http)
+            }
+            (Payload::Http, _) => (plain(&record.head, headers), ReplyReader::Http),
+        };
+        for filter in self.rule.filters.iter().chain(&choice.filters) {
+            apply(filter, &mut outgoing.0);
+        }
+        choice.headers.apply(&mut outgoing.0.headers);
+        if record.endpoint.is_some() {
+            record.trace.inject(&mut outgoing.0.headers);
+        }
+        if let Some(credential) = &backend.credential {
+            credential.apply(&mut outgoing.0.headers);
+        }
+        Ok(outgoing)
+    }
+
+    /// An answer's head has come: pass it on, or ask somebody else?
+    pub fn answered(&mut self, attempt: &mut Attempt, head: Head, now: Now) -> Verdict {
+        let Head { status, mut headers } = head;
+        if let Some(record) = self.record.attempts.last_mut() {
+            record.ended = Some(now.instant);
+            record.status = Some(status);
+        }
+        let pause = retry_after(status, &headers);
+        self.judge(&attempt.backend, status, pause, now);
+        if self.rule.retry.statuses.binary_search(&status.as_u16()).is_ok()
+            && self.may_retry(attempt, RetryCause::Status, now)
+        {
+            return Verdict::Again(self.backoff(attempt, now));
+        }
+        headers::from_upstream(&mut headers);
+        let mut head = match &mut attempt.reply {
+            ReplyReader::Llm(reply) => reply.head(status, headers),
+            ReplyReader::Http => Head { status, headers },
+        };
+        let choice = self.rule.choices().get(attempt.choice);
+        for filter in self.rule.filters.iter().chain(choice.iter().flat_map(|choice| &choice.filters)) {
+            if let Filter::ResponseHeaders(edit) = filter {
+                edit.apply(&mut head.headers);
+            }
+        }
+        Verdict::Accept(head)
+    }
+
+    /// The attempt came to nothing: after which pause may the next one be made?
+    ///
+    /// # Errors
+    /// [`Refusal`] where it was the last one.
+    pub fn failed(&mut self, attempt: &Attempt, failure: Failure, now: Now) -> Result<Duration, Refusal> {
+        if let Some(health) = self.record.live.health.get(attempt.backend.index as usize) {
+            health.failed(now.unix_ms);
+        }
+        let cause = if failure.before_sending() { RetryCause::NotSent } else { RetryCause::Broken };
+        let again = self.may_retry(attempt, cause, now);
+        if let Some(record) = self.record.attempts.last_mut() {
+            record.ended = record.ended.or(Some(now.instant));
+            record.failure = Some(failure.clone());
+        }
+        match again {
+            true => Ok(self.backoff(attempt, now)),
+            false => Err(Refusal::Upstream(failure)),
+        }
+    }
+
+    /// Commits to this attempt: from here on the client gets its bytes.
+    #[must_use]
+    pub fn accept(self, attempt: Attempt, status: StatusCode) -> Exchange {
+        let Self { mut record, .. } = self;
+        record.status = Some(status);
+        // A stream may last for minutes; the prompt is not needed any more.
+        Exchange::new(record, attempt.reply)
+    }
+
+    fn judge(&self, backend: &Backend, status: StatusCode, pause: Option<Duration>, now: Now) {
+        let Some(health) = self.record.live.health.get(backend.index as usize) else { return };
+        match pause {
+            Some(pause) => health.rests(now.unix_ms, pause),
+            None if status.is_server_error() => health.failed(now.unix_ms),
+            None => health.succeeded(),
+        };
+    }
+
+    fn may_retry(&self, attempt: &Attempt, cause: RetryCause, now: Now) -> bool {
+        let made = self.record.attempts.len();
+        let in_time = self.deadline().is_none_or(|deadline| now.instant < deadline);
+        let repeatable = match (&attempt.outgoing.body, cause) {
+            // The client's stream is gone once it was sent; and a plain request may have had an effect.
+            (AttemptBody::Client, RetryCause::NotSent) | (AttemptBody::Bytes(_), _) => true,
+            (AttemptBody::Client, RetryCause::Status | RetryCause::Broken) => {
+                attempt.outgoing.method.is_idempotent() && !has_body(&self.record.head.headers)
+            }
+        };
+        if made >= self.rule.retry.attempts as usize || !in_time || !repeatable {
+            return false;
+        }
+        let others = self.candidates(now.unix_ms).iter().any(|c| {
+            self.asked[c.position] == 0 && c.weight > 0 && !matches!(c.standing, Standing::Ejected(_))
+        });
+        let same = match (cause, self.rule.retry.scope) {
+            (_, RetryScope::AnyBackend) => true,
+            (RetryCause::Status, RetryScope::OtherBackends) => false,
+            (RetryCause::NotSent | RetryCause::Broken, RetryScope::OtherBackends) => {
+                self.asked[attempt.choice] < 2
+            }
+        };
+        others || same
+    }
+
+    /// No pause before somebody else is asked; a growing one before the same backend is asked again.
+    fn backoff(&self, attempt: &Attempt, now: Now) -> Duration {
+        let others = self.candidates(now.unix_ms).iter().any(|c| self.asked[c.position] == 0 && c.weight > 0);
+        match (others, self.asked[attempt.choice]) {
+            (true, _) | (_, 0) => Duration::ZERO,
+            (false, times) => {
+                self.rule.retry.backoff.saturating_mul(1 << (times - 1).min(6)).min(Duration::from_secs(1))
+            }
+        }
+    }
+}
+
+/// Why an attempt might be repeated.
+#[derive(Clone, Copy)]
+enum RetryCause {
+    /// It never reached its backend.
+    NotSent,
+    /// It broke off.
+    Broken,
+    /// It was answered with a status that counts as failure.
+    Status,
+}
+
+fn plain(head: &crate::RequestHead, mut headers: HeaderMap) -> Outgoing {
+    let path = head.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+    let upgrade = headers::upgrade(&head.headers).cloned();
+    if let Some(protocol) = &upgrade {
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(UPGRADE, protocol.clone());
+    }
+    if let Ok(peer) = HeaderValue::try_from(head.peer.ip().to_string()) {
+        headers.append(headers::FORWARDED_FOR, peer);
+    }
+    headers.insert(
+        headers::FORWARDED_PROTO,
+        HeaderValue::from_static(if head.secure { "https" } else { "http" }),
+    );
+    let authority =
+        || head.uri.authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+    Outgoing {
+        method: head.method.clone(),
+        path,
+        host: head.headers.get(HOST).cloned().or_else(authority),
+        headers,
+        body: AttemptBody::Client,
+        upgrade,
+    }
+}
+
+fn apply(filter: &Filter, outgoing: &mut Outgoing) {
+    match filter {
+        Filter::RequestHeaders(edit) => edit.apply(&mut outgoing.headers),
+        Filter::Rewrite(rewrite) => {
+            match &rewrite.host {
+                Some(HostRewrite::To(host)) => outgoing.host = Some(host.clone()),
+                Some(HostRewrite::FromHeader(name)) => {
+                    outgoing.host = outgoing.headers.get(name).cloned().or(outgoing.host.take());
+                }
+                Some(HostRewrite::Backend) => outgoing.host = None,
+                None => {}
+            }
+            if let Some(rewrite) = &rewrite.path {
+                let (path, query) = match outgoing.path.split_once('?') {
+                    Some((path, query)) => (path, Some(query)),
+                    None => (outgoing.path.as_str(), None),
+                };
+                let path = rewrite.apply(path);
+                outgoing.path = query.map_or(path.clone(), |query| format!("{path}?{query}"));
+            }
+        }
+        // Replies are edited when they come; copies are sent by the host.
+        Filter::ResponseHeaders(_) | Filter::Mirror(_) => {}
+    }
+}
+
+fn has_body(headers: &HeaderMap) -> bool {
+    headers.contains_key(http::header::TRANSFER_ENCODING)
+        || headers.get(http::header::CONTENT_LENGTH).is_some_and(|length| length != "0")
+}
+
+/// How long an overloaded backend wants to be left alone: `retry-after` in seconds, with 429 and 503.
+fn retry_after(status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
+    if status != StatusCode::TOO_MANY_REQUESTS && status != StatusCode::SERVICE_UNAVAILABLE {
+        return None;
+    }
+    let seconds: f64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+// === impl ReplyReader ===
+
+impl ReplyReader {
+    /// Takes one chunk of the backend's body, appends what the client gets.
+    ///
+    /// # Errors
+    /// [`Fault`] where the reply cannot be used.
+    pub fn push(&mut self, chunk: Bytes, out: &mut Output) -> Result<(), Fault> {
+        match self {
+            Self::Llm(reply) => reply.push(chunk, out),
+            Self::Http => {
+                out.0.push(chunk);
+                Ok(())
+            }
+        }
+    }
+
+    /// The backend's body has ended.
+    ///
+    /// # Errors
+    /// [`Fault`] where it ended too early.
+    pub fn finish(&mut self, out: &mut Output) -> Result<(), Fault> {
+        match self {
+            Self::Llm(reply) => reply.finish(out),
+            Self::Http => Ok(()),
+        }
+    }
+}
+
+// === impl AttemptRecord ===
+
+impl AttemptRecord {
+    /// From its start to the head of its reply, or to its failure.
+    #[must_use]
+    pub fn duration(&self, until: Instant) -> Duration {
+        self.ended.unwrap_or(until).saturating_duration_since(self.began)
+    }
+}

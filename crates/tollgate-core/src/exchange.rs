@@ -1,0 +1,66 @@
+use std::time::Instant;
+
+use bytes::Bytes;
+use tollgate_llm::{Fault, Output};
+
+use crate::{Failure, Record, ReplyReader};
+
+/// A reply on its way to the client. Dropped by the host it still has to be settled: see [`Exchange::settle`].
+#[derive(Debug)]
+pub struct Exchange {
+    pub(crate) record: Box<Record>,
+    pub(crate) reply: ReplyReader,
+}
+
+// === impl Exchange ===
+
+impl Exchange {
+    pub(crate) fn new(record: Box<Record>, reply: ReplyReader) -> Self {
+        Self { record, reply }
+    }
+
+    /// The facts up to here.
+    #[must_use]
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// Says that the first piece of the reply's body was there at this moment. Later calls change nothing.
+    pub fn first_byte(&mut self, at: Instant) {
+        self.record.first_byte.get_or_insert(at);
+    }
+
+    /// Takes one chunk of the backend's body, appends what the client gets.
+    ///
+    /// # Errors
+    /// [`Fault`] where the rest cannot be used; then [`Exchange::break_off`].
+    pub fn push(&mut self, chunk: Bytes, out: &mut Output) -> Result<(), Fault> {
+        self.reply.push(chunk, out)
+    }
+
+    /// The backend's body has ended: appends the rest.
+    ///
+    /// # Errors
+    /// [`Fault`] where it ended too early; then [`Exchange::break_off`].
+    pub fn finish(&mut self, out: &mut Output) -> Result<(), Fault> {
+        self.reply.finish(out)
+    }
+
+    /// Counts bytes that were handed to the client's connection.
+    pub fn sent(&mut self, bytes: usize) {
+        self.record.bytes_out += bytes as u64;
+    }
+
+    /// The reply broke after its first byte went out: appends the error event of the client's dialect, if there
+    /// is one. Returns false where the client can only be told by breaking its connection.
+    pub fn break_off(&mut self, failure: &Failure, out: &mut Output) -> bool {
+        if let Some(attempt) = self.record.attempts.last_mut() {
+            attempt.failure = Some(failure.clone());
+        }
+        let before = out.0.len();
+        if let ReplyReader::Llm(reply) = &mut self.reply {
+            reply.break_off(&format!("the upstream broke off: {failure}"), out);
+        }
+        out.0.len() > before
+    }
+}

@@ -1,0 +1,133 @@
+//! Which headers cross the gateway, and which must not.
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{
+        CONNECTION, CONTENT_LENGTH, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
+        TRANSFER_ENCODING, UPGRADE,
+    },
+};
+
+pub(crate) const MODEL: HeaderName = HeaderName::from_static("x-ai-eg-model");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(crate) const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// Headers that only the gateway and its neighbours in the mesh may set.
+fn is_internal(name: &str) -> bool {
+    name.starts_with("x-ai-eg-") || name.starts_with("x-envoy-") || name == "x-gateway-destination-endpoint"
+}
+
+/// Drops what a client must not be able to say.
+pub(crate) fn strip_internal(headers: &mut HeaderMap) {
+    let internal: smallvec::SmallVec<[HeaderName; 4]> =
+        headers.keys().filter(|name| is_internal(name.as_str())).cloned().collect();
+    for name in &internal {
+        headers.remove(name);
+    }
+}
+
+/// Hop-by-hop headers (RFC 9110, 7.6.1) and those that are written anew for each hop.
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    [
+        CONNECTION,
+        KEEP_ALIVE,
+        PROXY_CONNECTION,
+        PROXY_AUTHENTICATE,
+        PROXY_AUTHORIZATION,
+        TE,
+        TRAILER,
+        TRANSFER_ENCODING,
+        UPGRADE,
+        EXPECT,
+        CONTENT_LENGTH,
+        HOST,
+    ]
+    .contains(name)
+}
+
+/// The headers of an outgoing request: the client's, less hop-by-hop and internal ones.
+pub(crate) fn for_upstream(client: &HeaderMap) -> HeaderMap {
+    let listed = listed_by_connection(client);
+    let mut headers = HeaderMap::with_capacity(client.len() + 4);
+    for (name, value) in client {
+        if !is_hop_by_hop(name) && !listed.contains(name) && !is_internal(name.as_str()) {
+            headers.append(name, value.clone());
+        }
+    }
+    headers
+}
+
+/// Drops what an upstream said to us alone.
+pub(crate) fn from_upstream(headers: &mut HeaderMap) {
+    for name in listed_by_connection(headers) {
+        headers.remove(name);
+    }
+    for name in
+        [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, PROXY_AUTHENTICATE, TRANSFER_ENCODING, UPGRADE, TRAILER]
+    {
+        headers.remove(name);
+    }
+}
+
+/// The protocol a client asks to upgrade to, where it does (RFC 9110, 7.8).
+pub(crate) fn upgrade(headers: &HeaderMap) -> Option<&HeaderValue> {
+    let protocol = headers.get(UPGRADE)?;
+    headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|token| token.trim().eq_ignore_ascii_case("upgrade"))
+        .then_some(protocol)
+}
+
+fn listed_by_connection(headers: &HeaderMap) -> smallvec::SmallVec<[HeaderName; 2]> {
+    headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|token| HeaderName::from_bytes(token.trim().as_bytes()).ok())
+        // Everyday tokens are dropped in any case; a client cannot use the list to hide end-to-end headers.
+        .filter(|name| ![KEEP_ALIVE, UPGRADE].contains(name) && name.as_str() != "close")
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect()
+    }
+
+    #[test]
+    fn a_client_cannot_set_internal_headers() {
+        let mut sent = headers(&[
+            ("x-ai-eg-model", "m"),
+            ("x-envoy-original-path", "/"),
+            ("x-gateway-destination-endpoint", "1.2.3.4:80"),
+            ("x-team", "a"),
+        ]);
+        strip_internal(&mut sent);
+        assert_eq!(sent, headers(&[("x-team", "a")]));
+    }
+
+    #[test]
+    fn hop_by_hop_headers_stay_on_their_hop() {
+        let sent = headers(&[
+            ("connection", "close, X-Secret"),
+            ("x-secret", "1"),
+            ("transfer-encoding", "chunked"),
+            ("host", "a"),
+            ("accept", "*/*"),
+        ]);
+        assert_eq!(for_upstream(&sent), headers(&[("accept", "*/*")]));
+    }
+}

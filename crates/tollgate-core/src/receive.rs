@@ -1,0 +1,132 @@
+use std::sync::Arc;
+
+use http::{
+    HeaderMap, HeaderValue, Method, Uri,
+    header::{CONTENT_LENGTH, HOST},
+};
+use smallvec::SmallVec;
+use tollgate_types::Usage;
+
+use crate::{Live, Now, Record, Refusal, Refused, RequestHead, TraceContext, headers};
+
+/// A request whose listener is known and whose internal headers are gone.
+#[derive(Debug)]
+pub struct Received {
+    pub(crate) record: Box<Record>,
+}
+
+/// Takes a request's head. `random` feeds the ids that the client did not bring.
+///
+/// # Errors
+/// [`Refused`] where no listener claims the host (404), where the TLS connection was meant for another one (421),
+/// or where a local endpoint is called with the wrong method.
+pub fn receive(live: Arc<Live>, head: RequestHead, now: Now, random: [u64; 4]) -> Result<Received, Refused> {
+    let mut record = begin(live, head, now, random);
+    let port = record.live.snapshot.port(record.head.port);
+    let by_host = port.and_then(|port| port.listener(&record.host));
+    let by_name = record.head.server_name.as_deref().and_then(|name| port?.listener(name));
+    match (by_host, by_name) {
+        (None, _) => {
+            let refusal = Refusal::NoRoute(format!("host {}", record.host));
+            Err(Refused { record, refusal })
+        }
+        (Some(host), Some(name)) if !Arc::ptr_eq(host, name) => {
+            let refusal = Refusal::Misdirected(record.host.clone());
+            Err(Refused { record, refusal })
+        }
+        (Some(listener), _) => {
+            record.listener = Some(Arc::clone(listener));
+            Ok(Received { record })
+        }
+    }
+}
+
+fn begin(live: Arc<Live>, mut head: RequestHead, now: Now, random: [u64; 4]) -> Box<Record> {
+    headers::strip_internal(&mut head.headers);
+    let [a, b, c, d] = random;
+    let endpoint = match head.method {
+        // A preflight is about an endpoint, but is no call of it.
+        Method::OPTIONS => None,
+        _ => live.snapshot.settings.prefixes.endpoint(head.uri.path()),
+    };
+    let length = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    Box::new(Record {
+        request_id: request_id(&mut head.headers, [a, b]),
+        trace: TraceContext::of(&head.headers, [b, c, d]),
+        host: host(&head.uri, &head.headers),
+        live,
+        began: now,
+        head,
+        listener: None,
+        endpoint,
+        rule: None,
+        model_asked: None,
+        model_sent: None,
+        model_served: None,
+        delivery: None,
+        attempts: SmallVec::new(),
+        status: None,
+        usage: Usage::default(),
+        bytes_in: length.unwrap_or_default(),
+        bytes_out: 0,
+        first_byte: None,
+    })
+}
+
+/// The host that is meant: the target's authority, else the `host` header; lower case, without port.
+fn host(uri: &Uri, headers: &HeaderMap) -> String {
+    let named = || headers.get(HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let host = uri.host().unwrap_or_else(|| without_port(named()));
+    host.to_ascii_lowercase()
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') => name,
+        _ => host,
+    }
+}
+
+/// Keeps a sane id of the client's, or makes one (a version 4 UUID), and leaves it in the headers.
+fn request_id(headers: &mut HeaderMap, [high, low]: [u64; 2]) -> String {
+    if let Some(id) = headers.get(headers::REQUEST_ID).and_then(|value| value.to_str().ok())
+        && (1..=128).contains(&id.len())
+    {
+        return id.to_owned();
+    }
+    let high = (high & !0xf000) | 0x4000;
+    let low = (low & !(0b11 << 62)) | (0b10 << 62);
+    let id = format!(
+        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+        high >> 32,
+        (high >> 16) & 0xffff,
+        high & 0xffff,
+        low >> 48,
+        low & 0xffff_ffff_ffff
+    );
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        headers.insert(headers::REQUEST_ID, value);
+    }
+    id
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_no_part_of_a_host() {
+        assert_eq!(without_port("a.example:8080"), "a.example");
+        assert_eq!(without_port("[::1]"), "[::1]");
+        assert_eq!(without_port("[::1]:80"), "[::1]");
+        assert_eq!(without_port("a"), "a");
+    }
+
+    #[test]
+    fn a_made_up_request_id_is_a_uuid() {
+        let mut headers = HeaderMap::new();
+        let id = request_id(&mut headers, [u64::MAX, 0]);
+        assert_eq!(id, "ffffffff-ffff-4fff-8000-000000000000");
+        assert_eq!(headers[headers::REQUEST_ID], id);
+    }
+}

@@ -1,0 +1,78 @@
+use std::{sync::Arc, time::Instant};
+
+use http::StatusCode;
+use smallvec::SmallVec;
+use tollgate_llm::Delivery;
+use tollgate_snapshot::{Backend, Listener, Rule};
+use tollgate_types::{Endpoint, ModelId, Usage};
+
+use crate::{Failure, Live, Now, RequestHead, TraceContext};
+
+/// The facts of one request, gathered from stage to stage. Whatever happens, it ends in one
+/// [`Settled`](crate::Settled).
+#[derive(Debug)]
+pub struct Record {
+    /// What it is judged by, from its first byte to its last.
+    pub live: Arc<Live>,
+    /// When its head had arrived.
+    pub began: Now,
+    /// `x-request-id`, the client's or ours.
+    pub request_id: String,
+    /// Its place in a trace.
+    pub trace: TraceContext,
+    /// What the client sent, less internal headers; `x-ai-eg-model` is added once the model is known.
+    pub head: RequestHead,
+    /// Lower case, no port.
+    pub host: String,
+    /// Who took it; `None` where no listener claims the host.
+    pub listener: Option<Arc<Listener>>,
+    /// The LLM endpoint at its path.
+    pub endpoint: Option<Endpoint>,
+    /// What it was routed to.
+    pub rule: Option<Arc<Rule>>,
+    /// The model in the client's body.
+    pub model_asked: Option<ModelId>,
+    /// The model asked of the last backend: `modelNameOverride` or the client's.
+    pub model_sent: Option<ModelId>,
+    /// The model the provider says it served.
+    pub model_served: Option<String>,
+    /// How the client wants its reply, for LLM requests.
+    pub delivery: Option<Delivery>,
+    /// Every attempt, in order.
+    pub attempts: SmallVec<[AttemptRecord; 1]>,
+    /// Status sent to the client.
+    pub status: Option<StatusCode>,
+    /// Tokens of the reply, as far as it was delivered.
+    pub usage: Usage,
+    /// Bytes of the request's body.
+    pub bytes_in: u64,
+    /// Bytes of the reply's body.
+    pub bytes_out: u64,
+    /// When the first piece of the reply's body was there.
+    pub first_byte: Option<Instant>,
+}
+
+/// One attempt.
+#[derive(Clone, Debug)]
+pub struct AttemptRecord {
+    /// Who was asked.
+    pub backend: Arc<Backend>,
+    /// When.
+    pub began: Instant,
+    /// When the head of its reply was there, or when it failed.
+    pub ended: Option<Instant>,
+    /// What it answered.
+    pub status: Option<StatusCode>,
+    /// Why it came to nothing; `None` with a status that was passed on or tried again.
+    pub failure: Option<Failure>,
+}
+
+// === impl Record ===
+
+impl Record {
+    /// The backend that was asked last.
+    #[must_use]
+    pub fn backend(&self) -> Option<&Arc<Backend>> {
+        self.attempts.last().map(|attempt| &attempt.backend)
+    }
+}

@@ -1,0 +1,156 @@
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue, StatusCode,
+    header::{ACCEPT, ALLOW, CONTENT_TYPE, RETRY_AFTER},
+};
+use tollgate_llm::{BadRequest, Fault, Untranslatable};
+use tollgate_snapshot::Problem;
+use tollgate_types::ModelId;
+
+use crate::{Failure, LocalReply, Record, local};
+
+/// A request that gets no backend's answer, and why.
+#[derive(Debug)]
+pub struct Refused {
+    /// The request up to here; settle it.
+    pub record: Box<Record>,
+    /// Why.
+    pub refusal: Refusal,
+}
+
+/// Whose fault it is, and what the client is told.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No listener or no route claims this host and path.
+    #[error("no route matches {0}")]
+    NoRoute(String),
+    /// The connection was opened for another listener's name (RFC 9110, 15.5.20).
+    #[error("this connection is not meant for host {0}; open a new one")]
+    Misdirected(String),
+    /// The endpoint takes another method.
+    #[error("method not allowed; use {0}")]
+    MethodNotAllowed(&'static str),
+    /// The body cannot be read as what its path says it is.
+    #[error(transparent)]
+    BadRequest(#[from] BadRequest),
+    /// No route serves this model.
+    #[error("model {0} is not configured in the gateway; GET /v1/models lists what is")]
+    NoModel(ModelId),
+    /// The body is larger than we hold; the limit is in bytes.
+    #[error("the request body is larger than the limit of {0} bytes")]
+    TooLarge(usize),
+    /// The body did not arrive in time.
+    #[error("the request body did not arrive within {0:?}")]
+    SlowBody(Duration),
+    /// The client broke off while sending its body.
+    #[error("the request body ended early")]
+    BrokenBody,
+    /// The backend cannot be asked this.
+    #[error(transparent)]
+    Untranslatable(#[from] Untranslatable),
+    /// Configuration that is broken fails closed and names itself.
+    #[error("the configuration of this route is broken: {0}")]
+    Broken(Arc<Problem>),
+    /// Nobody to ask.
+    #[error("no healthy upstream")]
+    NoEndpoints,
+    /// Everybody who could be asked failed; carries the last failure.
+    #[error("upstream connect error or disconnect/reset before headers: {0}")]
+    Upstream(Failure),
+    /// `timeouts.request` passed.
+    #[error("upstream request timeout: no complete reply within {0:?}")]
+    Deadline(Duration),
+}
+
+// === impl Refused ===
+
+impl Refused {
+    /// What the client gets.
+    #[must_use]
+    pub fn reply(&self) -> LocalReply {
+        let status = self.refusal.status();
+        let message = self.refusal.to_string();
+        let mut headers = HeaderMap::new();
+        let body = if self.record.endpoint.is_some() || accepts_json(&self.record.head.headers) {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            local::error_body(status, self.refusal.kind(), &message)
+        } else {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+            Bytes::from(message)
+        };
+        match &self.refusal {
+            Refusal::MethodNotAllowed(method) => {
+                headers.insert(ALLOW, HeaderValue::from_static(method));
+            }
+            Refusal::NoEndpoints => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            _ => {}
+        }
+        LocalReply { status, headers, body }
+    }
+}
+
+/// A client that names JSON among what it accepts; `*/*` alone says nothing.
+fn accepts_json(headers: &HeaderMap) -> bool {
+    [ACCEPT, CONTENT_TYPE].iter().any(|name| {
+        headers.get(name).and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains("json"))
+    })
+}
+
+// === impl Refusal ===
+
+impl Refusal {
+    /// The status it is answered with.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        match self {
+            Self::NoRoute(_) | Self::NoModel(_) => StatusCode::NOT_FOUND,
+            Self::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
+            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::BadRequest(_) | Self::BrokenBody => StatusCode::BAD_REQUEST,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::SlowBody(_) => StatusCode::REQUEST_TIMEOUT,
+            Self::Untranslatable(Untranslatable::UnsupportedPair { .. }) => StatusCode::BAD_REQUEST,
+            Self::Untranslatable(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Broken(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::NoEndpoints => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Deadline(_) => StatusCode::GATEWAY_TIMEOUT,
+            Self::Upstream(failure) => match failure {
+                Failure::Silent(_) | Failure::Stalled(_) => StatusCode::GATEWAY_TIMEOUT,
+                Failure::Protocol(_)
+                | Failure::ResetMidway
+                | Failure::Reply(
+                    Fault::ErrorInReply(_) | Fault::Malformed(_) | Fault::Truncated | Fault::TooLarge(_),
+                ) => StatusCode::BAD_GATEWAY,
+                Failure::Dns(_)
+                | Failure::Connect(_)
+                | Failure::ConnectTimeout
+                | Failure::Tls(_)
+                | Failure::Reset
+                | Failure::Overflow => StatusCode::SERVICE_UNAVAILABLE,
+            },
+        }
+    }
+
+    /// `error.type` of the JSON reply; also a stable word for logs and metrics.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::NoRoute(_) | Self::NoModel(_) => "NotFound",
+            Self::Misdirected(_) => "Misdirected",
+            Self::MethodNotAllowed(_) => "MethodNotAllowed",
+            Self::BadRequest(_) | Self::BrokenBody => "BadRequest",
+            Self::TooLarge(_) => "PayloadTooLarge",
+            Self::SlowBody(_) => "RequestTimeout",
+            Self::Untranslatable(Untranslatable::UnsupportedPair { .. }) => "UnsupportedPair",
+            Self::Untranslatable(_) => "UnprocessableEntity",
+            Self::Broken(_) => "ConfigurationError",
+            Self::NoEndpoints => "NoHealthyUpstream",
+            Self::Upstream(_) => "UpstreamError",
+            Self::Deadline(_) => "UpstreamTimeout",
+        }
+    }
+}

@@ -1,0 +1,203 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method};
+use tollgate_llm::{Inspected, inspect};
+use tollgate_snapshot::{Entry, Found, PathMatch, RequestView, Rule, Service};
+use tollgate_types::{Endpoint, ModelId};
+
+use crate::{Admitted, LocalReply, Record, Refusal, Refused, headers, reserve::Answered};
+
+/// What comes after the head was looked at.
+#[derive(Debug)]
+pub enum Step {
+    /// The model decides: read the body, then go on with [`AwaitingBody::body`].
+    Body(AwaitingBody),
+    /// The head was enough.
+    Routed(Routed),
+    /// Answered from the snapshot.
+    Answered(Answered),
+}
+
+/// A request that cannot be routed before its body is there.
+#[derive(Debug)]
+pub struct AwaitingBody {
+    record: Box<Record>,
+    endpoint: Endpoint,
+}
+
+/// A request whose rule is known.
+#[derive(Debug)]
+pub struct Routed {
+    pub(crate) record: Box<Record>,
+    pub(crate) rule: Arc<Rule>,
+    pub(crate) payload: Payload,
+}
+
+/// What travels.
+#[derive(Debug)]
+pub(crate) enum Payload {
+    /// An LLM call, held whole so that each attempt can start again from it.
+    Llm { endpoint: Endpoint, inspected: Inspected, body: Bytes },
+    /// The client's own stream.
+    Http,
+}
+
+// === impl Admitted ===
+
+impl Admitted {
+    /// Looks at the head: is the rule certain already, or does the model decide?
+    ///
+    /// # Errors
+    /// [`Refused`] with 404 where nothing matches, and 405 for an endpoint that is called with the wrong method.
+    pub fn route(self) -> Result<Step, Refused> {
+        let Self { record } = self;
+        match record.endpoint {
+            Some(endpoint) => route_endpoint(record, endpoint),
+            None => match find(&record, None).map(|entry| Arc::clone(&entry.rule)) {
+                Some(rule) => Ok(Step::Routed(Routed::http(record, rule))),
+                None => {
+                    let refusal = Refusal::NoRoute(format!("{} {}", record.host, record.head.uri.path()));
+                    Err(Refused { record, refusal })
+                }
+            },
+        }
+    }
+}
+
+/// Who claims an LLM path, as far as the head tells.
+enum Claim {
+    /// Rules that ask for a model, or that take any.
+    Llm,
+    /// A plain rule that is more specific than those.
+    Http(Arc<Rule>),
+    /// Nobody, or only `/`, which is no reason to send prompts to a web server.
+    Nobody,
+}
+
+fn claim(record: &Record) -> Claim {
+    let mut lists_models = false;
+    let listener = record.listener.as_ref();
+    for table in listener.iter().flat_map(|listener| listener.hosts.tables(&record.host)) {
+        lists_models |= !table.models().is_empty();
+        match table.peek(&view(record)) {
+            Found::Nothing => {}
+            Found::Entry(entry) if entry.rule.service == Service::Http => {
+                let weak = is_catch_all(entry) && lists_models;
+                return if weak { Claim::Nobody } else { Claim::Http(Arc::clone(&entry.rule)) };
+            }
+            Found::Entry(_) | Found::NeedsModel => return Claim::Llm,
+        }
+    }
+    Claim::Nobody
+}
+
+fn route_endpoint(record: Box<Record>, endpoint: Endpoint) -> Result<Step, Refused> {
+    let claim = claim(&record);
+    if let Claim::Http(rule) = claim {
+        return Ok(Step::Routed(Routed::http(record, rule)));
+    }
+    let (method, name) = if endpoint.is_local() { (Method::GET, "GET") } else { (Method::POST, "POST") };
+    if record.head.method != method && !(endpoint.is_local() && record.head.method == Method::HEAD) {
+        return Err(Refused { record, refusal: Refusal::MethodNotAllowed(name) });
+    }
+    match claim {
+        _ if endpoint.is_local() => Ok(models(record, endpoint)),
+        Claim::Llm => Ok(Step::Body(AwaitingBody { record, endpoint })),
+        Claim::Http(_) | Claim::Nobody => {
+            let refusal = Refusal::NoRoute(format!("{} {}", record.host, record.head.uri.path()));
+            Err(Refused { record, refusal })
+        }
+    }
+}
+
+/// Lists what a request for this host can reach.
+fn models(record: Box<Record>, endpoint: Endpoint) -> Step {
+    let listener = record.listener.as_ref();
+    let table = listener.and_then(|listener| listener.hosts.tables(&record.host).next());
+    let reply = LocalReply::models(endpoint.dialect(), table.map_or(&[][..], |table| table.models()));
+    Step::Answered(Answered { record, reply })
+}
+
+fn is_catch_all(entry: &Entry) -> bool {
+    matches!(&entry.matcher.path, PathMatch::Prefix(prefix) if prefix.is_empty())
+}
+
+fn view(record: &Record) -> RequestView<'_> {
+    RequestView {
+        method: &record.head.method,
+        path: record.head.uri.path(),
+        query: record.head.uri.query(),
+        headers: &record.head.headers,
+        endpoint: record.endpoint,
+    }
+}
+
+fn find<'a>(record: &'a Record, model: Option<&ModelId>) -> Option<&'a Entry> {
+    let hosts = &record.listener.as_ref()?.hosts;
+    hosts.tables(&record.host).find_map(|table| table.find(&view(record), model))
+}
+
+// === impl AwaitingBody ===
+
+impl AwaitingBody {
+    /// How much to read at most, in bytes.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.record.live.snapshot.settings.body_limit
+    }
+
+    /// The facts up to here.
+    #[must_use]
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// Gives up: the body did not come, or is too large.
+    #[must_use]
+    pub fn refuse(self, refusal: Refusal) -> Refused {
+        Refused { record: self.record, refusal }
+    }
+
+    /// Routes by the model in the body.
+    ///
+    /// # Errors
+    /// [`Refused`] with 400 for a body that cannot be read, 404 for a model that no rule serves.
+    pub fn body(self, body: Bytes) -> Result<Routed, Refused> {
+        let Self { mut record, endpoint } = self;
+        record.bytes_in = body.len() as u64;
+        let inspected = match inspect(endpoint, &body) {
+            Ok(inspected) => inspected,
+            Err(error) => return Err(Refused { record, refusal: error.into() }),
+        };
+        record.delivery = Some(inspected.delivery);
+        record.model_asked = Some(inspected.model.clone());
+        if let Ok(value) = HeaderValue::from_str(inspected.model.as_str()) {
+            record.head.headers.insert(headers::MODEL, value);
+        }
+        let rule = match find(&record, Some(&inspected.model)) {
+            Some(entry) if entry.rule.service == Service::Http && is_catch_all(entry) => None,
+            found => found.map(|entry| Arc::clone(&entry.rule)),
+        };
+        match rule {
+            Some(rule) => {
+                record.rule = Some(Arc::clone(&rule));
+                Ok(Routed { record, rule, payload: Payload::Llm { endpoint, inspected, body } })
+            }
+            None => {
+                let refusal = Refusal::NoModel(inspected.model);
+                Err(Refused { record, refusal })
+            }
+        }
+    }
+}
+
+// === impl Routed ===
+
+impl Routed {
+    fn http(mut record: Box<Record>, rule: Arc<Rule>) -> Self {
+        record.rule = Some(Arc::clone(&rule));
+        record.endpoint = None;
+        Self { record, rule, payload: Payload::Http }
+    }
+}

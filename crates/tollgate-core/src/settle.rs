@@ -1,0 +1,120 @@
+use std::{sync::Arc, time::Instant};
+
+use http::StatusCode;
+use tollgate_snapshot::{CostInputs, InvalidCost};
+use tollgate_types::ModelId;
+
+use crate::{Answered, Exchange, Failure, LocalReply, Record, Refusal, Refused, ReplyReader};
+
+/// How a request ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The client got the whole reply of a backend.
+    Complete,
+    /// The gateway answered by itself.
+    Local,
+    /// The gateway refused, or nobody could be asked.
+    Refused(Refusal),
+    /// The client went away before the end.
+    ClientGone,
+    /// The backend broke off after the first byte had gone to the client.
+    UpstreamBroke(Failure),
+    /// `timeouts.request` passed after the first byte had gone to the client.
+    Deadline,
+    /// The gateway shut down before the end.
+    Drained,
+}
+
+/// One finished request: the input of metrics, logs, traces and budgets. There is exactly one per request.
+#[derive(Debug)]
+pub struct Settled {
+    /// Every fact.
+    pub record: Box<Record>,
+    /// How it ended.
+    pub end: End,
+    /// When.
+    pub ended: Instant,
+    /// Costs by metadata key, in the order of the route.
+    pub costs: Vec<(Arc<str>, u64)>,
+    /// A cost expression that failed, with its key: nothing is charged for it.
+    pub broken_cost: Option<(Arc<str>, InvalidCost)>,
+}
+
+// === impl Refused ===
+
+impl Refused {
+    /// Ends the request with the refusal; gives what the client gets.
+    #[must_use]
+    pub fn settle(self, now: Instant) -> (LocalReply, Settled) {
+        let reply = self.reply();
+        let Self { mut record, refusal } = self;
+        record.status = Some(reply.status);
+        record.bytes_out = reply.body.len() as u64;
+        (reply, settle(record, End::Refused(refusal), now))
+    }
+}
+
+// === impl Answered ===
+
+impl Answered {
+    /// Ends the request with the gateway's own reply.
+    #[must_use]
+    pub fn settle(self, now: Instant) -> (LocalReply, Settled) {
+        let Self { mut record, reply } = self;
+        record.status = Some(reply.status);
+        record.bytes_out = reply.body.len() as u64;
+        (reply, settle(record, End::Local, now))
+    }
+}
+
+// === impl Exchange ===
+
+impl Exchange {
+    /// Ends the request. Whatever was delivered is counted, also where the client left early.
+    #[must_use]
+    pub fn settle(self, end: End, now: Instant) -> Settled {
+        let Self { mut record, reply } = self;
+        if let ReplyReader::Llm(reply) = &reply {
+            record.usage = reply.usage();
+            record.model_served = reply.model().map(str::to_owned);
+        }
+        settle(record, end, now)
+    }
+}
+
+fn settle(record: Box<Record>, end: End, ended: Instant) -> Settled {
+    let mut settled = Settled { record, end, ended, costs: Vec::new(), broken_cost: None };
+    // Errors of providers cost nothing; what was delivered of a success does.
+    if settled.record.status.is_some_and(|status: StatusCode| status.is_success()) {
+        charge(&mut settled);
+    }
+    settled
+}
+
+fn charge(settled: &mut Settled) {
+    let record = &settled.record;
+    let Some(rule) = &record.rule else { return };
+    let (Some(backend), Some(model)) = (record.backend(), record.model_sent.as_ref()) else { return };
+    let inputs = CostInputs {
+        model: model as &ModelId,
+        backend: backend.id.as_str(),
+        route: rule.route.as_str(),
+        usage: &record.usage,
+    };
+    for cost in rule.costs() {
+        match cost.evaluate(&inputs) {
+            Ok(number) => settled.costs.push((Arc::clone(&cost.key), number)),
+            Err(error) => settled.broken_cost = Some((Arc::clone(&cost.key), error)),
+        }
+    }
+}
+
+// === impl Record ===
+
+impl Record {
+    /// Ends a request whose client went away before anything was sent to it.
+    #[must_use]
+    pub fn abandon(self: Box<Self>, now: Instant) -> Settled {
+        settle(self, End::ClientGone, now)
+    }
+}
