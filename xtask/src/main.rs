@@ -1,2 +1,55 @@
-//! Development tasks.
-fn main() {}
+//! Development tasks: `cargo xtask <task>`. One file per task.
+#![expect(clippy::print_stdout, reason = "a tool for the terminal")]
+
+mod bench;
+mod crds;
+mod fuzz;
+mod golden;
+mod layers;
+mod sdk;
+mod shell;
+mod sizes;
+mod test;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask <task>
+
+  test            install what the tests need, then run every check and every test
+  test --quick    formatting, lints, layers and the Rust tests only
+  layers          check that arrows between crates point to lower layers, and that pure crates stay pure
+  sizes           print the largest files, functions and crates (never fails)
+  crds            write deploy/crds/*.yaml from the Rust types; --check fails where they differ
+  golden          write the expected files of every golden test anew; read the diff afterwards
+  fuzz [TARGET]   fuzz one target, or all in turn; --seconds N for each (default 60)
+  bench [ARGS]    run the gateway and its peers side by side; see docs/performance.md
+  sdk             drive the gateway with the official SDKs
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let (task, rest) = args.split_first().map_or(("help", &[][..]), |(task, rest)| (task.as_str(), rest));
+    let result = match task {
+        "test" => test::run(rest),
+        "layers" => layers::run(),
+        "sizes" => sizes::run(),
+        "crds" => crds::run(rest),
+        "golden" => golden::run(),
+        "fuzz" => fuzz::run(rest),
+        "bench" => bench::run(rest),
+        "sdk" => sdk::run(),
+        "help" | "--help" | "-h" => {
+            print!("{HELP}");
+            Ok(())
+        }
+        other => Err(format!("unknown task {other}\n\n{HELP}")),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,114 @@
+"""The official Anthropic SDK against every schema that serves its endpoints."""
+
+import anthropic
+import pytest
+
+from test_openai import PIXEL
+
+MODELS = ["claude-sonnet-4-5", "gpt-4o-mini", "gpt-on-azure"]
+HELLO = [{"role": "user", "content": "Say hello to the world."}]
+WEATHER = {
+    "name": "get_weather",
+    "description": "The weather of a city.",
+    "input_schema": {
+        "type": "object",
+        "properties": {"city": {"type": "string"}},
+        "required": ["city"],
+    },
+}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_message(anthropic_client, model):
+    reply = anthropic_client.messages.create(model=model, system="Be brief.", messages=HELLO, max_tokens=50)
+    assert reply.role == "assistant" and reply.content[0].text
+    assert reply.stop_reason in ("end_turn", "max_tokens")
+    assert reply.usage.input_tokens > 0 and reply.usage.output_tokens > 0
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_message_stream(anthropic_client, model):
+    with anthropic_client.messages.stream(model=model, messages=HELLO, max_tokens=50) as stream:
+        text = "".join(stream.text_stream)
+        final = stream.get_final_message()
+    assert text and final.content[0].text == text
+    assert final.usage.output_tokens > 0
+    assert final.stop_reason in ("end_turn", "max_tokens")
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("streamed", [False, True])
+def test_tools(anthropic_client, model, streamed):
+    messages = [{"role": "user", "content": "call get_weather for Paris"}]
+    asked = dict(model=model, messages=messages, tools=[WEATHER], tool_choice={"type": "any"}, max_tokens=200)
+    if streamed:
+        with anthropic_client.messages.stream(**asked) as stream:
+            first = stream.get_final_message()
+    else:
+        first = anthropic_client.messages.create(**asked)
+    assert first.stop_reason == "tool_use"
+    use = next(block for block in first.content if block.type == "tool_use")
+    assert use.name == "get_weather" and "city" in use.input
+    messages += [
+        {"role": "assistant", "content": [block.model_dump(exclude_none=True) for block in first.content]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": use.id, "content": "22 degrees"}]},
+    ]
+    second = anthropic_client.messages.create(model=model, messages=messages, tools=[WEATHER], max_tokens=200)
+    assert second.content
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_image(anthropic_client, model):
+    source = {"type": "base64", "media_type": "image/png", "data": PIXEL}
+    parts = [{"type": "image", "source": source}, {"type": "text", "text": "What is this?"}]
+    reply = anthropic_client.messages.create(
+        model=model, messages=[{"role": "user", "content": parts}], max_tokens=50
+    )
+    assert reply.content
+
+
+def test_thinking_keeps_its_signature(anthropic_client):
+    reply = anthropic_client.messages.create(
+        model="claude-sonnet-4-5",
+        messages=HELLO,
+        max_tokens=2000,
+        thinking={"type": "enabled", "budget_tokens": 1024},
+    )
+    thinking = next(block for block in reply.content if block.type == "thinking")
+    assert thinking.thinking and thinking.signature
+
+
+def test_count_tokens(anthropic_client):
+    assert anthropic_client.messages.count_tokens(model="claude-sonnet-4-5", messages=HELLO).input_tokens > 0
+
+
+def test_models(anthropic_client):
+    assert "claude-sonnet-4-5" in [model.id for model in anthropic_client.models.list()]
+
+
+def test_an_unknown_model_is_not_found_by_name(anthropic_client):
+    with pytest.raises(anthropic.NotFoundError) as caught:
+        anthropic_client.messages.create(model="no-such-model", messages=HELLO, max_tokens=5)
+    assert "no-such-model" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("model", "error"),
+    [
+        ("claude-sim-401", anthropic.AuthenticationError),
+        ("claude-sim-429", anthropic.RateLimitError),
+        ("claude-sim-529", anthropic.InternalServerError),
+        ("sim-429", anthropic.RateLimitError),
+        ("sim-500", anthropic.InternalServerError),
+    ],
+)
+def test_errors_are_the_sdks_own(anthropic_client, model, error):
+    with pytest.raises(error) as caught:
+        anthropic_client.messages.create(model=model, messages=HELLO, max_tokens=5)
+    assert caught.value.body["error"]["message"]
+
+
+def test_a_pair_that_makes_no_sense_is_refused_by_name(anthropic_client):
+    with pytest.raises(anthropic.BadRequestError) as caught:
+        anthropic_client.messages.count_tokens(model="gpt-4o-mini", messages=HELLO)
+    assert "OpenAI" in str(caught.value) and "count_tokens" in str(caught.value)

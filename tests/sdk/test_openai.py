@@ -1,0 +1,194 @@
+"""The official OpenAI SDK against every schema that serves its endpoints."""
+
+import base64
+import json
+
+import openai
+import pydantic
+import pytest
+
+CHAT_MODELS = ["gpt-4o-mini", "gpt-on-azure", "claude-sonnet-4-5"]
+PIXEL = base64.b64encode(
+    bytes.fromhex(
+        "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
+        "1f15c4890000000d49444154789c6360606060000000050001a5f64540"
+        "0000000049454e44ae426082"
+    )
+).decode()
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "The weather of a city.",
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"type": "string"}},
+            "required": ["city"],
+        },
+    },
+}
+HELLO = [{"role": "user", "content": "Say hello to the world."}]
+
+
+@pytest.mark.parametrize("model", CHAT_MODELS)
+def test_chat(openai_client, model):
+    reply = openai_client.chat.completions.create(
+        model=model, messages=[{"role": "system", "content": "Be brief."}, *HELLO], max_tokens=50
+    )
+    assert reply.choices[0].message.role == "assistant"
+    assert reply.choices[0].message.content
+    assert reply.choices[0].finish_reason in ("stop", "length")
+    assert reply.usage.prompt_tokens > 0
+    assert reply.usage.total_tokens == reply.usage.prompt_tokens + reply.usage.completion_tokens
+
+
+@pytest.mark.parametrize("model", CHAT_MODELS)
+@pytest.mark.parametrize("usage", [True, False])
+def test_chat_stream(openai_client, model, usage):
+    options = {"stream_options": {"include_usage": True}} if usage else {}
+    stream = openai_client.chat.completions.create(
+        model=model, messages=HELLO, stream=True, max_tokens=50, **options
+    )
+    chunks = list(stream)
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    assert text
+    assert [c.choices[0].finish_reason for c in chunks if c.choices][-1] in ("stop", "length")
+    counted = [chunk.usage for chunk in chunks if chunk.usage]
+    assert bool(counted) == usage, "the usage chunk reaches the client only where it asked for it"
+    assert all(chunk.choices for chunk in chunks) or usage
+
+
+@pytest.mark.parametrize("model", CHAT_MODELS)
+def test_tools(openai_client, model):
+    messages = [{"role": "user", "content": "call get_weather for Paris"}]
+    first = openai_client.chat.completions.create(
+        model=model, messages=messages, tools=[WEATHER], tool_choice="required", max_tokens=200
+    )
+    message = first.choices[0].message
+    assert first.choices[0].finish_reason == "tool_calls"
+    call = message.tool_calls[0]
+    assert call.function.name == "get_weather"
+    assert "city" in json.loads(call.function.arguments)
+    messages += [message, {"role": "tool", "tool_call_id": call.id, "content": "22 degrees"}]
+    second = openai_client.chat.completions.create(
+        model=model, messages=messages, tools=[WEATHER], max_tokens=200
+    )
+    assert second.choices[0].message.content
+
+
+@pytest.mark.parametrize("model", CHAT_MODELS)
+def test_streamed_tool_arguments_join_to_json(openai_client, model):
+    stream = openai_client.chat.completions.create(
+        model=model,
+        messages=[{"role": "user", "content": "call get_weather for Paris"}],
+        tools=[WEATHER],
+        tool_choice={"type": "function", "function": {"name": "get_weather"}},
+        stream=True,
+        max_tokens=200,
+    )
+    arguments, names = {}, {}
+    for chunk in stream:
+        for call in chunk.choices[0].delta.tool_calls or [] if chunk.choices else []:
+            arguments[call.index] = arguments.get(call.index, "") + (call.function.arguments or "")
+            names[call.index] = names.get(call.index) or call.function.name
+    assert names[0] == "get_weather"
+    assert "city" in json.loads(arguments[0])
+
+
+class City(pydantic.BaseModel):
+    name: str
+    people: int
+
+
+@pytest.mark.parametrize("model", CHAT_MODELS)
+def test_structured_output(openai_client, model):
+    reply = openai_client.chat.completions.parse(
+        model=model, messages=HELLO, response_format=City, max_tokens=200
+    )
+    assert isinstance(reply.choices[0].message.parsed, City)
+
+
+@pytest.mark.parametrize("model", CHAT_MODELS)
+def test_image(openai_client, model):
+    parts = [
+        {"type": "text", "text": "What is this?"},
+        {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}"}},
+    ]
+    reply = openai_client.chat.completions.create(
+        model=model, messages=[{"role": "user", "content": parts}], max_tokens=50
+    )
+    assert reply.choices[0].message.content
+
+
+def test_embeddings(openai_client):
+    reply = openai_client.embeddings.create(model="text-embedding-3-small", input=["one", "two"], dimensions=64)
+    assert [len(item.embedding) for item in reply.data] == [64, 64]
+    assert reply.usage.prompt_tokens > 0
+
+
+def test_completions(openai_client):
+    assert openai_client.completions.create(model="gpt-4o-mini", prompt="Hello").choices[0].text
+    stream = openai_client.completions.create(model="gpt-4o-mini", prompt="Hello", stream=True)
+    assert "".join(chunk.choices[0].text for chunk in stream if chunk.choices)
+
+
+def test_responses(openai_client):
+    reply = openai_client.responses.create(model="gpt-4o-mini", input="Hello")
+    assert reply.output_text and reply.usage.total_tokens > 0
+
+
+def test_responses_stream(openai_client):
+    kinds = [event.type for event in openai_client.responses.create(model="gpt-4o-mini", input="Hi", stream=True)]
+    assert kinds[0] == "response.created" and kinds[-1] == "response.completed"
+
+
+def test_models(openai_client):
+    names = [model.id for model in openai_client.models.list()]
+    assert set(CHAT_MODELS) <= set(names) and len(names) == len(set(names))
+
+
+def test_an_unknown_model_is_not_found_by_name(openai_client):
+    with pytest.raises(openai.NotFoundError) as caught:
+        openai_client.chat.completions.create(model="no-such-model", messages=HELLO)
+    assert "no-such-model" in str(caught.value)
+
+
+def test_a_bad_request_is_the_clients_fault(openai_client):
+    with pytest.raises(openai.BadRequestError):
+        openai_client.chat.completions.create(model=7, messages=HELLO)
+
+
+@pytest.mark.parametrize(
+    ("model", "error"),
+    [
+        ("sim-401", openai.AuthenticationError),
+        ("sim-429", openai.RateLimitError),
+        ("sim-500", openai.InternalServerError),
+        ("claude-sim-429", openai.RateLimitError),
+        ("claude-sim-529", openai.InternalServerError),
+    ],
+)
+def test_errors_are_the_sdks_own(openai_client, model, error):
+    with pytest.raises(error) as caught:
+        openai_client.chat.completions.create(model=model, messages=HELLO, max_tokens=5)
+    assert caught.value.body
+
+
+def test_a_client_that_leaves_is_settled(openai_client, gateway):
+    stream = openai_client.chat.completions.create(
+        model="gpt-4o-mini",
+        messages=HELLO,
+        stream=True,
+        extra_headers={"x-request-id": "leaves-early", "x-sim-token-rate": "20"},
+    )
+    next(iter(stream))
+    stream.close()
+    line = gateway.wait_for(r'.*leaves-early.*').group(0)
+    assert "client" in line.lower(), line
+
+
+def test_a_slow_provider_runs_into_the_clients_timeout(openai_client):
+    with pytest.raises(openai.APITimeoutError):
+        openai_client.with_options(timeout=0.5).chat.completions.create(
+            model="gpt-4o-mini", messages=HELLO, extra_headers={"x-sim-first-token-ms": "5000"}
+        )
