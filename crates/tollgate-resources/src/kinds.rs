@@ -46,8 +46,6 @@ pub use self::{
     },
 };
 
-pub(crate) use self::ai::api_schema_names;
-
 /// An object of a kind that is known and not served yet, as it was written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Unserved {

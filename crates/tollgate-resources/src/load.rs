@@ -123,14 +123,14 @@ impl Loader<'_> {
     }
 
     fn object(&mut self, file: &Arc<str>, node: Node, implied: Option<&(String, String)>) {
+        let place = (file, node.get("kind").map_or(node.at, |kind| kind.at));
         let own = |key| node.get(key).and_then(Node::text);
         let api_version = own("apiVersion").or(implied.map(|(version, _)| version.as_str()));
         let kind = own("kind").or(implied.map(|(_, kind)| kind.as_str()));
         let (Some(api_version), Some(kind)) = (api_version, kind) else {
             let missing = if kind.is_some() { "apiVersion" } else { "kind" };
             return self.stray(
-                file,
-                &node,
+                place,
                 "not-an-object",
                 (format!("not a Kubernetes object: `{missing}` is missing"), None),
             );
@@ -138,12 +138,12 @@ impl Loader<'_> {
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         let Some(known) = registry::find(group, kind) else {
             let message = format!("unknown kind {kind} in {api_version} is ignored");
-            return self.stray(file, &node, "unknown-kind", (message, registry::suggest(group, kind)));
+            return self.stray(place, "unknown-kind", (message, registry::suggest(group, kind)));
         };
         if !known.versions.is_empty() && !known.versions.contains(&version) {
             let message = format!("{kind} has no version {version}");
             let help = format!("known versions: {}", known.versions.join(", "));
-            return self.stray(file, &node, "unknown-version", (message, Some(help)));
+            return self.stray(place, "unknown-version", (message, Some(help)));
         }
         let version = version.to_owned();
         let mut draft = Draft { file: Arc::clone(file), node, known, version, findings: Vec::new() };
@@ -159,12 +159,10 @@ impl Loader<'_> {
     /// Reports what is no object of a known kind.
     fn stray(
         &mut self,
-        file: &Arc<str>,
-        node: &Node,
+        (file, at): (&Arc<str>, Mark),
         code: &'static str,
         (message, help): (String, Option<String>),
     ) {
-        let at = node.get("kind").map_or(node.at, |kind| kind.at);
         // Without a near name it is somebody else's kind, which is nobody's mistake.
         let foreign = code == "unknown-kind" && help.is_none();
         self.loaded.notes.push(Diagnostic {
@@ -210,8 +208,8 @@ impl Loader<'_> {
         layout: Layout,
     ) {
         let meta = draft.metadata();
-        let spec = draft.read::<T>(layout);
-        if let Some(spec) = &spec {
+        let mut spec = draft.read::<T>(layout);
+        if let Some(spec) = &mut spec {
             draft.findings.extend(check(spec, &draft.version, layout.prefix()));
         }
         draft.deprecation();

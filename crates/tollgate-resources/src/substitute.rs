@@ -69,9 +69,9 @@ impl Walk<'_> {
         while let Some(dollar) = rest.find('$') {
             let (before, from) = rest.split_at(dollar);
             out.push_str(before);
-            if from.starts_with("$$") {
+            if let Some(after) = from.strip_prefix("$$") {
                 out.push_str("$$");
-                rest = &from[2..];
+                rest = after;
             } else if let Some(reference) = reference(from) {
                 out.push_str(&self.value(&reference, at));
                 replaced = true;

@@ -46,7 +46,7 @@ pub struct HttpRouteRule {
 }
 
 /// Conditions that all have to hold.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HttpRouteMatch {
     /// On the path; everything below `/` unless given.
@@ -368,14 +368,6 @@ fn five() -> u32 {
 
 fn hundred() -> u32 {
     100
-}
-
-// === impl HttpRouteMatch ===
-
-impl Default for HttpRouteMatch {
-    fn default() -> Self {
-        Self { path: PathMatch::default(), headers: Vec::new(), query_params: Vec::new(), method: None }
-    }
 }
 
 // === impl PathMatch ===
