@@ -43,21 +43,19 @@ async fn forward(pool: Pool, origin: Origin, mut request: Request<Inbound>) -> R
     match pool.send(&origin, request.map(Into::into)).await {
         Ok(mut response) => {
             HOP_BY_HOP.iter().for_each(|name| drop(response.headers_mut().remove(name)));
-            response.map(|body| Body::Upstream(body.gathered()))
+            response.map(|body| Body(Some(body.gathered())))
         }
         Err(failure) => {
             eprintln!("{failure}: {:?}", failure.source());
-            let mut response = Response::new(Body::Empty);
+            let mut response = Response::new(Body(None));
             *response.status_mut() = StatusCode::BAD_GATEWAY;
             response
         }
     }
 }
 
-enum Body {
-    Upstream(Gathered),
-    Empty,
-}
+/// What the upstream sends, or nothing.
+struct Body(Option<Gathered>);
 
 impl http_body::Body for Body {
     type Data = tollgate_net::Chunks;
@@ -67,23 +65,17 @@ impl http_body::Body for Body {
         self: std::pin::Pin<&mut Self>,
         cx: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Option<Result<http_body::Frame<Self::Data>, Self::Error>>> {
-        match self.get_mut() {
-            Self::Upstream(body) => std::pin::Pin::new(body).poll_frame(cx),
-            Self::Empty => std::task::Poll::Ready(None),
+        match &mut self.get_mut().0 {
+            Some(body) => std::pin::Pin::new(body).poll_frame(cx),
+            None => std::task::Poll::Ready(None),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Upstream(body) => body.is_end_stream(),
-            Self::Empty => true,
-        }
+        self.0.as_ref().is_none_or(http_body::Body::is_end_stream)
     }
 
     fn size_hint(&self) -> http_body::SizeHint {
-        match self {
-            Self::Upstream(body) => body.size_hint(),
-            Self::Empty => http_body::SizeHint::with_exact(0),
-        }
+        self.0.as_ref().map_or_else(|| http_body::SizeHint::with_exact(0), http_body::Body::size_hint)
     }
 }
