@@ -1,1 +1,52 @@
 //! Listeners, TLS, HTTP/1 and HTTP/2 server and client, connection pools, drain. No LLM word in it.
+//!
+//! ```text
+//! run_cores ─▶ Listener ─▶ Server::run ─▶ handler(Request<Inbound>, Peer) ─▶ Response<B>
+//!                                              │
+//!                                  Pool::send(&Origin, Request<Payload>) ─▶ Response<UpstreamBody>
+//! ```
+//!
+//! Everything on the data path is `!Send` and lives on one core: sockets, pools, timers. What the cores share is
+//! read-only (certificates) or a counter ([`Drain`]).
+
+mod cores;
+mod drain;
+mod listener;
+mod stream;
+
+mod certs;
+mod inbound;
+mod server;
+mod watch;
+
+mod dial;
+mod dns;
+mod failure;
+mod gate;
+mod idle;
+mod origin;
+mod payload;
+mod pool;
+mod upstream_body;
+mod upstream_tls;
+
+mod chunks;
+mod tunnel;
+
+pub use self::{
+    certs::{CertError, CertTable, ServerTls, TlsHandle, certified_key},
+    chunks::Chunks,
+    cores::run_cores,
+    dns::{BadOverride, Lookup, Overrides, Resolver},
+    drain::{Drain, Load},
+    failure::{Failure, Safety},
+    inbound::{Inbound, InboundError},
+    listener::Listener,
+    origin::{Origin, Protocol},
+    payload::Payload,
+    pool::{Pool, PoolSettings, PoolStats},
+    server::{Peer, Server, ServerSettings},
+    tunnel::{Tunnelled, on_upgrade, tunnel},
+    upstream_body::{Gathered, UpstreamBody},
+    upstream_tls::{ClientIdentity, Trust, UpstreamTls, Version},
+};

@@ -1,0 +1,81 @@
+use std::{collections::VecDeque, io::IoSlice};
+
+use bytes::{Buf, Bytes};
+
+/// Several `Bytes` as one frame: written with one vectored call, never joined.
+#[derive(Clone, Debug, Default)]
+pub struct Chunks {
+    parts: VecDeque<Bytes>,
+    remaining: usize,
+}
+
+// === impl Chunks ===
+
+impl Chunks {
+    /// Appends a chunk; an empty one is left out.
+    pub fn push(&mut self, chunk: Bytes) {
+        if !chunk.is_empty() {
+            self.remaining += chunk.len();
+            self.parts.push_back(chunk);
+        }
+    }
+
+    /// True where nothing is left to send.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.remaining == 0
+    }
+}
+
+impl From<Bytes> for Chunks {
+    fn from(chunk: Bytes) -> Self {
+        let mut chunks = Self::default();
+        chunks.push(chunk);
+        chunks
+    }
+}
+
+impl FromIterator<Bytes> for Chunks {
+    fn from_iter<T: IntoIterator<Item = Bytes>>(iter: T) -> Self {
+        let mut chunks = Self::default();
+        iter.into_iter().for_each(|chunk| chunks.push(chunk));
+        chunks
+    }
+}
+
+impl Extend<Bytes> for Chunks {
+    fn extend<T: IntoIterator<Item = Bytes>>(&mut self, iter: T) {
+        iter.into_iter().for_each(|chunk| self.push(chunk));
+    }
+}
+
+impl Buf for Chunks {
+    fn remaining(&self) -> usize {
+        self.remaining
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.parts.front().map_or(&[], |part| part)
+    }
+
+    fn chunks_vectored<'a>(&'a self, dst: &mut [IoSlice<'a>]) -> usize {
+        let filled = dst.len().min(self.parts.len());
+        for (slot, part) in dst.iter_mut().zip(&self.parts) {
+            *slot = IoSlice::new(part);
+        }
+        filled
+    }
+
+    fn advance(&mut self, mut count: usize) {
+        assert!(count <= self.remaining, "the writer advances by what it wrote");
+        self.remaining -= count;
+        while let Some(front) = self.parts.front_mut() {
+            if count < front.len() {
+                front.advance(count);
+                return;
+            }
+            count -= front.len();
+            self.parts.pop_front();
+        }
+    }
+}

@@ -1,0 +1,168 @@
+use std::{
+    collections::VecDeque,
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use rustls::ClientConfig;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time::{sleep, timeout},
+};
+use tokio_rustls::TlsConnector;
+
+use crate::{Failure, Origin, Protocol, Resolver, failure::cause, stream::Stream};
+
+/// Head start of one address before the next is tried beside it (RFC 8305 section 5).
+const HEAD_START: Duration = Duration::from_millis(250);
+
+/// A connected transport, and which HTTP was agreed on.
+pub(crate) struct Dialled {
+    pub(crate) transport: Transport,
+    pub(crate) spoken: Spoken,
+}
+
+/// The HTTP version of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spoken {
+    Http1,
+    Http2,
+}
+
+/// The client's side of a connection: notes whether any byte came back.
+#[derive(Debug)]
+pub(crate) struct Transport {
+    stream: Stream,
+    heard: Arc<AtomicBool>,
+}
+
+/// Connects to `origin` within `limit`: name, TCP and TLS together.
+pub(crate) async fn dial(
+    origin: &Origin,
+    resolver: &Resolver,
+    tls: Option<Arc<ClientConfig>>,
+    limit: Duration,
+) -> Result<Dialled, Failure> {
+    let connecting = async {
+        let addresses = resolver.resolve(origin.host(), origin.port()).await?;
+        let socket = race(addresses.into()).await?;
+        secure(origin, socket, tls).await
+    };
+    timeout(limit, connecting).await.unwrap_or(Err(Failure::ConnectTimeout))
+}
+
+async fn race(mut addresses: VecDeque<SocketAddr>) -> Result<TcpStream, Failure> {
+    let mut attempts = FuturesUnordered::new();
+    let mut failure = Failure::Connect(cause("no address"));
+    loop {
+        if let Some(address) = addresses.pop_front() {
+            attempts.push(connect(address));
+        }
+        let last = addresses.is_empty();
+        tokio::select! {
+            Some(outcome) = attempts.next() => match outcome {
+                Ok(socket) => return Ok(socket),
+                Err(error) => failure = Failure::Connect(Arc::new(error)),
+            },
+            () = sleep(HEAD_START), if !last => {}
+        }
+        if attempts.is_empty() && addresses.is_empty() {
+            return Err(failure);
+        }
+    }
+}
+
+async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = TcpStream::connect(address).await?;
+    // A request written in two pieces must not wait for the upstream's delayed acknowledgement.
+    socket.set_nodelay(true)?;
+    let probes =
+        TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15));
+    SockRef::from(&socket).set_tcp_keepalive(&probes)?;
+    Ok(socket)
+}
+
+async fn secure(
+    origin: &Origin,
+    socket: TcpStream,
+    tls: Option<Arc<ClientConfig>>,
+) -> Result<Dialled, Failure> {
+    let (Some(settings), Some(config)) = (origin.tls(), tls) else {
+        let spoken = match origin.protocol() {
+            Protocol::Http2 => Spoken::Http2,
+            Protocol::Auto | Protocol::Http1 => Spoken::Http1,
+        };
+        return Ok(Dialled { transport: Transport::new(Stream::Tcp(socket)), spoken });
+    };
+    let name = settings.server_name(origin.host()).map_err(|error| Failure::Tls(Arc::new(error)))?;
+    let stream = TlsConnector::from(config)
+        .connect(name, socket)
+        .await
+        .map_err(|error| Failure::Tls(Arc::new(error)))?;
+    let spoken = match (stream.get_ref().1.alpn_protocol(), origin.protocol()) {
+        (Some(b"h2"), _) | (None, Protocol::Http2) => Spoken::Http2,
+        _ => Spoken::Http1,
+    };
+    Ok(Dialled { transport: Transport::new(Stream::Dialled(Box::new(stream))), spoken })
+}
+
+// === impl Transport ===
+
+impl Transport {
+    pub(crate) fn new(stream: Stream) -> Self {
+        Self { stream, heard: Arc::new(AtomicBool::new(false)) }
+    }
+
+    /// Set as soon as a byte arrives.
+    pub(crate) fn heard(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.heard)
+    }
+}
+
+impl AsyncRead for Transport {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        let outcome = Pin::new(&mut this.stream).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            this.heard.store(true, Relaxed);
+        }
+        outcome
+    }
+}
+
+impl AsyncWrite for Transport {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}

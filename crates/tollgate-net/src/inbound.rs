@@ -1,0 +1,125 @@
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use crate::idle::Idle;
+
+/// Memory set aside for a body before its bytes have come, whatever its `content-length` claims.
+const TRUSTED_LENGTH: usize = 1 << 20;
+
+/// The body of a client's request, as it arrives.
+#[derive(Debug)]
+pub struct Inbound {
+    incoming: Incoming,
+    patience: Duration,
+    idle: Option<Idle>,
+}
+
+/// Why a request body could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum InboundError {
+    /// More bytes than the caller allows: answer 413.
+    #[error("request body is larger than {limit} bytes")]
+    TooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The client sent nothing for too long: answer 408.
+    #[error("request body did not arrive in time")]
+    Idle,
+    /// The client broke off, or what it sent is not HTTP.
+    #[error("request body broke off")]
+    Broken(#[source] hyper::Error),
+}
+
+// === impl Inbound ===
+
+impl Inbound {
+    pub(crate) const fn new(incoming: Incoming, patience: Duration) -> Self {
+        Self { incoming, patience, idle: None }
+    }
+
+    /// Reads the whole body into memory. A body that came in one piece is not copied.
+    ///
+    /// # Errors
+    /// [`InboundError::TooLarge`] as soon as the length is known to exceed `limit` bytes; the others as they say.
+    pub async fn collect(mut self, limit: usize) -> Result<Bytes, InboundError> {
+        let too_large = InboundError::TooLarge { limit };
+        let expected = usize::try_from(self.size_hint().lower()).unwrap_or(usize::MAX);
+        if expected > limit {
+            return Err(too_large);
+        }
+        let Some(first) = self.next_data().await? else { return Ok(Bytes::new()) };
+        if first.len() > limit {
+            return Err(too_large);
+        }
+        if self.is_end_stream() {
+            return Ok(first);
+        }
+        let Some(second) = self.next_data().await? else { return Ok(first) };
+        let mut whole = BytesMut::with_capacity(expected.min(TRUSTED_LENGTH).max(first.len() + second.len()));
+        whole.extend_from_slice(&first);
+        let mut next = Some(second);
+        while let Some(chunk) = next {
+            if whole.len() + chunk.len() > limit {
+                return Err(too_large);
+            }
+            whole.extend_from_slice(&chunk);
+            next = self.next_data().await?;
+        }
+        Ok(whole.freeze())
+    }
+
+    async fn next_data(&mut self) -> Result<Option<Bytes>, InboundError> {
+        loop {
+            match poll_fn(|cx| Pin::new(&mut *self).poll_frame(cx)).await.transpose()? {
+                None => return Ok(None),
+                Some(frame) => {
+                    if let Ok(data) = frame.into_data() {
+                        return Ok(Some(data));
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Body for Inbound {
+    type Data = Bytes;
+    type Error = InboundError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, InboundError>>> {
+        let this = self.get_mut();
+        match Pin::new(&mut this.incoming).poll_frame(cx) {
+            Poll::Ready(frame) => {
+                if let Some(idle) = &mut this.idle {
+                    idle.reset();
+                }
+                Poll::Ready(frame.map(|frame| frame.map_err(InboundError::Broken)))
+            }
+            Poll::Pending => {
+                let patience = this.patience;
+                let idle = this.idle.get_or_insert_with(|| Idle::new(patience));
+                idle.poll(cx).map(|()| Some(Err(InboundError::Idle)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}

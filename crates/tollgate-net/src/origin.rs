@@ -1,0 +1,112 @@
+use std::{
+    fmt,
+    hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
+
+use crate::UpstreamTls;
+
+/// Where requests go and how: one connection pool per distinct origin and core. Cloning is cheap, and so is looking
+/// up its pool, since the hash is computed once.
+#[derive(Clone)]
+pub struct Origin(Arc<Inner>);
+
+#[derive(PartialEq, Eq)]
+struct Inner {
+    hash: u64,
+    host: Box<str>,
+    port: u16,
+    protocol: Protocol,
+    tls: Option<UpstreamTls>,
+}
+
+/// Which HTTP to speak to an origin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// Over TLS what the upstream prefers (ALPN), else HTTP/1.1.
+    #[default]
+    Auto,
+    /// HTTP/1.1 alone.
+    Http1,
+    /// HTTP/2 alone; without TLS with prior knowledge (h2c).
+    Http2,
+}
+
+// === impl Origin ===
+
+impl Origin {
+    /// `host` is a name or an IP address (IPv6 with or without brackets); without `tls` it is plain text.
+    #[must_use]
+    pub fn new(host: &str, port: u16, protocol: Protocol, tls: Option<UpstreamTls>) -> Self {
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let host: Box<str> = bare.to_ascii_lowercase().into();
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one((&host, port, protocol, &tls));
+        Self(Arc::new(Inner { hash, host, port, protocol, tls }))
+    }
+
+    /// The name or address, without brackets, in lower case.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.0.host
+    }
+
+    /// The TCP port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.0.port
+    }
+
+    /// Which HTTP is spoken.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        self.0.protocol
+    }
+
+    /// The TLS settings, where it is not plain text.
+    #[must_use]
+    pub fn tls(&self) -> Option<&UpstreamTls> {
+        self.0.tls.as_ref()
+    }
+
+    /// `host[:port]` as a `Host` header has it: without the port where it is the scheme's own.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        let usual = if self.0.tls.is_some() { 443 } else { 80 };
+        let host =
+            if self.0.host.contains(':') { format!("[{}]", self.0.host) } else { self.0.host.to_string() };
+        if self.0.port == usual { host } else { format!("{host}:{}", self.0.port) }
+    }
+}
+
+impl PartialEq for Origin {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+    }
+}
+
+impl Eq for Origin {}
+
+impl Hash for Origin {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0.hash);
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Origin({}:{}, {:?}", self.0.host, self.0.port, self.0.protocol)?;
+        f.write_str(if self.0.tls.is_some() { ", tls)" } else { ")" })
+    }
+}
+
+// === impl Protocol ===
+
+impl Protocol {
+    pub(crate) fn alpn(self) -> Vec<Vec<u8>> {
+        match self {
+            Self::Auto => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+            Self::Http1 => vec![b"http/1.1".to_vec()],
+            Self::Http2 => vec![b"h2".to_vec()],
+        }
+    }
+}

@@ -1,0 +1,190 @@
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    fmt,
+    rc::{Rc, Weak},
+    time::Duration,
+};
+
+use http::{Request, Response};
+use tokio::{
+    task::spawn_local,
+    time::{MissedTickBehavior, interval},
+};
+
+use crate::{Failure, Origin, Payload, Resolver, UpstreamBody};
+
+mod address;
+mod home;
+mod http1;
+mod http2;
+mod slots;
+
+pub(crate) use self::{home::Home, http1::Http1, http2::InUse};
+
+/// How often kept connections are looked at.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// Limits and deadlines of the connections to upstreams, each per origin and core.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolSettings {
+    /// Name, TCP and TLS together, and also the wait for a free connection. 10 s.
+    pub connect_timeout: Duration,
+    /// Open connections. 1024.
+    pub max_connections: usize,
+    /// Requests that wait for a connection; one more fails with [`Failure::Overflow`]. 1024.
+    pub max_waiting: usize,
+    /// Kept HTTP/1 connections. 256.
+    pub max_idle: usize,
+    /// A connection nobody used for this long is closed. 90 s, below what common providers allow.
+    pub idle_timeout: Duration,
+    /// A connection older than this, give or take a tenth, takes no new request. 10 min.
+    pub max_lifetime: Duration,
+    /// Concurrent requests on one HTTP/2 connection, if the upstream allows as many. 100.
+    pub max_streams: usize,
+    /// Probes a used HTTP/2 connection after this much silence. 20 s.
+    pub ping_interval: Duration,
+    /// Bytes of a response head. 128 KiB.
+    pub max_header_bytes: u32,
+}
+
+/// Connections to upstreams, one pool per core. Cloning shares it.
+#[derive(Clone)]
+pub struct Pool(Rc<Inner>);
+
+/// What a pool holds for one origin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PoolStats {
+    /// Open connections, those being dialled included.
+    pub open: usize,
+    /// Open HTTP/1 connections that wait for a request.
+    pub idle: usize,
+    /// Requests that wait for a connection.
+    pub waiting: usize,
+}
+
+struct Inner {
+    settings: Rc<PoolSettings>,
+    resolver: Resolver,
+    homes: RefCell<HashMap<Origin, Rc<Home>, foldhash::fast::FixedState>>,
+    sweeping: Cell<bool>,
+}
+
+// === impl PoolSettings ===
+
+impl Default for PoolSettings {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(10),
+            max_connections: 1024,
+            max_waiting: 1024,
+            max_idle: 256,
+            idle_timeout: Duration::from_secs(90),
+            max_lifetime: Duration::from_secs(600),
+            max_streams: 100,
+            ping_interval: Duration::from_secs(20),
+            max_header_bytes: 128 * 1024,
+        }
+    }
+}
+
+// === impl Pool ===
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").field("origins", &self.0.homes.borrow().len()).finish_non_exhaustive()
+    }
+}
+
+impl Pool {
+    /// An empty pool. Has to be used on one `LocalSet`.
+    #[must_use]
+    pub fn new(settings: PoolSettings, resolver: Resolver) -> Self {
+        Self(Rc::new(Inner {
+            settings: Rc::new(settings),
+            resolver,
+            homes: RefCell::default(),
+            sweeping: Cell::new(false),
+        }))
+    }
+
+    /// Sends `request` and returns when the response head has arrived.
+    ///
+    /// The target may be in origin form; a missing `Host` is filled in from the origin. Hop-by-hop fields are the
+    /// caller's to remove. A request whose body is whole is sent once more, on a new connection, where a kept
+    /// connection turned out to be closed. There is no deadline but that of connecting.
+    ///
+    /// # Errors
+    /// See [`Failure`]; `failure.safety()` tells whether another attempt may follow.
+    pub async fn send(
+        &self,
+        origin: &Origin,
+        request: Request<Payload>,
+    ) -> Result<Response<UpstreamBody>, Failure> {
+        let home = self.home(origin);
+        let lease = home.lease(Freshness::Any).await?;
+        // Copying the head is spared where the connection is new and cannot be stale.
+        let spare = if lease.is_reused() { again(&request) } else { None };
+        match (lease.exchange(&home, request).await, spare) {
+            (Err(Failure::StaleConnection | Failure::Refused), Some(request)) => {
+                home.lease(Freshness::New).await?.exchange(&home, request).await
+            }
+            (outcome, _) => outcome,
+        }
+    }
+
+    /// What is held for `origin`.
+    #[must_use]
+    pub fn stats(&self, origin: &Origin) -> PoolStats {
+        self.0.homes.borrow().get(origin).map_or_else(PoolStats::default, |home| home.stats())
+    }
+
+    /// Forgets origins that nobody uses: those without an open connection. Others stay and can be asked to go again.
+    pub fn prune(&self) {
+        self.0.homes.borrow_mut().retain(|_, home| home.stats() != PoolStats::default());
+    }
+
+    fn home(&self, origin: &Origin) -> Rc<Home> {
+        if let Some(home) = self.0.homes.borrow().get(origin) {
+            return Rc::clone(home);
+        }
+        self.start_sweeping();
+        let home = Home::new(origin.clone(), Rc::clone(&self.0.settings), self.0.resolver.clone());
+        self.0.homes.borrow_mut().insert(origin.clone(), Rc::clone(&home));
+        home
+    }
+
+    fn start_sweeping(&self) {
+        if self.0.sweeping.replace(true) {
+            return;
+        }
+        let pool: Weak<Inner> = Rc::downgrade(&self.0);
+        spawn_local(async move {
+            let mut ticks = interval(SWEEP);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                let Some(pool) = pool.upgrade() else { return };
+                pool.homes.borrow().values().for_each(|home| home.sweep());
+            }
+        });
+    }
+}
+
+/// Which connections will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Freshness {
+    Any,
+    /// None that was used before: those may be as dead as the one that just failed.
+    New,
+}
+
+/// The same request once more, where its body allows it.
+fn again(request: &Request<Payload>) -> Option<Request<Payload>> {
+    let mut copy = Request::new(request.body().again()?);
+    copy.method_mut().clone_from(request.method());
+    copy.uri_mut().clone_from(request.uri());
+    copy.headers_mut().clone_from(request.headers());
+    copy.extensions_mut().clone_from(request.extensions());
+    Some(copy)
+}

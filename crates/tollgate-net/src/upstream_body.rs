@@ -1,0 +1,232 @@
+use std::{
+    fmt,
+    future::poll_fn,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use crate::{
+    Chunks, Failure,
+    failure::Progress,
+    idle::Idle,
+    pool::{Home, Http1, InUse},
+};
+
+/// Bytes that are gathered at most before they are handed on.
+const GATHER: usize = 64 * 1024;
+
+/// The body of an upstream's response.
+///
+/// Dropped before its end, an HTTP/1 connection is closed and an HTTP/2 stream reset.
+pub struct UpstreamBody {
+    incoming: Incoming,
+    source: Source,
+    idle: Option<Idle>,
+    failed: Option<Failure>,
+    trailers: Option<HeaderMap>,
+    over: bool,
+}
+
+/// The same body in frames of several chunks: what one read of the upstream brought leaves in one write.
+#[derive(Debug)]
+pub struct Gathered {
+    body: UpstreamBody,
+    parts: Vec<Bytes>,
+}
+
+enum Source {
+    Http1 { connection: Box<Http1>, home: Rc<Home> },
+    Http2 { _in_use: InUse },
+    Done,
+}
+
+// === impl UpstreamBody ===
+
+impl UpstreamBody {
+    pub(crate) fn http1(incoming: Incoming, connection: Box<Http1>, home: Rc<Home>) -> Self {
+        let mut body = Self::new(incoming, Source::Http1 { connection, home });
+        body.release_if_read();
+        body
+    }
+
+    pub(crate) fn http2(incoming: Incoming, in_use: InUse) -> Self {
+        Self::new(incoming, Source::Http2 { _in_use: in_use })
+    }
+
+    const fn new(incoming: Incoming, source: Source) -> Self {
+        Self { incoming, source, idle: None, failed: None, trailers: None, over: false }
+    }
+
+    /// Fails with [`Failure::Idle`] when no byte comes for `limit`; counted from now.
+    pub fn set_idle_timeout(&mut self, limit: Duration) {
+        self.idle = Some(Idle::new(limit));
+    }
+
+    /// Appends all chunks that are there to `chunks` without joining them, and waits only where there are none.
+    /// `None` is the end; trailers are then in [`UpstreamBody::take_trailers`].
+    pub fn poll_chunks(
+        &mut self,
+        cx: &mut Context<'_>,
+        chunks: &mut Vec<Bytes>,
+    ) -> Poll<Option<Result<(), Failure>>> {
+        if let Some(failure) = self.failed.take() {
+            self.over = true;
+            return Poll::Ready(Some(Err(failure)));
+        }
+        let (mut gathered, mut ended) = (0, false);
+        while gathered < GATHER {
+            match self.poll_next(cx) {
+                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(chunk) => {
+                        gathered += chunk.len();
+                        chunks.push(chunk);
+                    }
+                    Err(frame) => self.trailers = frame.into_trailers().ok(),
+                },
+                Poll::Ready(Some(Err(failure))) if gathered == 0 => return Poll::Ready(Some(Err(failure))),
+                Poll::Ready(Some(Err(failure))) => {
+                    self.failed = Some(failure);
+                    break;
+                }
+                Poll::Ready(None) => {
+                    ended = true;
+                    break;
+                }
+                Poll::Pending if gathered == 0 => return Poll::Pending,
+                Poll::Pending => break,
+            }
+        }
+        if ended && gathered == 0 { Poll::Ready(None) } else { Poll::Ready(Some(Ok(()))) }
+    }
+
+    /// As [`UpstreamBody::poll_chunks`].
+    ///
+    /// # Errors
+    /// How the upstream broke off; chunks that came before were handed out.
+    pub async fn next_chunks(&mut self, chunks: &mut Vec<Bytes>) -> Option<Result<(), Failure>> {
+        poll_fn(|cx| self.poll_chunks(cx, chunks)).await
+    }
+
+    /// The trailers, once the body has ended.
+    pub const fn take_trailers(&mut self) -> Option<HeaderMap> {
+        self.trailers.take()
+    }
+
+    /// A body that sends what one read brought as one frame.
+    #[must_use]
+    pub const fn gathered(self) -> Gathered {
+        Gathered { body: self, parts: Vec::new() }
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        if self.over {
+            return Poll::Ready(None);
+        }
+        let polled = match &mut self.source {
+            Source::Http1 { connection, .. } => connection.poll_body(&mut self.incoming, cx),
+            Source::Http2 { .. } | Source::Done => Pin::new(&mut self.incoming).poll_frame(cx),
+        };
+        match polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some(idle) = &mut self.idle {
+                    idle.reset();
+                }
+                self.release_if_read();
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(None) => {
+                self.over = true;
+                self.release();
+                Poll::Ready(None)
+            }
+            Poll::Ready(Some(Err(error))) => {
+                self.stop();
+                Poll::Ready(Some(Err(Failure::from_hyper(error, Progress::Responded))))
+            }
+            Poll::Pending => {
+                let Some(idle) = &mut self.idle else { return Poll::Pending };
+                ready!(idle.poll(cx));
+                self.stop();
+                Poll::Ready(Some(Err(Failure::Idle)))
+            }
+        }
+    }
+
+    /// A body of known length is over with its last byte: nobody asks it for an end.
+    fn release_if_read(&mut self) {
+        if self.incoming.is_end_stream() {
+            self.release();
+        }
+    }
+
+    fn release(&mut self) {
+        if let Source::Http1 { connection, home } = std::mem::replace(&mut self.source, Source::Done) {
+            connection.release(&home);
+        }
+    }
+
+    fn stop(&mut self) {
+        self.over = true;
+        self.source = Source::Done;
+    }
+}
+
+impl fmt::Debug for UpstreamBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UpstreamBody").field("incoming", &self.incoming).finish_non_exhaustive()
+    }
+}
+
+impl Body for UpstreamBody {
+    type Data = Bytes;
+    type Error = Failure;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        self.get_mut().poll_next(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.over || self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+// === impl Gathered ===
+
+impl Body for Gathered {
+    type Data = Chunks;
+    type Error = Failure;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Chunks>, Failure>>> {
+        let this = self.get_mut();
+        match this.body.poll_chunks(cx, &mut this.parts) {
+            Poll::Ready(Some(Ok(()))) => Poll::Ready(Some(Ok(Frame::data(this.parts.drain(..).collect())))),
+            Poll::Ready(Some(Err(failure))) => Poll::Ready(Some(Err(failure))),
+            Poll::Ready(None) => {
+                Poll::Ready(this.body.take_trailers().map(|trailers| Ok(Frame::trailers(trailers))))
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.failed.is_none() && self.body.trailers.is_none() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
