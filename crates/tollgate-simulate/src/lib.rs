@@ -1,1 +1,34 @@
 //! LLM providers to rehearse against: dialects, usage, delays and errors on demand.
+//!
+//! ```text
+//! bytes ─▶ Request ─▶ (Behaviour, Ask) ─▶ Answer ─▶ Reply ─▶ Script ─▶ bytes
+//!          request     behaviour  ask     answer   openai/   connection
+//!                                                  anthropic/
+//! ```
+//! HTTP/1.1 is written by hand here, because half of the faults are bytes no correct server would send.
+
+mod answer;
+mod anthropic;
+mod ask;
+mod behaviour;
+mod connection;
+mod encode;
+mod events;
+mod metrics;
+mod openai;
+mod options;
+mod reply;
+mod request;
+mod route;
+mod scan;
+mod schema;
+mod server;
+mod state;
+mod text;
+
+pub use self::{
+    behaviour::{Behaviour, Encoding, Fault, Rule},
+    options::Options,
+    server::{Simulator, spawn},
+    state::{Recorded, Stats},
+};

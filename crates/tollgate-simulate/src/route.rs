@@ -1,0 +1,246 @@
+use std::sync::atomic::Ordering::Relaxed;
+
+use serde_json::{Value, json};
+
+use crate::{
+    Behaviour, Rule,
+    answer::Answer,
+    anthropic,
+    ask::{Ask, BadAsk},
+    metrics, openai,
+    reply::{Provider, Reply},
+    request::Request,
+    state::{State, suffix},
+};
+
+/// A reply and how it is to be sent.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    pub(crate) reply: Reply,
+    pub(crate) behaviour: Behaviour,
+    pub(crate) provider: Provider,
+    /// As the request named it; empty when it named none.
+    pub(crate) model: String,
+    /// The last characters of the key; empty without one.
+    pub(crate) key: String,
+    /// An API call, which counts as load; not a look at the simulator itself.
+    pub(crate) is_call: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Api {
+    Chat,
+    Completions,
+    Embeddings,
+    Responses,
+    InputTokens,
+    Moderations,
+    Messages,
+    CountTokens,
+    Models,
+}
+
+/// Answers any request; there is no path without a reply.
+pub(crate) fn answer(request: &Request<'_>, state: &State) -> Exchange {
+    match control(request, state) {
+        Some(reply) => Exchange::plain(reply),
+        None => call(request, state),
+    }
+}
+
+fn control(request: &Request<'_>, state: &State) -> Option<Reply> {
+    let json = |value: Value| Some(Reply::json(200, value.to_string()));
+    match (request.method, request.path) {
+        ("GET", "/health" | "/ping") => Some(Reply::text("ok\n")),
+        ("GET", "/metrics") => Some(Reply::text(metrics::text(state))),
+        ("GET", "/_sim/stats") => json(json!(state.stats())),
+        ("GET", "/_sim/last") => json(json!(state.last())),
+        ("GET", "/_sim/faults") => json(json!(state.rules())),
+        ("DELETE", "/_sim/faults") => {
+            state.clear_rules();
+            json(json!([]))
+        }
+        ("POST", "/_sim/faults") => Some(add_rules(request.body, state)),
+        _ => None,
+    }
+}
+
+fn add_rules(body: &[u8], state: &State) -> Reply {
+    let rules = match body.trim_ascii_start().first() {
+        Some(b'[') => serde_json::from_slice::<Vec<Rule>>(body),
+        _ => serde_json::from_slice::<Rule>(body).map(|rule| vec![rule]),
+    };
+    match rules {
+        Ok(rules) => {
+            state.add_rules(rules);
+            Reply::json(200, json!(state.rules()).to_string())
+        }
+        Err(error) => Reply::json(400, openai::error(400, &error.to_string()).to_string()),
+    }
+}
+
+fn call(request: &Request<'_>, state: &State) -> Exchange {
+    let (api, deployment) = find(request.path);
+    let provider = provider(request, api, deployment);
+    let mut exchange = Exchange {
+        reply: Reply::json(200, Vec::new()),
+        behaviour: state.options.behaviour.clone(),
+        provider,
+        model: String::new(),
+        key: suffix(request.key().unwrap_or_default()).to_owned(),
+        is_call: true,
+    };
+    state.record(request);
+    exchange.reply = match respond(request, state, &mut exchange, (api, deployment)) {
+        Ok(reply) => reply,
+        Err((status, message)) => refusal(provider, status, &message),
+    };
+    state.count(&exchange.model, &exchange.key);
+    state.spent(exchange.reply.usage);
+    exchange
+}
+
+fn respond(
+    request: &Request<'_>,
+    state: &State,
+    exchange: &mut Exchange,
+    (api, deployment): (Option<Api>, Option<&str>),
+) -> Result<Reply, (u16, String)> {
+    if state.options.require_key.as_deref().is_some_and(|wanted| request.key() != Some(wanted)) {
+        return Err((401, "incorrect API key provided".into()));
+    }
+    let Some(api) = api else { return Err((404, format!("unknown path {}", request.path))) };
+    if deployment.is_some() && !request.query.contains("api-version=") {
+        return Err((404, "resource not found: api-version is missing".into()));
+    }
+    let ask = match (api, request.method) {
+        (Api::Models, "GET") => None,
+        (Api::Models, _) | (_, "GET" | "PUT" | "DELETE" | "HEAD") => {
+            return Err((405, format!("method {} is not allowed here", request.method)));
+        }
+        _ => Some(Ask::read(request.body, deployment).map_err(|error| match error {
+            BadAsk::NotJson => (400, "we could not parse the JSON body of your request".to_owned()),
+            BadAsk::NoModel => (400, "you must provide a model parameter".to_owned()),
+        })?),
+    };
+    if let Some(ask) = &ask {
+        exchange.model = ask.model.clone().into_owned();
+    }
+    exchange.behaviour = behaviour(request, state, exchange)?;
+    if let Some(status) = exchange.behaviour.status {
+        if status == 429 {
+            exchange.behaviour.retry_after = exchange.behaviour.retry_after.or(Some(1));
+        }
+        return Err((status, format!("simulated error {status}")));
+    }
+    Ok(match &ask {
+        Some(ask) => speak(api, ask, exchange, (request, state)),
+        None => models(request, exchange.provider, state),
+    })
+}
+
+fn speak(api: Api, ask: &Ask<'_>, exchange: &Exchange, (request, state): (&Request<'_>, &State)) -> Reply {
+    let answer = || Answer::new(ask, &exchange.behaviour, state);
+    match api {
+        Api::Chat => openai::chat::reply(ask, &answer()),
+        Api::Completions => openai::completions::reply(ask, &answer()),
+        Api::Responses => openai::responses::reply(ask, &answer()),
+        Api::InputTokens => openai::responses::input_tokens(ask),
+        Api::Embeddings => openai::embeddings::reply(ask, &exchange.behaviour, request.body),
+        Api::Moderations => Reply::json(200, openai::moderation(&ask.model).to_string()),
+        Api::Messages => anthropic::messages::reply(ask, &answer()),
+        Api::CountTokens => anthropic::count_tokens(ask),
+        Api::Models => models(request, exchange.provider, state),
+    }
+}
+
+fn behaviour(request: &Request<'_>, state: &State, exchange: &Exchange) -> Result<Behaviour, (u16, String)> {
+    let mut behaviour = exchange.behaviour.clone();
+    if let Some(rule) = state.rule(request.path, &exchange.model, &exchange.key) {
+        behaviour = rule.over(&behaviour);
+    }
+    behaviour = Behaviour::from_headers(request).map_err(|message| (400, message))?.over(&behaviour);
+    if let Some(magic) = Behaviour::from_model(&exchange.model) {
+        behaviour = magic.over(&behaviour);
+    }
+    Ok(behaviour)
+}
+
+/// The API at a path, whatever prefix it has, and the deployment that an Azure path names.
+fn find(path: &str) -> (Option<Api>, Option<&str>) {
+    const ENDS: [(&str, Api); 8] = [
+        ("/chat/completions", Api::Chat),
+        ("/completions", Api::Completions),
+        ("/embeddings", Api::Embeddings),
+        ("/responses", Api::Responses),
+        ("/responses/input_tokens", Api::InputTokens),
+        ("/moderations", Api::Moderations),
+        ("/messages", Api::Messages),
+        ("/messages/count_tokens", Api::CountTokens),
+    ];
+    let deployment = path
+        .split_once("/openai/deployments/")
+        .and_then(|(_, rest)| rest.split_once('/'))
+        .map(|(name, _)| name);
+    let api = ENDS.iter().find(|(end, _)| path.ends_with(end)).map(|(_, api)| *api);
+    let models = || (path.ends_with("/models") || path.contains("/models/")).then_some(Api::Models);
+    (api.or_else(models), deployment)
+}
+
+fn provider(request: &Request<'_>, api: Option<Api>, deployment: Option<&str>) -> Provider {
+    let anthropic = || request.header("anthropic-version").is_some() || request.header("x-api-key").is_some();
+    match api {
+        Some(Api::Messages | Api::CountTokens) => Provider::Anthropic,
+        Some(Api::Models) | None if anthropic() => Provider::Anthropic,
+        _ if deployment.is_some() || request.query.contains("api-version=") => Provider::Azure,
+        _ => Provider::OpenAi,
+    }
+}
+
+fn models(request: &Request<'_>, provider: Provider, state: &State) -> Reply {
+    let list = &state.options.models;
+    let id = request.path.rsplit_once("/models/").map(|(_, id)| id);
+    if let Some(id) = id.filter(|id| !list.iter().any(|known| known == id)) {
+        return refusal(provider, 404, &format!("the model {id} does not exist"));
+    }
+    let body = match (provider, id) {
+        (Provider::Anthropic, Some(id)) => anthropic::model(id),
+        (Provider::Anthropic, None) => anthropic::models(list),
+        (_, Some(id)) => openai::models::one(id),
+        (_, None) => openai::models::list(list),
+    };
+    Reply::json(200, body.to_string())
+}
+
+/// An error in the provider's own words.
+pub(crate) fn refusal(provider: Provider, status: u16, message: &str) -> Reply {
+    let body = match provider {
+        Provider::OpenAi => openai::error(status, message),
+        Provider::Azure => openai::azure_error(status, message),
+        Provider::Anthropic => anthropic::error(status, message),
+    };
+    Reply::json(status, body.to_string())
+}
+
+/// Load as the metrics show it: (running, waiting).
+pub(crate) fn load(state: &State) -> (u64, u64) {
+    let in_flight = state.in_flight.load(Relaxed);
+    let running = in_flight.min(u64::from(state.options.capacity));
+    (running, in_flight - running)
+}
+
+// === impl Exchange ===
+
+impl Exchange {
+    /// A reply that is no provider's.
+    pub(crate) fn plain(reply: Reply) -> Self {
+        Self {
+            reply,
+            behaviour: Behaviour::default(),
+            provider: Provider::OpenAi,
+            model: String::new(),
+            key: String::new(),
+            is_call: false,
+        }
+    }
+}
