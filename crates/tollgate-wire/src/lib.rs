@@ -4,8 +4,10 @@
 //! |---|---|---|
 //! | [`scan`] | validates a whole JSON document, walks the members of its objects | never |
 //! | [`watch`] | the same walk over a document that arrives in pieces | for captured values |
+//! | [`patch`] | sets and removes fields, everything else stays byte for byte | the new document |
 //! | [`text`] | quotes and unquotes JSON strings | the output |
 
+pub mod patch;
 pub mod scan;
 pub mod text;
 pub mod watch;
