@@ -1,1 +1,17 @@
 //! Bytes of provider APIs: JSON scanning, SSE framing, content encodings, serde structs. No decisions.
+//!
+//! | module | what it does | allocates |
+//! |---|---|---|
+//! | [`scan`] | validates a whole JSON document, walks the members of its objects | never |
+//! | [`watch`] | the same walk over a document that arrives in pieces | for captured values |
+//! | [`patch`] | sets and removes fields, everything else stays byte for byte | the new document |
+//! | [`sse`] | splits server-sent events | for events that chunks cut |
+//! | [`encoding`] | undoes `content-encoding` piece by piece | the output |
+//! | [`text`] | quotes and unquotes JSON strings | the output |
+
+pub mod encoding;
+pub mod patch;
+pub mod scan;
+pub mod sse;
+pub mod text;
+pub mod watch;

@@ -1,0 +1,259 @@
+//! A JSON scanner without a tree: it validates a document in one pass and hands out byte ranges.
+//!
+//! The grammar is RFC 8259's, as strict as `serde_json`'s, but for two things: strings are not checked for
+//! UTF-8 (whoever reads one does), and nesting ends at [`MAX_DEPTH`]. Nothing is allocated.
+
+mod cursor;
+
+use std::{borrow::Cow, ops::Range};
+
+use self::cursor::Cursor;
+use crate::text;
+
+/// Objects and arrays inside each other at most.
+pub const MAX_DEPTH: usize = 512;
+
+/// Why and where a document is not JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason} at byte {offset}")]
+pub struct NotJson {
+    /// What is wrong there, for example `expected a value`.
+    pub reason: &'static str,
+    /// In bytes from the start of the document.
+    pub offset: usize,
+}
+
+/// What a value is, told by its first byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `{…}`
+    Object,
+    /// `[…]`
+    Array,
+    /// `"…"`
+    Text,
+    /// `-1.5e3`
+    Number,
+    /// `true` or `false`
+    Bool,
+    /// `null`
+    Null,
+}
+
+/// The text of one valid JSON value, without white space around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Value<'a>(&'a [u8]);
+
+/// One member of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member<'a> {
+    /// The key as written, without its quotes: possibly escaped.
+    pub key: &'a [u8],
+    /// The value.
+    pub value: Value<'a>,
+    /// Where the key's opening quote is, in bytes from the start of the scanned text.
+    pub start: usize,
+    /// Where the value is.
+    pub range: Range<usize>,
+}
+
+/// Walks the members of an object in the order of the text, validating on the way. After an error it is done.
+#[derive(Clone, Debug)]
+pub struct Members<'a> {
+    cursor: Cursor<'a>,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    First,
+    Next,
+    Done,
+}
+
+/// Validates a whole document.
+///
+/// # Errors
+/// [`NotJson`] at the first byte that breaks the grammar.
+pub fn document(bytes: &[u8]) -> Result<Value<'_>, NotJson> {
+    let mut cursor = Cursor::new(bytes);
+    let range = cursor.value()?;
+    cursor.end()?;
+    Ok(Value(&bytes[range]))
+}
+
+/// The members of the object that `bytes` are. Each step validates one member, the last one also that nothing
+/// follows the object: a caller that walks to the end has validated the whole document.
+///
+/// Text that is no object gives one error and no member.
+#[must_use]
+pub const fn members(bytes: &[u8]) -> Members<'_> {
+    Members { cursor: Cursor::new(bytes), state: State::First }
+}
+
+/// The kind of the document's value by its first byte, or `None` where no value starts there.
+#[must_use]
+pub fn kind(bytes: &[u8]) -> Option<Kind> {
+    let first = bytes.iter().find(|byte| !cursor::is_space(**byte))?;
+    Kind::of(*first)
+}
+
+// === impl Kind ===
+
+impl Kind {
+    /// The kind of a value that starts with this byte.
+    #[must_use]
+    pub const fn of(first: u8) -> Option<Self> {
+        Some(match first {
+            b'{' => Self::Object,
+            b'[' => Self::Array,
+            b'"' => Self::Text,
+            b'-' | b'0'..=b'9' => Self::Number,
+            b't' | b'f' => Self::Bool,
+            b'n' => Self::Null,
+            _ => return None,
+        })
+    }
+}
+
+// === impl Value ===
+
+impl<'a> Value<'a> {
+    /// The value's text.
+    #[must_use]
+    pub const fn bytes(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn kind(self) -> Kind {
+        self.0.first().copied().and_then(Kind::of).expect("the scanner hands out valid values only")
+    }
+
+    /// True for `null`.
+    #[must_use]
+    pub fn is_null(self) -> bool {
+        self.0 == b"null"
+    }
+
+    /// `true`, `false`, or `None` for anything else.
+    #[must_use]
+    pub const fn as_bool(self) -> Option<bool> {
+        match self.0 {
+            b"true" => Some(true),
+            b"false" => Some(false),
+            _ => None,
+        }
+    }
+
+    /// The unescaped text of a string; `None` for other kinds and for strings that are no Unicode text.
+    #[must_use]
+    pub fn text(self) -> Option<Cow<'a, str>> {
+        text::unquote(self.0)
+    }
+
+    /// A count: a whole number from 0 up, also where it is written as `12.0`. `None` for everything else.
+    #[must_use]
+    pub fn count(self) -> Option<u64> {
+        let digits = match self.0.iter().position(|byte| *byte == b'.') {
+            Some(dot) if self.0[dot + 1..].iter().all(|byte| *byte == b'0') => &self.0[..dot],
+            Some(_) => return None,
+            None => self.0,
+        };
+        std::str::from_utf8(digits).ok()?.parse().ok()
+    }
+
+    /// The members of an object; one error for anything else.
+    #[must_use]
+    pub const fn members(self) -> Members<'a> {
+        members(self.0)
+    }
+
+    /// The last member of this name, where the value is an object that has one.
+    #[must_use]
+    pub fn get(self, name: &str) -> Option<Self> {
+        self.members()
+            .map_while(Result::ok)
+            .filter(|member| member.is(name))
+            .last()
+            .map(|member| member.value)
+    }
+
+    /// True for `[]`.
+    #[must_use]
+    pub fn is_empty_array(self) -> bool {
+        match self.0 {
+            [b'[', inner @ .., b']'] => inner.iter().all(|byte| cursor::is_space(*byte)),
+            _ => false,
+        }
+    }
+}
+
+// === impl Member ===
+
+impl Member<'_> {
+    /// True where the key is `name`, however it is escaped.
+    #[must_use]
+    pub fn is(&self, name: &str) -> bool {
+        if memchr::memchr(b'\\', self.key).is_none() {
+            return self.key == name.as_bytes();
+        }
+        // An escape takes at most six bytes (`\u0061`) for one of the name's.
+        self.key.len() <= name.len() * 6 && self.name().is_some_and(|key| key == name)
+    }
+
+    /// The unescaped key; `None` where it is no Unicode text.
+    #[must_use]
+    pub fn name(&self) -> Option<Cow<'_, str>> {
+        if memchr::memchr(b'\\', self.key).is_none() {
+            return std::str::from_utf8(self.key).ok().map(Cow::Borrowed);
+        }
+        let quoted = [b"\"", self.key, b"\""].concat();
+        text::unquote(&quoted).map(|name| Cow::Owned(name.into_owned()))
+    }
+}
+
+// === impl Members ===
+
+impl<'a> Members<'a> {
+    fn step(&mut self) -> Result<Option<Member<'a>>, NotJson> {
+        let more = match self.state {
+            State::First => self.cursor.open_object()?,
+            State::Next => self.cursor.next_member()?,
+            State::Done => return Ok(None),
+        };
+        if !more {
+            self.state = State::Done;
+            self.cursor.end()?;
+            return Ok(None);
+        }
+        self.state = State::Next;
+        let key = self.cursor.key()?;
+        let range = self.cursor.value()?;
+        let bytes = self.cursor.bytes();
+        Ok(Some(Member {
+            key: &bytes[key.start + 1..key.end - 1],
+            value: Value(&bytes[range.clone()]),
+            start: key.start,
+            range,
+        }))
+    }
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = Result<Member<'a>, NotJson>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let step = self.step();
+        if step.is_err() {
+            self.state = State::Done;
+        }
+        step.transpose()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod props;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,304 @@
+use std::ops::Range;
+
+use super::{MAX_DEPTH, NotJson};
+
+/// A place in a document. Every method starts at a token and leaves the cursor behind what it read.
+#[derive(Clone, Debug)]
+pub(super) struct Cursor<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+/// Which bracket closes each open level; one bit a level, so that nothing is allocated.
+struct Nest {
+    depth: usize,
+    objects: [u64; MAX_DEPTH / 64],
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Level {
+    Object,
+    Array,
+}
+
+/// JSON's four white space characters.
+pub(super) const fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
+}
+
+// === impl Cursor ===
+
+impl<'a> Cursor<'a> {
+    pub(super) const fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    pub(super) const fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Only white space may follow.
+    pub(super) fn end(&mut self) -> Result<(), NotJson> {
+        self.space();
+        if self.at == self.bytes.len() { Ok(()) } else { Err(self.wrong("unexpected text after the value")) }
+    }
+
+    /// Reads `{`; true where a member follows.
+    pub(super) fn open_object(&mut self) -> Result<bool, NotJson> {
+        self.space();
+        self.expect(b'{', "expected an object")?;
+        self.space();
+        Ok(!self.eat(b'}'))
+    }
+
+    /// Reads `,` or `}` behind a value; true where a member follows.
+    pub(super) fn next_member(&mut self) -> Result<bool, NotJson> {
+        self.space();
+        if self.eat(b'}') {
+            return Ok(false);
+        }
+        self.expect(b',', "expected ',' or '}'")?;
+        Ok(true)
+    }
+
+    /// Reads `"key":`, gives the range of the key with its quotes.
+    pub(super) fn key(&mut self) -> Result<Range<usize>, NotJson> {
+        self.space();
+        let start = self.at;
+        if self.peek() != Some(b'"') {
+            return Err(self.wrong("expected a key"));
+        }
+        self.string()?;
+        let end = self.at;
+        self.space();
+        self.expect(b':', "expected ':'")?;
+        Ok(start..end)
+    }
+
+    /// Reads one value of any depth.
+    pub(super) fn value(&mut self) -> Result<Range<usize>, NotJson> {
+        let mut nest = Nest { depth: 0, objects: [0; MAX_DEPTH / 64] };
+        self.space();
+        let start = self.at;
+        loop {
+            self.space();
+            match self.peek() {
+                Some(b'"') => self.string()?,
+                Some(b'{') => {
+                    if self.open_object()? {
+                        nest.open(Level::Object).ok_or_else(|| self.wrong("nested too deeply"))?;
+                        self.key()?;
+                        continue;
+                    }
+                }
+                Some(b'[') => {
+                    self.at += 1;
+                    self.space();
+                    if !self.eat(b']') {
+                        nest.open(Level::Array).ok_or_else(|| self.wrong("nested too deeply"))?;
+                        continue;
+                    }
+                }
+                Some(b'-' | b'0'..=b'9') => self.number()?,
+                Some(b't') => self.literal(b"true")?,
+                Some(b'f') => self.literal(b"false")?,
+                Some(b'n') => self.literal(b"null")?,
+                Some(_) => return Err(self.wrong("expected a value")),
+                None => return Err(self.wrong("unexpected end, expected a value")),
+            }
+            if !self.after_value(&mut nest)? {
+                return Ok(start..self.at);
+            }
+        }
+    }
+
+    /// Closes what ends behind a value; true where another value follows, false where the outermost is complete.
+    fn after_value(&mut self, nest: &mut Nest) -> Result<bool, NotJson> {
+        while let Some(level) = nest.top() {
+            self.space();
+            match level {
+                Level::Object => {
+                    if self.next_member()? {
+                        self.key()?;
+                        return Ok(true);
+                    }
+                }
+                Level::Array => {
+                    if self.eat(b',') {
+                        return Ok(true);
+                    }
+                    self.expect(b']', "expected ',' or ']'")?;
+                }
+            }
+            nest.close();
+        }
+        Ok(false)
+    }
+
+    fn string(&mut self) -> Result<(), NotJson> {
+        self.at += 1;
+        loop {
+            self.at = plain_end(self.bytes, self.at);
+            match self.peek() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                Some(b'\\') => self.escape()?,
+                Some(_) => return Err(self.wrong("control character in a string")),
+                None => return Err(self.wrong("unexpected end, the string is not closed")),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<(), NotJson> {
+        match self.bytes.get(self.at + 1) {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 2,
+            Some(b'u') => {
+                self.at += 2;
+                for _ in 0..4 {
+                    match self.peek() {
+                        Some(byte) if byte.is_ascii_hexdigit() => self.at += 1,
+                        Some(_) => return Err(self.wrong("expected four hexadecimal digits")),
+                        None => return Err(self.wrong("unexpected end, the string is not closed")),
+                    }
+                }
+            }
+            Some(_) => return Err(self.wrong("unknown escape in a string")),
+            None => {
+                self.at += 1;
+                return Err(self.wrong("unexpected end, the string is not closed"));
+            }
+        }
+        Ok(())
+    }
+
+    fn number(&mut self) -> Result<(), NotJson> {
+        self.eat(b'-');
+        if !self.eat(b'0') {
+            self.digits()?;
+        }
+        if self.eat(b'.') {
+            self.digits()?;
+        }
+        if self.eat(b'e') || self.eat(b'E') {
+            let _ = self.eat(b'+') || self.eat(b'-');
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    fn digits(&mut self) -> Result<(), NotJson> {
+        let start = self.at;
+        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.at += 1;
+        }
+        if self.at == start { Err(self.wrong("expected a digit")) } else { Ok(()) }
+    }
+
+    fn literal(&mut self, word: &'static [u8]) -> Result<(), NotJson> {
+        let rest = &self.bytes[self.at..];
+        if rest.starts_with(word) {
+            self.at += word.len();
+            return Ok(());
+        }
+        self.at += rest.iter().zip(word).take_while(|(found, wanted)| found == wanted).count();
+        Err(self.wrong("expected true, false or null"))
+    }
+
+    fn space(&mut self) {
+        while self.peek().is_some_and(is_space) {
+            self.at += 1;
+        }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn eat(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn expect(&mut self, byte: u8, reason: &'static str) -> Result<(), NotJson> {
+        if self.eat(byte) { Ok(()) } else { Err(self.wrong(reason)) }
+    }
+
+    const fn wrong(&self, reason: &'static str) -> NotJson {
+        NotJson { reason, offset: self.at }
+    }
+}
+
+// === impl Nest ===
+
+impl Nest {
+    fn open(&mut self, level: Level) -> Option<()> {
+        let word = self.objects.get_mut(self.depth / 64)?;
+        let bit = 1 << (self.depth % 64);
+        match level {
+            Level::Object => *word |= bit,
+            Level::Array => *word &= !bit,
+        }
+        self.depth += 1;
+        Some(())
+    }
+
+    const fn close(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
+    }
+
+    const fn top(&self) -> Option<Level> {
+        let Some(last) = self.depth.checked_sub(1) else { return None };
+        if self.objects[last / 64] >> (last % 64) & 1 == 1 { Some(Level::Object) } else { Some(Level::Array) }
+    }
+}
+
+const ONES: u64 = u64::from_le_bytes([1; 8]);
+const HIGHS: u64 = u64::from_le_bytes([0x80; 8]);
+const WORD: usize = 8;
+const BLOCK: usize = 64;
+
+/// The first byte from `at` on that is a quote, a backslash or a control character, or else the end.
+fn plain_end(bytes: &[u8], mut at: usize) -> usize {
+    loop {
+        // Keys and escaped prose end within a few words; only then are the wide blocks worth their set-up.
+        for _ in 0..BLOCK / WORD {
+            let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk::<WORD>) else {
+                return tail_end(bytes, at);
+            };
+            let hits = special(u64::from_le_bytes(*word));
+            if hits != 0 {
+                return at + (hits.trailing_zeros() / 8) as usize;
+            }
+            at += WORD;
+        }
+        for block in bytes[at..].as_chunks::<BLOCK>().0 {
+            // No early exit inside: the compiler makes vector compares of it.
+            if block.iter().fold(false, |any, byte| any | is_special(*byte)) {
+                break;
+            }
+            at += BLOCK;
+        }
+    }
+}
+
+fn tail_end(bytes: &[u8], at: usize) -> usize {
+    bytes[at..].iter().position(|byte| is_special(*byte)).map_or(bytes.len(), |offset| at + offset)
+}
+
+const fn is_special(byte: u8) -> bool {
+    (byte < 0x20) | (byte == b'"') | (byte == b'\\')
+}
+
+/// The high bit of each byte that [`is_special`]. Bits above the first hit may be wrong, the first is exact:
+/// a subtraction borrows upwards only, from a byte that is a hit itself.
+const fn special(word: u64) -> u64 {
+    let quote = word ^ (ONES * b'"' as u64);
+    let slash = word ^ (ONES * b'\\' as u64);
+    let quotes = quote.wrapping_sub(ONES) & !quote;
+    let slashes = slash.wrapping_sub(ONES) & !slash;
+    let controls = word.wrapping_sub(ONES * 0x20) & !word;
+    (quotes | slashes | controls) & HIGHS
+}
