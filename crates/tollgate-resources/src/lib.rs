@@ -1,1 +1,25 @@
 //! What users write: every Kubernetes kind Tollgate reads, typed, with positions and unknown fields reported.
+//!
+//! `text ─▶ parse ─▶ tree ─▶ substitute ─▶ de (typed kinds) ─▶ validate ─▶ ResourceSet + Diagnostics`
+
+mod de;
+mod finding;
+mod formats;
+mod kinds;
+mod load;
+mod object;
+mod parse;
+mod registry;
+mod secret;
+mod set;
+mod silent;
+mod substitute;
+mod tree;
+mod validate;
+
+pub use self::{
+    kinds::*,
+    load::{Loaded, Source, load},
+    object::{Meta, Object, Positions},
+    set::ResourceSet,
+};

@@ -1,0 +1,60 @@
+//! The kinds, one type each: the `spec` (or, for core kinds that have none, the object's own fields).
+
+mod ai;
+mod common;
+mod core;
+mod envoy_gateway;
+mod gateway;
+mod http_route;
+
+pub use self::{
+    ai::{
+        AiBackendRef, AiGatewayRoute, AiGatewayRouteRule, AiRouteMatch, AiServiceBackend, AiTargetRef,
+        ApiKeyCredential, AwsCredentials, AwsCredentialsFile, AwsOidcExchangeToken, AzureCredentials,
+        BackendSecurityPolicy, BackendSecurityPolicyType, CredentialOverride, ExtProcContainer, ForwardProxy,
+        GatewayConfig, GatewayConfigExtProc, GcpCredentials, GcpCredentialsFile,
+        GcpServiceAccountImpersonation, GcpWorkloadIdentityFederation, Oidc, OidcExchangeToken, OidcProvider,
+        OverrideFromHeaders, OverrideFromMetadata, VersionedSchema,
+    },
+    common::{
+        BackendObjectRef, BodyField, BodyMutation, HeaderMatch, HeaderMutation, HttpHeader, LabelOperator,
+        LabelRequirement, LabelSelector, LlmRequestCost, LlmRequestCostType, LocalObjectRef, MatchType,
+        ObjectReference, ParentRef, SecretRef,
+    },
+    core::{
+        AddressType, ConfigMapData, Endpoint, EndpointConditions, EndpointPort, EndpointSlice, Namespace,
+        PortRef, SecretData, Service, ServicePort,
+    },
+    envoy_gateway::{
+        Backend, BackendAppProtocol, BackendEndpoint, BackendTls, BackendTlsPolicy, BackendTlsValidation,
+        BackendType, CookieMatch, CredentialInjection, DirectResponse, DirectResponseBody, FilterMatch,
+        FilterPathModifier, FilterPathModifierType, FilterUrlRewrite, FqdnEndpoint, HostnameModifier,
+        HostnameModifierType, HttpRouteFilter, InjectedCredential, IpEndpoint, PolicyTargetRef, ReplaceRegex,
+        SubjectAltName, SubjectAltNameType, TlsVersion, UnixEndpoint, ValueSource, WellKnownCaCertificates,
+    },
+    gateway::{
+        AllowedListeners, AllowedRoutes, ClientCertificateMode, FromNamespaces, FrontendTls, FrontendTlsPort,
+        FrontendValidation, Gateway, GatewayAddress, GatewayBackendTls, GatewayClass, GatewayFrontendTls,
+        GatewayInfrastructure, GatewayTls, GrantFrom, GrantTo, Listener, ListenerTls, ReferenceGrant,
+        RouteGroupKind, RouteNamespaces, TlsMode,
+    },
+    http_route::{
+        Cors, Fraction, HeaderModifier, HttpBackendRef, HttpMethod, HttpRoute, HttpRouteFilterType,
+        HttpRouteMatch, HttpRouteRetry, HttpRouteRule, HttpRouteRuleFilter, HttpRouteTimeouts, PathMatch,
+        PathMatchType, PathModifier, PathModifierType, QueryParamMatch, RedirectScheme, RequestMirror,
+        RequestRedirect, UrlRewrite,
+    },
+};
+
+pub(crate) use self::ai::api_schema_names;
+
+/// An object of a kind that is known and not served yet, as it was written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unserved {
+    /// API group; empty is core.
+    pub group: String,
+    /// Kind.
+    pub kind: String,
+    /// Its `spec`; null where it has none.
+    pub spec: serde_json::Value,
+}

@@ -1,0 +1,490 @@
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, de::Error as _};
+use serde_json::Value as Json;
+use tollgate_types::ApiSchema;
+
+use super::{
+    common::{BackendObjectRef, BodyMutation, HeaderMatch, HeaderMutation, LlmRequestCost, ParentRef},
+    http_route::HttpRouteTimeouts,
+};
+use crate::formats;
+
+/// `AIGatewayRoute`: models and the backends that serve them.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AiGatewayRoute {
+    /// Gateways it attaches to.
+    #[serde(default)]
+    pub parent_refs: Vec<ParentRef>,
+    /// Hosts it serves; those of the listener unless given.
+    #[serde(default)]
+    pub hostnames: Vec<String>,
+    /// Its rules.
+    pub rules: Vec<AiGatewayRouteRule>,
+    /// What each request costs; where two have one key, the last counts.
+    #[serde(default)]
+    pub llm_request_costs: Vec<LlmRequestCost>,
+}
+
+/// A rule of an AIGatewayRoute.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AiGatewayRouteRule {
+    /// For policies and people.
+    pub name: Option<String>,
+    /// Who serves it, by priority and weight.
+    #[serde(default)]
+    pub backend_refs: Vec<AiBackendRef>,
+    /// One of these has to match; everything matches where there is none.
+    #[serde(default)]
+    pub matches: Vec<AiRouteMatch>,
+    /// Deadlines; 60 s for the request unless given.
+    pub timeouts: Option<HttpRouteTimeouts>,
+    /// The longest silence inside a streamed reply.
+    #[serde(default, deserialize_with = "formats::duration")]
+    #[schemars(with = "Option<String>")]
+    pub stream_idle_timeout: Option<Duration>,
+    /// `owned_by` in model listings.
+    #[serde(default = "owner")]
+    pub models_owned_by: String,
+    /// `created` in model listings, in seconds since 1970.
+    #[serde(default, deserialize_with = "formats::timestamp")]
+    #[schemars(with = "Option<String>")]
+    pub models_created_at: Option<i64>,
+}
+
+/// A backend of a rule: an AIServiceBackend, or an InferencePool where group and kind say so.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AiBackendRef {
+    /// Name.
+    pub name: String,
+    /// Namespace; the route's own unless given.
+    pub namespace: Option<String>,
+    /// `inference.networking.k8s.io` for an InferencePool.
+    pub group: Option<String>,
+    /// `InferencePool` or nothing.
+    pub kind: Option<String>,
+    /// The model to ask the backend for in place of the client's.
+    pub model_name_override: Option<String>,
+    /// Changes to the request's headers, over those of the backend.
+    pub header_mutation: Option<HeaderMutation>,
+    /// Changes to the request's body, over those of the backend.
+    pub body_mutation: Option<BodyMutation>,
+    /// Share among those of one priority; 0 gets nothing.
+    #[serde(default = "one")]
+    pub weight: u32,
+    /// 0 is tried first.
+    #[serde(default)]
+    pub priority: u32,
+}
+
+/// Conditions that all have to hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AiRouteMatch {
+    /// On headers; `x-ai-eg-model` is the model.
+    #[serde(default)]
+    pub headers: Vec<HeaderMatch>,
+}
+
+/// `AIServiceBackend`: an API and where it is.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AiServiceBackend {
+    /// The API it speaks.
+    pub schema: VersionedSchema,
+    /// The `gateway.envoyproxy.io` Backend that has its address.
+    pub backend_ref: BackendObjectRef,
+    /// Changes to every request's headers.
+    pub header_mutation: Option<HeaderMutation>,
+    /// Changes to every request's body.
+    pub body_mutation: Option<BodyMutation>,
+}
+
+/// The API a backend speaks.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct VersionedSchema {
+    /// Which.
+    #[serde(deserialize_with = "api_schema")]
+    #[schemars(with = "String")]
+    pub name: ApiSchema,
+    /// The version, for those that have one in every call (Azure's `api-version`).
+    pub version: Option<String>,
+    /// The path prefix of OpenAI and Anthropic APIs, `v1` unless given.
+    pub prefix: Option<String>,
+}
+
+/// `BackendSecurityPolicy`: the credentials for backends. The block that `policy_type` names is there, and no
+/// other: validation saw to it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BackendSecurityPolicy {
+    /// To what it applies, in its own namespace.
+    #[serde(default)]
+    pub target_refs: Vec<AiTargetRef>,
+    /// Which kind of credential.
+    #[serde(rename = "type")]
+    pub policy_type: BackendSecurityPolicyType,
+    /// `Authorization: Bearer …`
+    pub api_key: Option<ApiKeyCredential>,
+    /// AWS request signing.
+    pub aws_credentials: Option<AwsCredentials>,
+    /// `api-key: …`, as Azure OpenAI has it.
+    #[serde(rename = "azureAPIKey")]
+    pub azure_api_key: Option<ApiKeyCredential>,
+    /// Azure access tokens.
+    pub azure_credentials: Option<AzureCredentials>,
+    /// Google access tokens.
+    pub gcp_credentials: Option<GcpCredentials>,
+    /// `x-api-key: …`, as Anthropic has it.
+    #[serde(rename = "anthropicAPIKey")]
+    pub anthropic_api_key: Option<ApiKeyCredential>,
+    /// Lets the client bring its own (v1beta1 only).
+    pub credential_override: Option<CredentialOverride>,
+}
+
+/// An AIServiceBackend or InferencePool of the policy's namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AiTargetRef {
+    /// API group.
+    pub group: String,
+    /// Kind.
+    pub kind: String,
+    /// Name.
+    pub name: String,
+}
+
+/// Kinds of credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
+pub enum BackendSecurityPolicyType {
+    /// `apiKey`
+    #[serde(rename = "APIKey")]
+    ApiKey,
+    /// `awsCredentials`
+    #[serde(rename = "AWSCredentials")]
+    AwsCredentials,
+    /// `azureAPIKey`
+    #[serde(rename = "AzureAPIKey")]
+    AzureApiKey,
+    /// `azureCredentials`
+    AzureCredentials,
+    /// `gcpCredentials`
+    #[serde(rename = "GCPCredentials")]
+    GcpCredentials,
+    /// `anthropicAPIKey`
+    #[serde(rename = "AnthropicAPIKey")]
+    AnthropicApiKey,
+}
+
+/// A key in a Secret, under `apiKey`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiKeyCredential {
+    /// The Secret.
+    pub secret_ref: super::common::SecretRef,
+}
+
+/// How requests to AWS are signed; neither file nor token means AWS's own default chain.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AwsCredentials {
+    /// Region.
+    pub region: String,
+    /// A credentials file in a Secret.
+    pub credentials_file: Option<AwsCredentialsFile>,
+    /// A token to exchange.
+    pub oidc_exchange_token: Option<AwsOidcExchangeToken>,
+}
+
+/// A credentials file in a Secret, under `credentials`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AwsCredentialsFile {
+    /// The Secret.
+    pub secret_ref: super::common::SecretRef,
+    /// The section of the file.
+    #[serde(default = "default_profile")]
+    pub profile: String,
+}
+
+/// A token to exchange for AWS credentials.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AwsOidcExchangeToken {
+    /// Where the token comes from.
+    pub oidc: Oidc,
+    /// Declared by the API, read by nobody.
+    pub grant_type: Option<String>,
+    /// Declared by the API, read by nobody.
+    pub aud: Option<String>,
+    /// The role to assume.
+    pub aws_role_arn: String,
+}
+
+/// A token to exchange for cloud credentials.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OidcExchangeToken {
+    /// Where the token comes from.
+    pub oidc: Oidc,
+    /// Declared by the API, read by nobody.
+    pub grant_type: Option<String>,
+    /// Declared by the API, read by nobody.
+    pub aud: Option<String>,
+}
+
+/// How Azure access tokens are had: exactly one of a client secret and a token to exchange.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AzureCredentials {
+    /// Application.
+    #[serde(rename = "clientID")]
+    pub client_id: String,
+    /// Directory.
+    #[serde(rename = "tenantID")]
+    pub tenant_id: String,
+    /// A Secret with `client-secret`.
+    pub client_secret_ref: Option<super::common::SecretRef>,
+    /// A token to exchange.
+    pub oidc_exchange_token: Option<OidcExchangeToken>,
+}
+
+/// How Google access tokens are had; neither file nor federation means Google's own default chain.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GcpCredentials {
+    /// Project.
+    pub project_name: String,
+    /// Region.
+    pub region: String,
+    /// A service account's key in a Secret.
+    pub credentials_file: Option<GcpCredentialsFile>,
+    /// A token to exchange.
+    pub workload_identity_federation_config: Option<GcpWorkloadIdentityFederation>,
+}
+
+/// A service account's key in a Secret, under `service_account.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GcpCredentialsFile {
+    /// The Secret.
+    pub secret_ref: super::common::SecretRef,
+}
+
+/// Google's workload identity federation.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GcpWorkloadIdentityFederation {
+    /// Project.
+    #[serde(rename = "projectID")]
+    pub project_id: String,
+    /// Pool.
+    pub workload_identity_pool_name: String,
+    /// Provider in the pool.
+    pub workload_identity_provider_name: String,
+    /// A token to exchange.
+    pub oidc_exchange_token: OidcExchangeToken,
+    /// The account to act for.
+    pub service_account_impersonation: Option<GcpServiceAccountImpersonation>,
+}
+
+/// The service account to act for.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GcpServiceAccountImpersonation {
+    /// Its name, without the project's domain.
+    pub service_account_name: String,
+}
+
+/// Envoy Gateway's OpenID Connect settings; the exchange of tokens reads issuer, token endpoint, client and scopes.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Oidc {
+    /// The identity provider.
+    pub provider: OidcProvider,
+    /// The client.
+    #[serde(rename = "clientID")]
+    pub client_id: Option<String>,
+    /// The client's name in a Secret; not both.
+    #[serde(rename = "clientIDRef")]
+    pub client_id_ref: Option<super::common::SecretRef>,
+    /// The client's secret, under `client-secret`.
+    pub client_secret: super::common::SecretRef,
+    /// Names of the session's cookies.
+    pub cookie_names: Option<Json>,
+    /// Attributes of the session's cookies.
+    pub cookie_config: Option<Json>,
+    /// Domain of the session's cookies.
+    pub cookie_domain: Option<String>,
+    /// Scopes to ask for.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// Resources to ask for.
+    #[serde(default)]
+    pub resources: Vec<String>,
+    /// Where the provider sends people back.
+    #[serde(rename = "redirectURL")]
+    pub redirect_url: Option<String>,
+    /// Where people log out.
+    pub logout_path: Option<String>,
+    /// Hands the access token to the backend.
+    pub forward_access_token: Option<bool>,
+    /// Hands the id token to the backend.
+    #[serde(rename = "forwardIDToken")]
+    pub forward_id_token: Option<Json>,
+    /// Lifetime of tokens that name none.
+    #[serde(rename = "defaultTokenTTL")]
+    pub default_token_ttl: Option<String>,
+    /// Whether tokens are refreshed.
+    pub refresh_token: Option<bool>,
+    /// Lifetime of refresh tokens that name none.
+    #[serde(rename = "defaultRefreshTokenTTL")]
+    pub default_refresh_token_ttl: Option<String>,
+    /// Lifetime of the token against forged requests.
+    #[serde(rename = "csrfTokenTTL")]
+    pub csrf_token_ttl: Option<String>,
+    /// Requests that get a 401 and no redirect.
+    pub deny_redirect: Option<Json>,
+    /// Lets a request with a bearer token through.
+    pub pass_through_auth_header: Option<bool>,
+    /// Keeps tokens in cookies as they are.
+    pub disable_token_encryption: Option<bool>,
+}
+
+/// An identity provider.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OidcProvider {
+    /// Its URL.
+    pub issuer: String,
+    /// Where people log in, unless discovered.
+    pub authorization_endpoint: Option<String>,
+    /// Where tokens are had, unless discovered.
+    pub token_endpoint: Option<String>,
+    /// Where sessions end, unless discovered.
+    pub end_session_endpoint: Option<String>,
+    /// Refused by the API: `backendRefs` took its place.
+    pub backend_ref: Option<Json>,
+    /// How to reach it.
+    pub backend_refs: Option<Json>,
+    /// How to speak to it.
+    pub backend_settings: Option<Json>,
+}
+
+/// Lets the client bring its own credential: exactly one of the two.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CredentialOverride {
+    /// In a request header.
+    pub from_request_headers: Option<OverrideFromHeaders>,
+    /// In metadata that another filter set.
+    pub from_dynamic_metadata: Option<OverrideFromMetadata>,
+}
+
+/// A credential in a request header.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OverrideFromHeaders {
+    /// The header (for AWS: the prefix of three); each type has a default.
+    pub header: Option<String>,
+    /// Uses the configured credential where the client brings none; otherwise that is a 401.
+    #[serde(default = "yes")]
+    pub fallback_to_configured: bool,
+}
+
+/// A credential in metadata that another filter set.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OverrideFromMetadata {
+    /// The namespace of the metadata.
+    pub namespace: String,
+    /// The key in it; each type has a default.
+    pub key: Option<String>,
+    /// Uses the configured credential where there is none; otherwise that is a 401.
+    #[serde(default = "yes")]
+    pub fallback_to_configured: bool,
+}
+
+/// `GatewayConfig`: settings for the Gateways that name it in an annotation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GatewayConfig {
+    /// The external processor's container.
+    pub ext_proc: Option<GatewayConfigExtProc>,
+    /// Costs of every request on the Gateway; those of a route win.
+    #[serde(default, rename = "globalLLMRequestCosts")]
+    pub global_llm_request_costs: Vec<LlmRequestCost>,
+    /// The proxy through which providers are reached.
+    pub forward_proxy: Option<ForwardProxy>,
+}
+
+/// The external processor.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GatewayConfigExtProc {
+    /// Its container.
+    pub kubernetes: Option<ExtProcContainer>,
+    /// Metadata that is handed to it.
+    pub metadata_forwarding_namespaces: Option<Json>,
+}
+
+/// A container, as Envoy Gateway has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ExtProcContainer {
+    /// Environment, as in a pod.
+    pub env: Option<Json>,
+    /// Requests and limits, as in a pod.
+    pub resources: Option<Json>,
+    /// As in a pod.
+    pub security_context: Option<Json>,
+    /// Image with an optional tag or digest; not with `imageRepository`.
+    pub image: Option<String>,
+    /// Image without a tag.
+    pub image_repository: Option<String>,
+    /// As in a pod.
+    pub volume_mounts: Option<Json>,
+}
+
+/// The proxy through which providers are reached.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ForwardProxy {
+    /// `host:port`
+    pub address: String,
+}
+
+fn owner() -> String {
+    "Envoy AI Gateway".to_owned()
+}
+
+fn default_profile() -> String {
+    "default".to_owned()
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// The names of the API schemas, in the order of the documentation.
+pub(crate) fn api_schema_names() -> [&'static str; 8] {
+    ApiSchema::ALL.map(ApiSchema::as_str)
+}
+
+fn api_schema<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ApiSchema, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    name.parse().map_err(|_| {
+        let hint = crate::finding::nearest(&name, api_schema_names());
+        let hint = hint.map(|hint| format!("; did you mean {hint}?")).unwrap_or_default();
+        D::Error::custom(format!("expected one of {}, found {name:?}{hint}", api_schema_names().join(", ")))
+    })
+}
