@@ -16,6 +16,8 @@ mod problem;
 mod rule;
 mod snapshot;
 mod table;
+mod trail;
+mod words;
 
 pub use self::{
     backend::{
@@ -31,4 +33,5 @@ pub use self::{
     rule::{Action, Choice, LlmAction, ModelEntry, Retry, RetryScope, Rule, Service, Timeouts},
     snapshot::{Prefixes, Settings, Snapshot},
     table::{Entry, Found, Table},
+    trail::{Candidacy, Candidate, Decision, Outcome, Question, Trail, Verdict, explain},
 };

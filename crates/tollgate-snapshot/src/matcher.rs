@@ -135,7 +135,7 @@ impl TextMatch {
 // === impl HeaderMatch ===
 
 impl HeaderMatch {
-    fn matches(&self, headers: &HeaderMap) -> bool {
+    pub(crate) fn matches(&self, headers: &HeaderMap) -> bool {
         headers
             .get_all(&self.name)
             .iter()
@@ -146,7 +146,7 @@ impl HeaderMatch {
 // === impl QueryMatch ===
 
 impl QueryMatch {
-    fn matches(&self, query: &str) -> bool {
+    pub(crate) fn matches(&self, query: &str) -> bool {
         query
             .split('&')
             .map(|pair| pair.split_once('=').unwrap_or((pair, "")))

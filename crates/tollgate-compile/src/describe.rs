@@ -1,0 +1,169 @@
+use std::fmt::{self, Write};
+
+use tollgate_snapshot::{
+    Action, Backend, CaCertificates, Choice, Cost, Listener, ListenerTls, Rule, Snapshot, Table, UpstreamTls,
+};
+
+/// The snapshot as people read it: ports, listeners, tables in order of precedence, rules, backends. Has no
+/// secrets in it, and equal snapshots give equal text.
+#[must_use]
+pub fn describe(snapshot: &Snapshot) -> String {
+    let mut out = String::new();
+    // Writing to a `String` cannot fail.
+    let _ = write_snapshot(&mut out, snapshot);
+    out
+}
+
+fn write_snapshot(out: &mut String, snapshot: &Snapshot) -> fmt::Result {
+    for port in &snapshot.ports {
+        writeln!(out, "port {} {:?}", port.number, port.protocol)?;
+        for listener in &port.listeners {
+            write_listener(out, listener)?;
+        }
+    }
+    for rule in &snapshot.rules {
+        write_rule(out, rule)?;
+    }
+    for backend in &snapshot.backends {
+        write_backend(out, backend)?;
+    }
+    snapshot.settings.costs.iter().try_for_each(|cost| writeln!(out, "global cost {cost}"))
+}
+
+fn write_listener(out: &mut String, listener: &Listener) -> fmt::Result {
+    writeln!(out, "  listener {} host {}", listener.id, listener.hostname)?;
+    match &listener.tls {
+        None => {}
+        Some(ListenerTls::Terminate(certificates)) => {
+            let names: Vec<_> = certificates.iter().map(|certificate| &*certificate.name).collect();
+            writeln!(out, "    tls with {}", names.join(", "))?;
+        }
+        Some(ListenerTls::Invalid(problem)) => writeln!(out, "    tls broken [{}] {problem}", problem.code)?,
+    }
+    for (pattern, table) in listener.hosts.all() {
+        writeln!(out, "    host {pattern}")?;
+        write_table(out, table)?;
+    }
+    Ok(())
+}
+
+fn write_table(out: &mut String, table: &Table) -> fmt::Result {
+    for entry in table.entries() {
+        writeln!(out, "      {} -> {}", entry.matcher, entry.rule.id)?;
+    }
+    for model in table.models() {
+        writeln!(out, "      lists {} by {} at {}", model.id, model.owned_by, model.created)?;
+    }
+    Ok(())
+}
+
+fn write_rule(out: &mut String, rule: &Rule) -> fmt::Result {
+    write!(out, "rule {} of {} ", rule.id, rule.source)?;
+    let choices = match &rule.action {
+        Action::Llm(llm) => {
+            writeln!(out, "llm")?;
+            &llm.choices[..]
+        }
+        Action::Http(choices) => {
+            writeln!(out, "http")?;
+            &choices[..]
+        }
+        Action::Redirect(redirect) => {
+            writeln!(out, "redirect {redirect}")?;
+            &[]
+        }
+        Action::Direct(direct) => {
+            writeln!(out, "reply {} of {} bytes{}", direct.status.as_u16(), direct.body.len(), direct.headers)?;
+            &[]
+        }
+        Action::Invalid(problem) => {
+            writeln!(out, "500 [{}] {problem}", problem.code)?;
+            &[]
+        }
+    };
+    for filter in &rule.filters {
+        writeln!(out, "  filter {filter}")?;
+    }
+    choices.iter().try_for_each(|choice| write_choice(out, choice))?;
+    if choices.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "  timeouts {}", rule.timeouts)?;
+    writeln!(out, "  retry {}", rule.retry)?;
+    let costs: &[Cost] = match &rule.action {
+        Action::Llm(llm) => &llm.costs,
+        Action::Http(_) | Action::Redirect(_) | Action::Direct(_) | Action::Invalid(_) => &[],
+    };
+    costs.iter().try_for_each(|cost| writeln!(out, "  cost {cost}"))
+}
+
+fn write_choice(out: &mut String, choice: &Choice) -> fmt::Result {
+    let Choice { backend, weight, priority, model_override, headers, body, filters } = choice;
+    match backend {
+        Ok(backend) => write!(out, "  to {}", backend.id)?,
+        Err(problem) => write!(out, "  to 500 [{}] {problem}", problem.code)?,
+    }
+    write!(out, " weight {weight}")?;
+    if *priority > 0 {
+        write!(out, " priority {priority}")?;
+    }
+    if let Some(model) = model_override {
+        write!(out, " as model {model}")?;
+    }
+    writeln!(out)?;
+    if !headers.is_empty() {
+        writeln!(out, "    headers:{headers}")?;
+    }
+    for field in &body.remove {
+        writeln!(out, "    body: remove {field}")?;
+    }
+    for edit in &body.set {
+        writeln!(out, "    body: set {} to {}", edit.path, edit.value)?;
+    }
+    filters.iter().try_for_each(|filter| writeln!(out, "    filter {filter}"))
+}
+
+fn write_backend(out: &mut String, backend: &Backend) -> fmt::Result {
+    write!(out, "backend {} {:?}", backend.id, backend.upstream.protocol)?;
+    if let Some(target) = &backend.target {
+        write!(out, " speaks {} prefix {:?}", target.schema, target.prefix)?;
+        if let Some(version) = &target.version {
+            write!(out, " version {version}")?;
+        }
+    }
+    if let Some(credential) = &backend.credential {
+        write!(out, " {credential:?}")?;
+    }
+    writeln!(out)?;
+    for address in &backend.upstream.addresses {
+        write!(out, "  at {address}")?;
+        match &address.hostname {
+            Some(hostname) => writeln!(out, " as {hostname}")?,
+            None => writeln!(out)?,
+        }
+    }
+    if backend.upstream.addresses.is_empty() {
+        writeln!(out, "  at no endpoints")?;
+    }
+    match &backend.upstream.tls {
+        Some(tls) => write_tls(out, tls),
+        None => Ok(()),
+    }
+}
+
+fn write_tls(out: &mut String, tls: &UpstreamTls) -> fmt::Result {
+    let UpstreamTls { sni, ca, subject_alt_names, client } = tls;
+    write!(out, "  tls sni {}", sni.as_deref().unwrap_or("of the endpoint"))?;
+    match ca {
+        CaCertificates::System => write!(out, " ca of the system")?,
+        CaCertificates::Pem(pem) => write!(out, " ca of {} bytes", pem.len())?,
+        CaCertificates::Unverified => write!(out, " unverified")?,
+    }
+    for name in subject_alt_names {
+        write!(out, " accepts {name}")?;
+    }
+    if client.is_some() {
+        write!(out, " with client certificate")?;
+    }
+    writeln!(out)
+}

@@ -1,0 +1,127 @@
+use std::{net::IpAddr, sync::Arc};
+
+use tollgate_resources::{
+    Backend, BackendAppProtocol, BackendEndpoint, BackendType, EndpointSlice, Object, Service, ServicePort,
+};
+use tollgate_snapshot::{Address, AddressHost, Upstream, UpstreamProtocol};
+
+use crate::{
+    Fault,
+    notes::{At, Notes},
+    tls::{self, TlsTarget},
+    world::{World, group},
+};
+
+/// Where a Backend is.
+pub(crate) fn of_backend(
+    world: &World<'_>,
+    object: &Object<Backend>,
+    notes: &mut Notes,
+) -> Result<Upstream, Fault> {
+    let Backend { backend_type, endpoints, app_protocols, fallback: _, tls } = &object.spec;
+    let (namespace, name) = (&*object.meta.namespace, &*object.meta.name);
+    if *backend_type == BackendType::DynamicResolver {
+        return Err(Fault::not_served(format!("type DynamicResolver of Backend {namespace}/{name}")));
+    }
+    let addresses = endpoints.iter().map(endpoint).collect::<Result<Vec<_>, _>>()?;
+    // Policies may name one port; we keep one TLS setting per Backend, so all its ports have to agree.
+    let mut sections: Vec<_> = addresses.iter().map(|address| address.port.to_string()).collect();
+    sections.dedup();
+    let section = match sections.as_slice() {
+        [only] => Some(only.as_str()),
+        _ => None,
+    };
+    let target = TlsTarget { group: group::ENVOY, kind: "Backend", namespace, name, section };
+    let at = At::new(object, "spec.tls");
+    let tls = tls::upstream(world, target, tls.as_ref().map(|tls| (tls, &at)), notes)?;
+    if tls.is_none() && addresses.iter().any(|address| address.port == 443) {
+        let message = format!("Backend {namespace}/{name} is on port 443, but nothing turns TLS on for it");
+        let fault = Fault::new("plain-text-on-443", message)
+            .help("add spec.tls.wellKnownCACertificates: System, or a BackendTLSPolicy for it");
+        notes.warning(&At::new(object, "spec.endpoints"), fault);
+    }
+    let protocol = if app_protocols.contains(&BackendAppProtocol::H2c) {
+        UpstreamProtocol::Http2
+    } else if app_protocols.is_empty() {
+        UpstreamProtocol::Auto
+    } else {
+        UpstreamProtocol::Http1
+    };
+    Ok(Upstream { addresses, tls, protocol })
+}
+
+fn endpoint(endpoint: &BackendEndpoint) -> Result<Address, Fault> {
+    let BackendEndpoint { fqdn, ip, unix, hostname, zone: _ } = endpoint;
+    let hostname = hostname.as_deref().map(Arc::from);
+    match (fqdn, ip, unix) {
+        (Some(fqdn), ..) => Ok(Address { host: host(&fqdn.hostname), port: fqdn.port, hostname }),
+        (None, Some(ip), _) => Ok(Address { host: host(&ip.address), port: ip.port, hostname }),
+        (None, None, Some(_)) => Err(Fault::new("unsupported-address", "routes cannot lead to a Unix socket")
+            .help("give the endpoint an fqdn or an ip")),
+        (None, None, None) => Err(Fault::new("unsupported-address", "the endpoint has no address")),
+    }
+}
+
+fn host(text: &str) -> AddressHost {
+    match text.parse::<IpAddr>() {
+        Ok(ip) => AddressHost::Ip(ip),
+        Err(_) => AddressHost::Name(text.trim_end_matches('.').to_ascii_lowercase().into()),
+    }
+}
+
+/// Where a port of a Service is: its EndpointSlices' ready pods, or else its DNS name.
+pub(crate) fn of_service(
+    world: &World<'_>,
+    object: &Object<Service>,
+    port: u16,
+    notes: &mut Notes,
+) -> Result<Upstream, Fault> {
+    let (namespace, name) = (&*object.meta.namespace, &*object.meta.name);
+    let Service { service_type, ports, cluster_ip: _, external_name: _ } = &object.spec;
+    if service_type.as_deref() == Some("ExternalName") {
+        return Err(Fault::new("external-name", format!("Service {namespace}/{name} is of type ExternalName"))
+            .help("use a Backend with an fqdn endpoint instead"));
+    }
+    let service_port = ports.iter().find(|candidate| candidate.port == port).ok_or_else(|| {
+        let known: Vec<_> = ports.iter().map(|port| port.port.to_string()).collect();
+        Fault::new("port-not-found", format!("Service {namespace}/{name} has no port {port}"))
+            .help(format!("its ports are {}", known.join(", ")))
+    })?;
+    let slices = world.slices(namespace, name);
+    let addresses = if slices.is_empty() {
+        let dns = format!("{name}.{namespace}.svc.cluster.local");
+        vec![Address { host: AddressHost::Name(dns.into()), port, hostname: None }]
+    } else {
+        slices.iter().flat_map(|slice| ready(&slice.spec, service_port)).collect()
+    };
+    if addresses.is_empty() {
+        let message = format!("Service {namespace}/{name} has no ready endpoints on port {port}; requests get a 503");
+        notes.warning(&At::new(object, ""), Fault::new("no-endpoints", message));
+    }
+    let section = service_port.name.as_deref();
+    let target = TlsTarget { group: group::CORE, kind: "Service", namespace, name, section };
+    let tls = tls::upstream(world, target, None, notes)?;
+    let protocol = match service_port.app_protocol.as_deref() {
+        Some("kubernetes.io/h2c" | "gateway.envoyproxy.io/h2c" | "grpc") => UpstreamProtocol::Http2,
+        Some(
+            "kubernetes.io/ws" | "kubernetes.io/wss" | "gateway.envoyproxy.io/ws" | "gateway.envoyproxy.io/wss",
+        ) => UpstreamProtocol::Http1,
+        Some(_) | None => UpstreamProtocol::Auto,
+    };
+    Ok(Upstream { addresses, tls, protocol })
+}
+
+fn ready(slice: &EndpointSlice, service_port: &ServicePort) -> Vec<Address> {
+    let EndpointSlice { address_type: _, endpoints, ports } = slice;
+    let name = service_port.name.as_deref().unwrap_or_default();
+    let Some(port) = ports.iter().find(|port| port.name.as_deref().unwrap_or_default() == name) else {
+        return Vec::new();
+    };
+    let port = port.port.unwrap_or(service_port.port);
+    endpoints
+        .iter()
+        .filter(|endpoint| endpoint.conditions.ready != Some(false))
+        .filter_map(|endpoint| endpoint.addresses.first())
+        .map(|address| Address { host: host(address), port, hostname: None })
+        .collect()
+}

@@ -1,0 +1,139 @@
+use std::collections::HashMap;
+
+use tollgate_resources::{
+    AiGatewayRoute, AiServiceBackend, Backend, BackendSecurityPolicy, BackendTlsPolicy, ConfigMapData, EndpointSlice,
+    Gateway, GatewayConfig, HttpRoute, HttpRouteFilter, Object, ResourceSet, SecretData, Service, Unserved,
+};
+use tollgate_types::{ObjectRef, Span};
+
+use crate::{grants::Grants, lookup::Lookup, notes::Located};
+
+/// The groups of the kinds that we read.
+pub(crate) mod group {
+    pub(crate) const CORE: &str = "";
+    pub(crate) const GATEWAY: &str = "gateway.networking.k8s.io";
+    pub(crate) const ENVOY: &str = "gateway.envoyproxy.io";
+    pub(crate) const AI: &str = "aigateway.envoyproxy.io";
+    pub(crate) const INFERENCE: &str = "inference.networking.k8s.io";
+}
+
+/// A kind that is reported on.
+pub(crate) trait Kind {
+    fn kind(&self) -> &str;
+}
+
+/// The resources with the indexes that references need.
+#[derive(Debug)]
+pub(crate) struct World<'a> {
+    pub(crate) set: &'a ResourceSet,
+    pub(crate) gateways: Lookup<'a, Gateway>,
+    pub(crate) gateway_configs: Lookup<'a, GatewayConfig>,
+    pub(crate) secrets: Lookup<'a, SecretData>,
+    pub(crate) config_maps: Lookup<'a, ConfigMapData>,
+    pub(crate) services: Lookup<'a, Service>,
+    pub(crate) backends: Lookup<'a, Backend>,
+    pub(crate) filters: Lookup<'a, HttpRouteFilter>,
+    pub(crate) ai_backends: Lookup<'a, AiServiceBackend>,
+    pub(crate) grants: Grants<'a>,
+    /// By namespace and name of the Service.
+    slices: HashMap<(&'a str, &'a str), Vec<&'a Object<EndpointSlice>>>,
+    /// By namespace and name of the AIServiceBackend.
+    security: HashMap<(&'a str, &'a str), Vec<&'a Object<BackendSecurityPolicy>>>,
+}
+
+/// The label by which an EndpointSlice names its Service.
+const SERVICE_LABEL: &str = "kubernetes.io/service-name";
+
+macro_rules! kinds {
+    ($($type:ty: $kind:literal,)*) => {
+        $(impl Kind for $type {
+            fn kind(&self) -> &str {
+                $kind
+            }
+        })*
+    };
+}
+
+kinds! {
+    AiGatewayRoute: "AIGatewayRoute",
+    AiServiceBackend: "AIServiceBackend",
+    Backend: "Backend",
+    BackendSecurityPolicy: "BackendSecurityPolicy",
+    BackendTlsPolicy: "BackendTLSPolicy",
+    ConfigMapData: "ConfigMap",
+    Gateway: "Gateway",
+    GatewayConfig: "GatewayConfig",
+    HttpRoute: "HTTPRoute",
+    HttpRouteFilter: "HTTPRouteFilter",
+    SecretData: "Secret",
+    Service: "Service",
+}
+
+impl Kind for Unserved {
+    fn kind(&self) -> &str {
+        &self.kind
+    }
+}
+
+impl<T: Kind> Located for Object<T> {
+    fn reference(&self) -> ObjectRef {
+        Object::reference(self, self.spec.kind())
+    }
+
+    fn span(&self, field: &str) -> Option<Span> {
+        self.span_of(field)
+    }
+}
+
+// === impl World ===
+
+impl<'a> World<'a> {
+    pub(crate) fn new(set: &'a ResourceSet, refused: &'a [ObjectRef]) -> Self {
+        let mut slices: HashMap<_, Vec<_>> = HashMap::new();
+        for slice in &set.endpoint_slices {
+            if let Some(service) = slice.meta.labels.get(SERVICE_LABEL) {
+                slices.entry((&*slice.meta.namespace, service.as_str())).or_default().push(slice);
+            }
+        }
+        let mut security: HashMap<_, Vec<_>> = HashMap::new();
+        for policy in &set.backend_security_policies {
+            for target in &policy.spec.target_refs {
+                if target.kind == "AIServiceBackend" {
+                    security.entry((&*policy.meta.namespace, target.name.as_str())).or_default().push(policy);
+                }
+            }
+        }
+        Self {
+            set,
+            gateways: Lookup::new("Gateway", &set.gateways, refused),
+            gateway_configs: Lookup::new("GatewayConfig", &set.gateway_configs, refused),
+            secrets: Lookup::new("Secret", &set.secrets, refused),
+            config_maps: Lookup::new("ConfigMap", &set.config_maps, refused),
+            services: Lookup::new("Service", &set.services, refused),
+            backends: Lookup::new("Backend", &set.backends, refused),
+            filters: Lookup::new("HTTPRouteFilter", &set.http_route_filters, refused),
+            ai_backends: Lookup::new("AIServiceBackend", &set.ai_service_backends, refused),
+            grants: Grants(&set.reference_grants),
+            slices,
+            security,
+        }
+    }
+
+    /// The EndpointSlices of a Service.
+    pub(crate) fn slices(&self, namespace: &str, service: &str) -> &[&'a Object<EndpointSlice>] {
+        self.slices.get(&(namespace, service)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The policies that target an AIServiceBackend.
+    pub(crate) fn security(&self, namespace: &str, name: &str) -> &[&'a Object<BackendSecurityPolicy>] {
+        self.security.get(&(namespace, name)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The labels of a namespace; one that is not written down has only its own name.
+    pub(crate) fn namespace_labels(&self, namespace: &str) -> std::collections::BTreeMap<String, String> {
+        let known = self.set.namespaces.iter().find(|object| &*object.meta.name == namespace);
+        let mut labels = known.map(|object| object.meta.labels.clone()).unwrap_or_default();
+        labels.insert("kubernetes.io/metadata.name".to_owned(), namespace.to_owned());
+        labels
+    }
+}
