@@ -6,10 +6,10 @@ use std::{
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, StatusCode,
-    header::{CONNECTION, HOST, RETRY_AFTER, UPGRADE},
+    header::{CONNECTION, HOST, RETRY_AFTER, TE, UPGRADE},
 };
 use smallvec::SmallVec;
-use tollgate_balance::{Candidate, Standing, pick};
+use tollgate_balance::{Candidate, Health, Standing, Turn, pick};
 use tollgate_llm::{Call, Fault, Head, Output, Reply, prepare};
 use tollgate_snapshot::{Backend, Choice, Filter, HostRewrite, RetryScope};
 
@@ -204,7 +204,11 @@ impl Plan {
             record.status = Some(status);
         }
         let pause = retry_after(status, &headers);
-        self.judge(&attempt.backend, status, pause, now);
+        if let Some(pause) = pause {
+            self.with_health(attempt, |health| health.rests(now.unix_ms, pause));
+        } else if status.is_server_error() {
+            self.with_health(attempt, |health| health.failed(now.unix_ms));
+        }
         if self.rule.retry.statuses.binary_search(&status.as_u16()).is_ok()
             && self.may_retry(attempt, RetryCause::Status, now)
         {
@@ -229,9 +233,7 @@ impl Plan {
     /// # Errors
     /// [`Refusal`] where it was the last one.
     pub fn failed(&mut self, attempt: &Attempt, failure: Failure, now: Now) -> Result<Duration, Refusal> {
-        if let Some(health) = self.record.live.health.get(attempt.backend.index as usize) {
-            health.failed(now.unix_ms);
-        }
+        self.with_health(attempt, |health| health.failed(now.unix_ms));
         let cause = if failure.before_sending() { RetryCause::NotSent } else { RetryCause::Broken };
         let again = self.may_retry(attempt, cause, now);
         if let Some(record) = self.record.attempts.last_mut() {
@@ -247,19 +249,22 @@ impl Plan {
     /// Commits to this attempt: from here on the client gets its bytes.
     #[must_use]
     pub fn accept(self, attempt: Attempt, status: StatusCode) -> Exchange {
+        let answered = self.record.attempts.last().and_then(|record| record.status);
+        if answered.is_some_and(|status| !status.is_server_error() && status != StatusCode::TOO_MANY_REQUESTS)
+        {
+            // Not before: a success whose body turns out to be an error is no success.
+            self.with_health(&attempt, Health::succeeded);
+        }
         let Self { mut record, .. } = self;
         record.status = Some(status);
         // A stream may last for minutes; the prompt is not needed any more.
         Exchange::new(record, attempt.reply)
     }
 
-    fn judge(&self, backend: &Backend, status: StatusCode, pause: Option<Duration>, now: Now) {
-        let Some(health) = self.record.live.health.get(backend.index as usize) else { return };
-        match pause {
-            Some(pause) => health.rests(now.unix_ms, pause),
-            None if status.is_server_error() => health.failed(now.unix_ms),
-            None => health.succeeded(),
-        };
+    fn with_health(&self, attempt: &Attempt, change: impl FnOnce(&Health) -> Option<Turn>) {
+        if let Some(health) = self.record.live.health.get(attempt.backend.index as usize) {
+            change(health);
+        }
     }
 
     fn may_retry(&self, attempt: &Attempt, cause: RetryCause, now: Now) -> bool {
@@ -311,12 +316,15 @@ enum RetryCause {
     Status,
 }
 
-fn plain(head: &crate::RequestHead, mut headers: HeaderMap) -> Outgoing {
+pub(crate) fn plain(head: &crate::RequestHead, mut headers: HeaderMap) -> Outgoing {
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
     let upgrade = headers::upgrade(&head.headers).cloned();
     if let Some(protocol) = &upgrade {
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(UPGRADE, protocol.clone());
+    }
+    if headers::takes_trailers(&head.headers) {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
     }
     if let Ok(peer) = HeaderValue::try_from(head.peer.ip().to_string()) {
         headers.append(headers::FORWARDED_FOR, peer);

@@ -1,9 +1,9 @@
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tollgate_llm::{Fault, Output};
 
-use crate::{Failure, Record, ReplyReader};
+use crate::{Failure, Now, Record, ReplyReader};
 
 /// A reply on its way to the client. Dropped by the host it still has to be settled: see [`Exchange::settle`].
 #[derive(Debug)]
@@ -51,15 +51,27 @@ impl Exchange {
         self.record.bytes_out += bytes as u64;
     }
 
+    /// The deadline passed after the first byte went out: as [`Exchange::break_off`], but no fault of the backend's.
+    pub fn expire(&mut self, limit: Duration, out: &mut Output) -> bool {
+        self.tell(&format!("upstream request timeout: no complete reply within {limit:?}"), out)
+    }
+
     /// The reply broke after its first byte went out: appends the error event of the client's dialect, if there
     /// is one. Returns false where the client can only be told by breaking its connection.
-    pub fn break_off(&mut self, failure: &Failure, out: &mut Output) -> bool {
+    pub fn break_off(&mut self, failure: &Failure, out: &mut Output, now: Now) -> bool {
         if let Some(attempt) = self.record.attempts.last_mut() {
             attempt.failure = Some(failure.clone());
+            if let Some(health) = self.record.live.health.get(attempt.backend.index as usize) {
+                health.failed(now.unix_ms);
+            }
         }
+        self.tell(&format!("the upstream broke off: {failure}"), out)
+    }
+
+    fn tell(&mut self, message: &str, out: &mut Output) -> bool {
         let before = out.0.len();
         if let ReplyReader::Llm(reply) = &mut self.reply {
-            reply.break_off(&format!("the upstream broke off: {failure}"), out);
+            reply.break_off(message, out);
         }
         out.0.len() > before
     }

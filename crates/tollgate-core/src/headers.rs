@@ -84,6 +84,12 @@ pub(crate) fn upgrade(headers: &HeaderMap) -> Option<&HeaderValue> {
         .then_some(protocol)
 }
 
+/// True where the client says that it reads trailers (RFC 9110, 10.1.4); gRPC asks for that.
+pub(crate) fn takes_trailers(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(TE).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|coding| coding.trim().eq_ignore_ascii_case("trailers"))
+}
+
 fn listed_by_connection(headers: &HeaderMap) -> smallvec::SmallVec<[HeaderName; 2]> {
     headers
         .get_all(CONNECTION)

@@ -17,6 +17,7 @@ mod head;
 mod headers;
 mod live;
 mod local;
+mod mirror;
 mod receive;
 mod record;
 mod redirect;
@@ -34,6 +35,7 @@ pub use self::{
     head::{Now, RequestHead},
     live::Live,
     local::LocalReply,
+    mirror::Mirrored,
     receive::{Received, receive},
     record::{AttemptRecord, Record},
     refuse::{Refusal, Refused},

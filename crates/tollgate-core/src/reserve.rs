@@ -3,7 +3,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use smallvec::SmallVec;
 use tollgate_snapshot::{Action, Rule};
 
@@ -92,6 +91,12 @@ impl Plan {
         matches!(self.payload, Payload::Llm { .. })
     }
 
+    /// Gives up without a reply: the client went away.
+    #[must_use]
+    pub fn into_record(self) -> Box<Record> {
+        self.record
+    }
+
     /// Gives up.
     #[must_use]
     pub fn refuse(self, refusal: Refusal) -> Refused {
@@ -103,14 +108,5 @@ impl Plan {
     pub fn expire(self) -> Refused {
         let limit = self.rule.timeouts.request.unwrap_or(Duration::ZERO);
         self.refuse(Refusal::Deadline(limit))
-    }
-
-    /// A copy of the body for a mirror, where it was read.
-    #[must_use]
-    pub fn body(&self) -> Option<&Bytes> {
-        match &self.payload {
-            Payload::Llm { body, .. } => Some(body),
-            Payload::Http => None,
-        }
     }
 }

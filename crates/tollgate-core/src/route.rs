@@ -153,6 +153,12 @@ impl AwaitingBody {
         &self.record
     }
 
+    /// Gives up without a reply: the client went away.
+    #[must_use]
+    pub fn into_record(self) -> Box<Record> {
+        self.record
+    }
+
     /// Gives up: the body did not come, or is too large.
     #[must_use]
     pub fn refuse(self, refusal: Refusal) -> Refused {
