@@ -26,7 +26,9 @@ pub(crate) fn costs(declared: &[LlmRequestCost], at: &At<'_>, notes: &mut Notes)
         let key: Arc<str> = declared.metadata_key.as_str().into();
         let cost = match kind(declared) {
             Ok(kind) => Ok(Cost { key: Arc::clone(&key), kind }),
-            Err(fault) => Err(BrokenCost { key: Arc::clone(&key), problem: notes.error(&at.to(".cel"), fault) }),
+            Err(fault) => {
+                Err(BrokenCost { key: Arc::clone(&key), problem: notes.error(&at.to(".cel"), fault) })
+            }
         };
         if let Some(known) = all.iter_mut().find(|known| key_of(known) == &*key) {
             let message = format!("cost {key} is declared twice; the last one counts");
