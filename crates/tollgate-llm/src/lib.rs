@@ -18,7 +18,7 @@ pub mod translate;
 pub use self::{
     call::{Call, Prepared, prepare},
     fault::{BadRequest, Fault, Untranslatable},
-    inspect::{Delivery, Inspected, inspect},
+    inspect::{Delivery, Inspected, Spots, inspect},
     reply::{Head, Output, Reply},
     target::{BodyEdit, BodyMutation, Target},
 };
