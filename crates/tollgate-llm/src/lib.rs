@@ -11,6 +11,7 @@
 mod call;
 mod fault;
 mod inspect;
+mod local;
 mod reply;
 mod target;
 pub mod translate;
@@ -19,6 +20,7 @@ pub use self::{
     call::{Call, Prepared, prepare},
     fault::{BadRequest, Fault, Untranslatable},
     inspect::{Delivery, Inspected, Spots, inspect},
+    local::{ModelEntry, error_body, models_body},
     reply::{Head, Output, Reply},
     target::{BodyEdit, BodyMutation, Target},
 };
