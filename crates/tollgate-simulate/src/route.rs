@@ -146,7 +146,7 @@ fn speak(api: Api, ask: &Ask<'_>, exchange: &Exchange, (request, state): (&Reque
         Api::Completions => openai::completions::reply(ask, &answer()),
         Api::Responses => openai::responses::reply(ask, &answer()),
         Api::InputTokens => openai::responses::input_tokens(ask),
-        Api::Embeddings => openai::embeddings::reply(ask, &exchange.behaviour, request.body),
+        Api::Embeddings => openai::embeddings::reply(ask, &exchange.behaviour, (request.body, state)),
         Api::Moderations => Reply::json(200, openai::moderation(&ask.model).to_string()),
         Api::Messages => anthropic::messages::reply(ask, &answer()),
         Api::CountTokens => anthropic::count_tokens(ask),
