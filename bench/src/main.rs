@@ -24,6 +24,10 @@ use crate::{
     run::{Bench, Effort},
 };
 
+/// The simulator and the load allocate for each request.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Core of the gateway under test; simulator and load share the other.
 const GATEWAY_CORE: usize = 0;
 const HARNESS_CORE: usize = 1;
@@ -71,6 +75,7 @@ fn main() -> io::Result<()> {
 
 #[expect(clippy::print_stdout, reason = "the table is the output")]
 fn run(args: &RunArgs) -> io::Result<()> {
+    let machine = machine();
     process::pin_self(HARNESS_CORE)?;
     let simulator = spawn(Options { record: 0, ..Options::default() })?;
     let cache = std::env::home_dir().unwrap_or_else(std::env::temp_dir).join(".cache/tollgate-bench");
@@ -85,7 +90,7 @@ fn run(args: &RunArgs) -> io::Result<()> {
     let effort = if args.quick { Effort::Quick } else { Effort::Full };
     let mut bench = Bench { simulator: &simulator, effort, cases: args.cases.clone(), baseline: None };
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    let mut report = Report { machine: machine(), ..Report::default() };
+    let mut report = Report { machine, ..Report::default() };
     eprintln!("direct …");
     report.columns.push(runtime.block_on(bench.ceiling()));
     for peer in ALL {

@@ -204,9 +204,9 @@ impl Peer {
                 "--use-dynamic-base-id",
             ]),
             Self::TensorZero => {
-                let script = dir.join("tensorzero.py");
+                let script = dir.join("gateway.py");
                 // A script that cannot be written is missed by Python, which says so in the log.
-                let _ = fs::write(&script, include_str!("../peers/tensorzero.py"));
+                let _ = fs::write(&script, include_str!("../peers/tensorzero_gateway.py"));
                 command.env("TOKIO_WORKER_THREADS", "1").env("FAKE_KEY", KEY).arg(script).arg(config)
             }
             Self::LiteLlm => command

@@ -1,4 +1,4 @@
-"""Runs TensorZero's gateway from its Python wheel: start(config) prints the address and never returns."""
+"""Runs the gateway that the tensorzero wheel contains, with the configuration named on the command line."""
 
 import sys
 import threading
