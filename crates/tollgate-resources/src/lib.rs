@@ -9,6 +9,7 @@ mod kinds;
 mod load;
 mod object;
 mod parse;
+mod prepare;
 mod registry;
 mod secret;
 mod set;
