@@ -2,6 +2,7 @@
 //!
 //! `text ─▶ parse ─▶ tree ─▶ substitute ─▶ de (typed kinds) ─▶ validate ─▶ ResourceSet + Diagnostics`
 
+mod crds;
 mod de;
 mod finding;
 mod formats;
@@ -19,6 +20,7 @@ mod tree;
 mod validate;
 
 pub use self::{
+    crds::crds,
     kinds::*,
     load::{Loaded, Source, load},
     object::{Meta, Object, Positions},
