@@ -2,6 +2,8 @@
 
 mod rules;
 mod schema;
+#[cfg(test)]
+mod tests;
 mod yaml;
 
 use schemars::JsonSchema;

@@ -21,7 +21,7 @@ pub(crate) fn is_absent(title: &str, field: &str, version: &str) -> bool {
 /// What a field's schema has beside its type, by the Rust type it belongs to.
 #[expect(clippy::too_many_lines, reason = "one arm per field, flat")]
 #[expect(clippy::match_same_arms, reason = "ordered by type")]
-pub(crate) fn of_field(title: &str, field: &str, _version: &str) -> Json {
+pub(crate) fn of_field(title: &str, field: &str) -> Json {
     match (title, field) {
         ("ParentRef" | "SecretRef" | "BackendObjectRef", "group") => {
             json!({ "maxLength": 253, "pattern": GROUP })
@@ -105,6 +105,7 @@ pub(crate) fn of_field(title: &str, field: &str, _version: &str) -> Json {
         | ("OidcProvider", "issuer")
         | ("OverrideFromMetadata", "namespace")
         | ("ForwardProxy", "address") => json!({ "minLength": 1 }),
+        ("Oidc", "refreshToken") => json!({ "default": true }),
         ("ForwardIdToken", "header") => json!({ "minLength": 1, "maxLength": 256 }),
         ("Oidc", "cookieNames" | "cookieConfig" | "denyRedirect")
         | ("OidcProvider", "backendRef" | "backendSettings")
@@ -122,6 +123,7 @@ pub(crate) fn of_field(title: &str, field: &str, _version: &str) -> Json {
 }
 
 /// What an object's schema has beside its fields, by the Rust type.
+#[expect(clippy::too_many_lines, reason = "one arm per type, flat")]
 pub(crate) fn of_object(title: &str, version: &str) -> Json {
     match title {
         "BackendObjectRef" => checked(

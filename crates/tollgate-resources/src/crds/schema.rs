@@ -37,7 +37,7 @@ fn normalize(schema: &mut Json, version: &str) {
         properties.retain(|name, _| !rules::is_absent(&title, name, version));
         for (name, property) in properties.iter_mut() {
             normalize(property, version);
-            overlay(property, rules::of_field(&title, name, version));
+            overlay(property, rules::of_field(&title, name));
         }
     }
     if let Some(items) = fields.get_mut("items") {
