@@ -1,5 +1,4 @@
 //! How long a large folder takes to load.
-#![expect(missing_docs, reason = "criterion's macros write no documentation")]
 
 use std::fmt::Write as _;
 
