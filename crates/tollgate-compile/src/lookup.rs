@@ -65,6 +65,11 @@ impl<'a, T> Lookup<'a, T> {
         let elsewhere = objects.iter().find(|object| &*object.meta.name == name);
         let here = objects.iter().filter(|object| &*object.meta.namespace == namespace);
         let help = match (elsewhere, nearest(name, here.map(|object| &*object.meta.name))) {
+            // Attaching to a Gateway is for its listeners to allow, not for a ReferenceGrant.
+            (Some(object), _) if *kind == "Gateway" => Some(format!(
+                "{kind} {name} exists in namespace {}; name that namespace",
+                object.meta.namespace
+            )),
             (Some(object), _) => Some(format!(
                 "{kind} {name} exists in namespace {}; name that namespace, and add a ReferenceGrant there where \
                  one is needed",

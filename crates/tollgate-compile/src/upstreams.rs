@@ -79,7 +79,7 @@ pub(crate) fn of_service(
     notes: &mut Notes,
 ) -> Result<Upstream, Fault> {
     let (namespace, name) = (&*object.meta.namespace, &*object.meta.name);
-    let Service { service_type, ports, cluster_ip: _, external_name: _ } = &object.spec;
+    let Service { service_type, ports: _, cluster_ip: _, external_name: _ } = &object.spec;
     if service_type.as_deref() == Some("ExternalName") {
         return Err(Fault::new(
             "external-name",
@@ -87,11 +87,7 @@ pub(crate) fn of_service(
         )
         .help("use a Backend with an fqdn endpoint instead"));
     }
-    let service_port = ports.iter().find(|candidate| candidate.port == port).ok_or_else(|| {
-        let known: Vec<_> = ports.iter().map(|port| port.port.to_string()).collect();
-        Fault::new("port-not-found", format!("Service {namespace}/{name} has no port {port}"))
-            .help(format!("its ports are {}", known.join(", ")))
-    })?;
+    let service_port = port_of(object, port)?;
     let slices = world.slices(namespace, name);
     let addresses = if slices.is_empty() {
         let dns = format!("{name}.{namespace}.svc.cluster.local");
@@ -118,6 +114,17 @@ pub(crate) fn of_service(
         Some(_) | None => UpstreamProtocol::Auto,
     };
     Ok(Upstream { addresses, tls, protocol })
+}
+
+/// A Service's port by number.
+pub(crate) fn port_of(object: &Object<Service>, port: u16) -> Result<&ServicePort, Fault> {
+    let ports = &object.spec.ports;
+    ports.iter().find(|candidate| candidate.port == port).ok_or_else(|| {
+        let known: Vec<_> = ports.iter().map(|port| port.port.to_string()).collect();
+        let (namespace, name) = (&object.meta.namespace, &object.meta.name);
+        Fault::new("port-not-found", format!("Service {namespace}/{name} has no port {port}"))
+            .help(format!("its ports are {}", known.join(", ")))
+    })
 }
 
 fn ready(slice: &EndpointSlice, service_port: &ServicePort) -> Vec<Address> {
