@@ -165,6 +165,7 @@ fn chunks_that_came_in_one_read_are_gathered_and_a_paced_one_leaves_at_once() {
                 socket.write_all(b"4\r\nlast\r\n").await.unwrap();
                 gate.notified().await;
                 socket.write_all(b"0\r\n\r\n").await.unwrap();
+                rest(&mut socket).await;
             }
         })
         .await;
