@@ -1,4 +1,5 @@
 //! The pool against upstreams that behave and upstreams that do not.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 

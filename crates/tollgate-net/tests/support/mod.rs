@@ -1,5 +1,6 @@
 //! Servers and clients over loopback, each on a port of its own.
 #![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::{
     cell::RefCell,
