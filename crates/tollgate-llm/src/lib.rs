@@ -19,7 +19,7 @@ pub mod translate;
 pub use self::{
     call::{Call, Prepared, prepare},
     fault::{BadRequest, Fault, Untranslatable},
-    inspect::{Delivery, Inspected, inspect},
+    inspect::{Delivery, Inspected, Spots, inspect},
     local::{Model, error_body, models_body},
     reply::{Head, Output, Reply},
     target::{BodyEdit, BodyMutation, Target},
