@@ -12,9 +12,11 @@ mod call;
 mod fault;
 mod inspect;
 mod local;
+mod meter;
 mod reply;
 mod target;
 pub mod translate;
+mod usage;
 
 pub use self::{
     call::{Call, Prepared, prepare},
