@@ -29,8 +29,14 @@ fn models_are_listed_in_both_dialects() {
         {"id": "b", "type": "model", "display_name": "b", "created_at": "2024-02-29T23:59:59Z"},
     ]});
     assert_eq!(parsed(&models_body(Dialect::Anthropic, models.into_iter())), wanted);
-    assert_eq!(parsed(&models_body(Dialect::Anthropic, std::iter::empty())), json!({"data": [], "has_more": false}));
-    assert_eq!(parsed(&models_body(Dialect::OpenAi, std::iter::empty())), json!({"data": [], "object": "list"}));
+    assert_eq!(
+        parsed(&models_body(Dialect::Anthropic, std::iter::empty())),
+        json!({"data": [], "has_more": false})
+    );
+    assert_eq!(
+        parsed(&models_body(Dialect::OpenAi, std::iter::empty())),
+        json!({"data": [], "object": "list"})
+    );
 }
 
 #[test]
