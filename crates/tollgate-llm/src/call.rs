@@ -121,15 +121,13 @@ fn translated(call: &Call<'_>) -> Result<(Prepared, Reply), Untranslatable> {
         wants_usage: inspected.wants_usage,
         now: call.now,
     };
-    let translate::Translated { path, body, reader, .. } = translate::translate(&job, call.body)?;
+    let translate::Translated { path, headers, body, reader } = translate::translate(&job, call.body)?;
     let body = body::mutated(body, call.mutations)?;
     let mut set = vec![
         (CONTENT_TYPE, HeaderValue::from_static("application/json")),
         (ACCEPT_ENCODING, HeaderValue::from_static("identity")),
     ];
-    if target.schema == ApiSchema::Anthropic {
-        set.push((HeaderName::from_static("anthropic-version"), HeaderValue::from_static("2023-06-01")));
-    }
+    set.extend(headers);
     let reply = Reply::translating(endpoint, inspected.delivery, reader);
     let remove = dialect_headers(endpoint.dialect());
     Ok((Prepared { path, body: Bytes::from(body), set, remove, model: model.clone() }, reply))

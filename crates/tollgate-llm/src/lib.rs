@@ -22,7 +22,7 @@ pub use self::{
     call::{Call, Prepared, prepare},
     fault::{BadRequest, Fault, Untranslatable},
     inspect::{Delivery, Inspected, Spots, inspect},
-    local::{ModelEntry, error_body, models_body},
+    local::{Model, error_body, models_body},
     reply::{Head, Output, Reply},
     target::{BodyEdit, BodyMutation, Target},
 };

@@ -7,61 +7,54 @@ use tollgate_wire::text::quote;
 
 /// One model of `GET /v1/models`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ModelEntry<'a> {
+pub struct Model<'a> {
     /// What clients ask for.
     pub id: &'a str,
     /// `modelsOwnedBy`; Anthropic's form has no place for it.
     pub owned_by: &'a str,
     /// `modelsCreatedAt`, in Unix seconds.
-    pub created: u64,
+    pub created: i64,
 }
 
 /// A gateway-made error: `{"type":"error","error":{"type":…,"code":…,"message":…}}`.
 ///
 /// Both dialects' clients read this one shape: Anthropic's look at the outer `type`, OpenAI's at `error` alone.
 #[must_use]
-pub fn error_body(dialect: Dialect, status: StatusCode, kind: &str, message: &str) -> Bytes {
+pub fn error_body(status: StatusCode, kind: &str, message: &str) -> Bytes {
     let mut out = Vec::with_capacity(message.len() + 96);
-    match dialect {
-        Dialect::OpenAi | Dialect::Anthropic => {
-            out.extend_from_slice(br#"{"type":"error","error":{"type":"#);
-            quote(kind, &mut out);
-            out.extend_from_slice(br#","code":"#);
-            quote(status.as_str(), &mut out);
-            out.extend_from_slice(br#","message":"#);
-            quote(message, &mut out);
-            out.extend_from_slice(b"}}");
-        }
-    }
+    out.extend_from_slice(br#"{"type":"error","error":{"type":"#);
+    quote(kind, &mut out);
+    out.extend_from_slice(br#","code":"#);
+    quote(status.as_str(), &mut out);
+    out.extend_from_slice(br#","message":"#);
+    quote(message, &mut out);
+    out.extend_from_slice(b"}}");
     out.into()
 }
 
 /// The answer to `GET /v1/models`, in the order given.
 #[must_use]
-pub fn models_body(dialect: Dialect, models: &[ModelEntry<'_>]) -> Bytes {
+pub fn models_body<'a>(dialect: Dialect, models: impl Iterator<Item = Model<'a>>) -> Bytes {
     let mut out = br#"{"data":["#.to_vec();
-    for (index, model) in models.iter().enumerate() {
-        if index > 0 {
+    let mut ends: Option<(&str, &str)> = None;
+    for model in models {
+        if ends.is_some() {
             out.push(b',');
         }
         match dialect {
-            Dialect::OpenAi => openai_model(model, &mut out),
-            Dialect::Anthropic => anthropic_model(model, &mut out),
+            Dialect::OpenAi => openai_model(&model, &mut out),
+            Dialect::Anthropic => anthropic_model(&model, &mut out),
         }
+        ends = Some((ends.map_or(model.id, |(first, _)| first), model.id));
     }
-    match dialect {
-        Dialect::OpenAi => out.extend_from_slice(br#"],"object":"list"}"#),
-        Dialect::Anthropic => {
-            out.push(b']');
-            if let [first, ..] = models {
-                out.extend_from_slice(br#","first_id":"#);
-                quote(first.id, &mut out);
-            }
-            out.extend_from_slice(br#","has_more":false"#);
-            if let [.., last] = models {
-                out.extend_from_slice(br#","last_id":"#);
-                quote(last.id, &mut out);
-            }
+    match (dialect, ends) {
+        (Dialect::OpenAi, _) => out.extend_from_slice(br#"],"object":"list"}"#),
+        (Dialect::Anthropic, None) => out.extend_from_slice(br#"],"has_more":false}"#),
+        (Dialect::Anthropic, Some((first, last))) => {
+            out.extend_from_slice(br#"],"first_id":"#);
+            quote(first, &mut out);
+            out.extend_from_slice(br#","has_more":false,"last_id":"#);
+            quote(last, &mut out);
             out.push(b'}');
         }
     }
@@ -71,7 +64,7 @@ pub fn models_body(dialect: Dialect, models: &[ModelEntry<'_>]) -> Bytes {
 /// A provider's error that is no JSON, in the shape of the client's dialect.
 pub(crate) fn wrapped_error(dialect: Dialect, status: StatusCode, message: &str) -> Bytes {
     match dialect {
-        Dialect::OpenAi => error_body(dialect, status, "OpenAIBackendError", message),
+        Dialect::OpenAi => error_body(status, "OpenAIBackendError", message),
         Dialect::Anthropic => {
             let mut out = br#"{"type":"error","error":{"type":"#.to_vec();
             quote(anthropic_error_type(status), &mut out);
@@ -138,8 +131,8 @@ const fn anthropic_error_type(status: StatusCode) -> &'static str {
     }
 }
 
-fn openai_model(model: &ModelEntry<'_>, out: &mut Vec<u8>) {
-    let ModelEntry { id, owned_by, created } = model;
+fn openai_model(model: &Model<'_>, out: &mut Vec<u8>) {
+    let Model { id, owned_by, created } = model;
     out.extend_from_slice(br#"{"id":"#);
     quote(id, out);
     out.extend_from_slice(br#","created":"#);
@@ -149,14 +142,14 @@ fn openai_model(model: &ModelEntry<'_>, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
-fn anthropic_model(model: &ModelEntry<'_>, out: &mut Vec<u8>) {
-    let ModelEntry { id, owned_by: _, created } = model;
+fn anthropic_model(model: &Model<'_>, out: &mut Vec<u8>) {
+    let Model { id, owned_by: _, created } = model;
     out.extend_from_slice(br#"{"id":"#);
     quote(id, out);
     out.extend_from_slice(br#","type":"model","display_name":"#);
     quote(id, out);
     out.extend_from_slice(br#","created_at":"#);
-    quote(&rfc3339(*created), out);
+    quote(&rfc3339(u64::try_from(*created).unwrap_or(0)), out);
     out.push(b'}');
 }
 

@@ -218,3 +218,58 @@ fn every_dialect_knows_its_own_headers() {
     assert!(dialect_headers(Dialect::Anthropic).contains(&HeaderName::from_static("x-api-key")));
     assert!(dialect_headers(Dialect::OpenAi).contains(&HeaderName::from_static("openai-organization")));
 }
+
+/// What the client of a translated stream gets, the provider's bytes cut into pieces.
+fn translated(body: &str, size: usize) -> (Result<(), crate::Fault>, String) {
+    use http::{HeaderMap, StatusCode};
+    let request = r#"{"model":"m","stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
+    let case = Case::new(Endpoint::ChatCompletions, ApiSchema::Anthropic, request);
+    let (prepared, mut reply) = case.prepare().unwrap();
+    assert!(prepared.set.contains(&(ACCEPT_ENCODING, HeaderValue::from_static("identity"))));
+    assert!(prepared.remove.contains(&HeaderName::from_static("openai-organization")));
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+    let head = reply.head(StatusCode::OK, headers);
+    assert_eq!(head.headers.get(CONTENT_TYPE).unwrap(), "text/event-stream");
+    let mut out = crate::Output::default();
+    let pushed = body
+        .as_bytes()
+        .chunks(size)
+        .try_for_each(|chunk| reply.push(Bytes::copy_from_slice(chunk), &mut out));
+    let result = pushed.and_then(|()| reply.finish(&mut out));
+    (result, String::from_utf8(out.0.concat()).unwrap())
+}
+
+#[test]
+fn a_translated_stream_is_the_same_whatever_the_cuts() {
+    let body = concat!(
+        "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"type\":\"message\",",
+        "\"role\":\"assistant\",\"model\":\"claude-x\",\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,",
+        "\"usage\":{\"input_tokens\":10,\"output_tokens\":1}}}\n\n",
+        "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":",
+        "{\"type\":\"text\",\"text\":\"\"}}\n\n",
+        "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":",
+        "{\"type\":\"text_delta\",\"text\":\"h\u{e9}\"}}\n\n",
+        "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n",
+        "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\",",
+        "\"stop_sequence\":null},\"usage\":{\"output_tokens\":4}}\n\n",
+        "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+    );
+    let (result, whole) = translated(body, usize::MAX);
+    assert_eq!(result, Ok(()));
+    assert!(whole.contains("h\u{e9}") && whole.ends_with("data: [DONE]\n\n"), "{whole}");
+    for size in [1, 5, 64] {
+        assert_eq!(translated(body, size), (Ok(()), whole.clone()));
+    }
+    let (result, _) = translated(&body[..body.len() - 60], 9);
+    assert_eq!(result, Err(crate::Fault::Truncated));
+}
+
+#[test]
+fn a_translated_stream_that_is_none_lets_nothing_out() {
+    let error = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"busy\"}}\n\n";
+    assert_eq!(translated(error, 7), (Err(crate::Fault::ErrorInReply("busy".to_owned())), String::new()));
+    let (result, text) = translated("<html>no</html>", 4);
+    assert!(matches!(result, Err(crate::Fault::Malformed(_))));
+    assert_eq!(text, "");
+}

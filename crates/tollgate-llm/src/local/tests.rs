@@ -8,7 +8,7 @@ fn parsed(body: &Bytes) -> Value {
 
 #[test]
 fn an_error_body_is_json_whatever_the_message() {
-    let body = error_body(Dialect::OpenAi, StatusCode::NOT_FOUND, "NotFound", "no \"such\"\nmodel \\");
+    let body = error_body(StatusCode::NOT_FOUND, "NotFound", "no \"such\"\nmodel \\");
     let wanted = json!({"type": "error", "error": {"type": "NotFound", "code": "404", "message": "no \"such\"\nmodel \\"}});
     assert_eq!(parsed(&body), wanted);
 }
@@ -16,21 +16,27 @@ fn an_error_body_is_json_whatever_the_message() {
 #[test]
 fn models_are_listed_in_both_dialects() {
     let models = [
-        ModelEntry { id: "gpt-4o", owned_by: "Envoy AI Gateway", created: 0 },
-        ModelEntry { id: "b", owned_by: "me", created: 1_709_251_199 },
+        Model { id: "gpt-4o", owned_by: "Envoy AI Gateway", created: 0 },
+        Model { id: "b", owned_by: "me", created: 1_709_251_199 },
     ];
     let wanted = json!({"object": "list", "data": [
         {"id": "gpt-4o", "created": 0, "object": "model", "owned_by": "Envoy AI Gateway"},
         {"id": "b", "created": 1_709_251_199, "object": "model", "owned_by": "me"},
     ]});
-    assert_eq!(parsed(&models_body(Dialect::OpenAi, &models)), wanted);
+    assert_eq!(parsed(&models_body(Dialect::OpenAi, models.into_iter())), wanted);
     let wanted = json!({"first_id": "gpt-4o", "has_more": false, "last_id": "b", "data": [
         {"id": "gpt-4o", "type": "model", "display_name": "gpt-4o", "created_at": "1970-01-01T00:00:00Z"},
         {"id": "b", "type": "model", "display_name": "b", "created_at": "2024-02-29T23:59:59Z"},
     ]});
-    assert_eq!(parsed(&models_body(Dialect::Anthropic, &models)), wanted);
-    assert_eq!(parsed(&models_body(Dialect::Anthropic, &[])), json!({"data": [], "has_more": false}));
-    assert_eq!(parsed(&models_body(Dialect::OpenAi, &[])), json!({"data": [], "object": "list"}));
+    assert_eq!(parsed(&models_body(Dialect::Anthropic, models.into_iter())), wanted);
+    assert_eq!(
+        parsed(&models_body(Dialect::Anthropic, std::iter::empty())),
+        json!({"data": [], "has_more": false})
+    );
+    assert_eq!(
+        parsed(&models_body(Dialect::OpenAi, std::iter::empty())),
+        json!({"data": [], "object": "list"})
+    );
 }
 
 #[test]

@@ -112,8 +112,7 @@ impl Passing {
 
     pub(super) fn finish(&mut self, meter: &mut Meter, out: &mut Output) -> Result<(), Fault> {
         if let Some(event) = self.splitter.finish() {
-            let data = event.data.unwrap_or_default();
-            if data.trim_ascii() != b"[DONE]" && scan::document(data).is_err() {
+            if is_cut(event) {
                 return Err(Fault::Truncated);
             }
             if fate(event, (&mut self.progress, self.usage_chunk), meter)? == Fate::Drop {
@@ -160,6 +159,12 @@ fn refuse_error(event: Event<'_>, progress: &mut Progress) -> Result<(), Fault> 
     Ok(())
 }
 
+/// True for an event without its blank line that ends inside of its data.
+fn is_cut(event: Event<'_>) -> bool {
+    let data = event.data.unwrap_or_default();
+    data.trim_ascii() != b"[DONE]" && scan::document(data).is_err()
+}
+
 fn too_large(TooLarge(limit): TooLarge) -> Fault {
     Fault::TooLarge(limit)
 }
@@ -187,6 +192,7 @@ impl Translating {
     pub(super) fn finish(&mut self, reader: &mut dyn Reader, out: &mut Output) -> Result<(), Fault> {
         let mut written = Vec::new();
         let last = match self.splitter.finish() {
+            Some(event) if is_cut(event) => Err(Fault::Truncated),
             Some(event) => translate_event(event, &mut self.progress, (reader, &mut written)),
             None if self.progress == Progress::Waiting => Err(Fault::Truncated),
             None => Ok(()),
