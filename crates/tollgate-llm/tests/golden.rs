@@ -133,8 +133,7 @@ fn translated(client: &Client, case: &Case) -> Translated {
 }
 
 fn pretty(json: &[u8]) -> String {
-    let document: serde_json::Value = serde_json::from_slice(json)
-        .unwrap_or_else(|error| panic!("{error} in {}", String::from_utf8_lossy(json)));
+    let document: serde_json::Value = serde_json::from_slice(json).expect("translations write valid JSON");
     format!("{document:#}\n")
 }
 

@@ -259,7 +259,11 @@ fn golden_requests() -> Vec<Request> {
     for (client, endpoint, schema) in CLIENTS {
         for case in golden(client) {
             for (file, _) in case.sources("request.", ".json") {
-                all.push((endpoint, schema, serde_json::from_slice(&case.read(file)).unwrap()));
+                all.push((
+                    endpoint,
+                    schema,
+                    serde_json::from_slice(&case.read(file)).expect("golden requests are JSON"),
+                ));
             }
         }
     }
