@@ -5,11 +5,11 @@ use http::{
     HeaderMap, HeaderValue, StatusCode,
     header::{ACCEPT, ALLOW, CONTENT_TYPE, RETRY_AFTER},
 };
-use tollgate_llm::{BadRequest, Fault, Untranslatable, error_body};
+use tollgate_llm::{BadRequest, Fault, Untranslatable};
 use tollgate_snapshot::Problem;
-use tollgate_types::{Dialect, Endpoint, ModelId};
+use tollgate_types::ModelId;
 
-use crate::{Failure, LocalReply, Record};
+use crate::{Failure, LocalReply, Record, local};
 
 /// A request that gets no backend's answer, and why.
 #[derive(Debug)]
@@ -73,11 +73,9 @@ impl Refused {
         let status = self.refusal.status();
         let message = self.refusal.to_string();
         let mut headers = HeaderMap::new();
-        let dialect = self.record.endpoint.map(Endpoint::dialect);
-        let body = if dialect.is_some() || accepts_json(&self.record.head.headers) {
-            let dialect = dialect.unwrap_or(Dialect::OpenAi);
+        let body = if self.record.endpoint.is_some() || accepts_json(&self.record.head.headers) {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            error_body(dialect, status, self.refusal.kind(), &message)
+            local::error_body(status, self.refusal.kind(), &message)
         } else {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
             Bytes::from(message)

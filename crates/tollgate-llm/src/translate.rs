@@ -158,3 +158,6 @@ pub fn translate(job: &Job<'_>, body: &[u8]) -> Result<Translated, Untranslatabl
     let provider::Call { path, headers, body } = call;
     Ok(Translated { path, headers, body, reader: Box::new(Pair::new(decode, encode)) })
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,10 +2,13 @@ use tollgate_wire::{Literal, openai as wire};
 
 use crate::translate::event::ProviderError;
 
-/// `{"error":{"message":…,"type":…,"param":…,"code":…}}`
+/// `{"error":{"message":…,"type":…,"param":…,"code":…}}`, or the inner object alone, as older vLLM writes it.
 pub(super) fn body(body: &[u8]) -> Option<ProviderError> {
-    let body: wire::ErrorBody<'_> = serde_json::from_slice(body).ok()?;
-    Some(detail(&body.error))
+    if let Ok(body) = serde_json::from_slice::<wire::ErrorBody<'_>>(body) {
+        return Some(detail(&body.error));
+    }
+    let bare: wire::ErrorDetail<'_> = serde_json::from_slice(body).ok()?;
+    bare.message.is_some().then(|| detail(&bare))
 }
 
 /// The object in it.

@@ -172,6 +172,9 @@ impl Decode for Decoder {
                 created: chunk.created,
             }));
         }
+        if let Some(counted) = &chunk.usage {
+            sink(Event::Usage(usage(counted)));
+        }
         if let Some(choice) = choice {
             if let Some(delta) = &choice.delta {
                 self.delta(delta, chunk.id, sink)?;
@@ -180,9 +183,6 @@ impl Decode for Decoder {
                 self.state = State::Finished;
                 sink(Event::Finished(finish(Some(reason), choice.stop_reason)));
             }
-        }
-        if let Some(counted) = &chunk.usage {
-            sink(Event::Usage(usage(counted)));
         }
         Ok(())
     }

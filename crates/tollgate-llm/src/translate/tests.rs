@@ -1,0 +1,47 @@
+use super::*;
+
+fn path(endpoint: Endpoint, schema: ApiSchema, prefix: &str, model: &str) -> String {
+    let target = Target { schema, prefix: prefix.to_owned(), version: Some("2025-01-01-preview".to_owned()) };
+    let model = ModelId::from(model);
+    let delivery = Delivery::Whole;
+    let job = Job { endpoint, target: &target, model: &model, delivery, wants_usage: false, now: 0 };
+    translate(&job, br#"{"messages":[]}"#).unwrap().path
+}
+
+#[test]
+fn each_provider_is_called_at_its_own_path() {
+    let chat = |prefix| path(Endpoint::ChatCompletions, ApiSchema::Anthropic, prefix, "m");
+    assert_eq!(chat("v1"), "/v1/messages");
+    assert_eq!(chat(""), "/messages");
+    let messages = |schema, model| path(Endpoint::Messages, schema, "api/v1", model);
+    assert_eq!(messages(ApiSchema::OpenAi, "m"), "/api/v1/chat/completions");
+    assert_eq!(
+        messages(ApiSchema::AzureOpenAi, "my gpt/4"),
+        "/openai/deployments/my%20gpt%2F4/chat/completions?api-version=2025-01-01-preview"
+    );
+}
+
+#[test]
+fn what_is_not_in_the_table_is_refused_by_name() {
+    assert!(supports(Endpoint::ChatCompletions, ApiSchema::Anthropic));
+    assert!(supports(Endpoint::Messages, ApiSchema::AzureOpenAi));
+    assert!(!supports(Endpoint::CountTokens, ApiSchema::OpenAi));
+    assert!(!supports(Endpoint::ChatCompletions, ApiSchema::OpenAi));
+    let target = Target { schema: ApiSchema::Cohere, prefix: String::new(), version: None };
+    let model = ModelId::from("m");
+    let (endpoint, delivery) = (Endpoint::Embeddings, Delivery::Whole);
+    let job = Job { endpoint, target: &target, model: &model, delivery, wants_usage: false, now: 0 };
+    let refused = translate(&job, b"{}").unwrap_err();
+    assert_eq!(refused, Untranslatable::UnsupportedPair { endpoint, schema: ApiSchema::Cohere });
+}
+
+#[test]
+fn a_call_to_anthropic_names_the_api_version() {
+    let target = Target { schema: ApiSchema::Anthropic, prefix: "v1".to_owned(), version: None };
+    let model = ModelId::from("m");
+    let (endpoint, delivery) = (Endpoint::ChatCompletions, Delivery::Whole);
+    let job = Job { endpoint, target: &target, model: &model, delivery, wants_usage: false, now: 0 };
+    let headers = translate(&job, br#"{"messages":[]}"#).unwrap().headers;
+    assert_eq!(headers[0].0, "anthropic-version");
+    assert_eq!(headers[0].1, "2023-06-01");
+}

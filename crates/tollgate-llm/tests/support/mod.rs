@@ -1,0 +1,146 @@
+//! What the translation tests share: a job, a splitter of events, and what every stream has to hold to.
+
+use tollgate_llm::{
+    Delivery, Fault, Target, Untranslatable,
+    translate::{Job, Reader, Translated, translate},
+};
+use tollgate_types::{ApiSchema, Endpoint, ModelId};
+
+/// The clock of all tests.
+pub(crate) const NOW: u64 = 1_767_225_600;
+
+/// Translates a request as the gateway would, reading `model`, `stream` and `stream_options` from it.
+pub(crate) fn run(endpoint: Endpoint, schema: ApiSchema, body: &[u8]) -> Result<Translated, Untranslatable> {
+    let document: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let model = ModelId::from(document["model"].as_str().unwrap_or("test-model"));
+    let target = Target {
+        schema,
+        prefix: "v1".to_owned(),
+        version: (schema == ApiSchema::AzureOpenAi).then(|| "2025-01-01-preview".to_owned()),
+    };
+    let delivery = if document["stream"] == true { Delivery::Streamed } else { Delivery::Whole };
+    let wants_usage = document["stream_options"]["include_usage"] == true;
+    translate(&Job { endpoint, target: &target, model: &model, delivery, wants_usage, now: NOW }, body)
+}
+
+/// Splits an event stream, whatever the chunks.
+#[derive(Default)]
+pub(crate) struct Events {
+    buffer: Vec<u8>,
+}
+
+impl Events {
+    /// Takes a chunk, gives the names and data of the events that it completes.
+    pub(crate) fn push(&mut self, chunk: &[u8]) -> Vec<(Option<String>, Vec<u8>)> {
+        self.buffer.extend_from_slice(chunk);
+        let mut events = Vec::new();
+        while let Some(end) = self.buffer.windows(2).position(|pair| pair == b"\n\n") {
+            let event: Vec<u8> = self.buffer.drain(..end + 2).collect();
+            let (mut name, mut data) = (None, Vec::new());
+            for line in event.split(|byte| *byte == b'\n') {
+                if let Some(rest) = line.strip_prefix(b"event: ") {
+                    name = Some(String::from_utf8_lossy(rest).into_owned());
+                } else if let Some(rest) = line.strip_prefix(b"data: ") {
+                    data.extend_from_slice(rest);
+                }
+            }
+            if !data.is_empty() {
+                events.push((name, data));
+            }
+        }
+        events
+    }
+}
+
+/// What the client got of a stream, and how it ended.
+pub(crate) struct Streamed {
+    pub(crate) out: Vec<u8>,
+    pub(crate) fault: Option<Fault>,
+}
+
+/// Replays a provider's stream in chunks. A stream that breaks is broken off for the client if it has begun.
+pub(crate) fn stream<'c>(reader: &mut dyn Reader, chunks: impl IntoIterator<Item = &'c [u8]>) -> Streamed {
+    let (mut events, mut out) = (Events::default(), Vec::new());
+    let mut result = Ok(());
+    'all: for chunk in chunks {
+        for (name, data) in events.push(chunk) {
+            result = reader.event(name.as_deref(), &data, &mut out);
+            if result.is_err() {
+                break 'all;
+            }
+        }
+    }
+    let fault = result.and_then(|()| reader.end(&mut out)).err();
+    if let Some(fault) = &fault
+        && !out.is_empty()
+    {
+        reader.break_off(&fault.to_string(), &mut out);
+    }
+    Streamed { out, fault }
+}
+
+/// Asserts what clients rely on in any stream of their dialect.
+pub(crate) fn assert_well_formed(endpoint: Endpoint, streamed: &Streamed) {
+    let events = Events::default().push(&streamed.out);
+    if endpoint == Endpoint::Messages {
+        assert_anthropic(&events, streamed.fault.is_some());
+    } else {
+        assert_openai(&events, streamed.fault.is_some());
+    }
+}
+
+fn assert_anthropic(events: &[(Option<String>, Vec<u8>)], is_broken: bool) {
+    let mut open = None;
+    let mut next = 0;
+    let mut kinds = Vec::new();
+    for (name, data) in events {
+        let data: serde_json::Value = serde_json::from_slice(data).expect("events are JSON");
+        let kind = data["type"].as_str().expect("events have a type").to_owned();
+        assert_eq!(name.as_deref(), Some(kind.as_str()), "name and type agree");
+        let index = data["index"].as_u64();
+        match kind.as_str() {
+            "content_block_start" => {
+                assert_eq!((open, index), (None, Some(next)), "blocks follow each other");
+                open = index;
+                next += 1;
+            }
+            "content_block_delta" => assert_eq!(open, index, "deltas belong to the open block"),
+            "content_block_stop" => {
+                assert_eq!(open, index, "the open block is closed");
+                open = None;
+            }
+            "message_delta" => assert_eq!(open, None, "the message ends after its blocks"),
+            _ => {}
+        }
+        kinds.push(kind);
+    }
+    let Some(first) = kinds.first() else { return };
+    assert_eq!(first, "message_start");
+    let last = if is_broken { "error" } else { "message_stop" };
+    assert_eq!(kinds.last().map(String::as_str), Some(last));
+    for once in ["message_start", last] {
+        assert_eq!(kinds.iter().filter(|kind| *kind == once).count(), 1, "{once} comes once");
+    }
+}
+
+fn assert_openai(events: &[(Option<String>, Vec<u8>)], is_broken: bool) {
+    let Some(((_, last), chunks)) = events.split_last() else { return };
+    if is_broken {
+        assert!(last.windows(7).any(|seven| seven == b"\"error\""), "a broken stream ends with an error");
+    } else {
+        assert_eq!(last, b"[DONE]");
+    }
+    let mut heads = Vec::new();
+    let (mut roles, mut finishes) = (0, 0);
+    for (_, data) in chunks {
+        let chunk: serde_json::Value = serde_json::from_slice(data).expect("chunks are JSON");
+        heads.push((chunk["id"].clone(), chunk["created"].clone(), chunk["model"].clone()));
+        let choice = &chunk["choices"][0];
+        roles += usize::from(choice["delta"]["role"] == "assistant");
+        finishes += usize::from(choice["finish_reason"].is_string());
+    }
+    heads.dedup();
+    assert_eq!(heads.len(), 1, "id, created and model are the same in all chunks");
+    assert_eq!(roles, 1, "the role comes once");
+    assert_eq!(finishes, usize::from(!is_broken), "the reason comes once");
+}
