@@ -197,8 +197,9 @@ fn hint(tables: &[(HostPattern, &Table)], question: &Question<'_>) -> String {
     if tables.is_empty() {
         return format!("no route is attached for host {}", question.host);
     }
-    let known: Vec<_> =
-        tables.iter().flat_map(|(_, table)| table.models()).map(|entry| entry.id.as_str()).collect();
+    // The first table lists what requests fall through to as well.
+    let listed = tables.first().map(|(_, table)| table.models()).unwrap_or_default();
+    let known: Vec<_> = listed.iter().map(|entry| entry.id.as_str()).collect();
     match question.model {
         Some(model) if question.request.endpoint.is_some() && !known.contains(&model.as_str()) => {
             format!("model {model} is not configured; the models here are: {}", known.join(", "))
