@@ -196,8 +196,7 @@ spec:
     for (models, provider) in rules {
         write!(
             out,
-            "\
-    - matches:
+            "    - matches:
         - headers:
             - {{ name: x-ai-eg-model, type: RegularExpression, value: {} }}
       backendRefs:
