@@ -1,5 +1,4 @@
 //! One thousand routes, as a reload sees them.
-#![expect(missing_docs, reason = "criterion's macros make public items")]
 use std::fmt::Write;
 
 use criterion::{Criterion, criterion_group, criterion_main};

@@ -30,16 +30,31 @@ pub(crate) struct TlsTarget<'a> {
     pub(crate) section: Option<&'a str>,
 }
 
+/// `Backend.spec.tls` and where it stands.
+#[derive(Clone, Debug)]
+pub(crate) struct OwnTls<'a> {
+    pub(crate) tls: &'a BackendTls,
+    pub(crate) at: At<'a>,
+}
+
+/// Who names the authorities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Authority {
+    Backend,
+    Policy,
+}
+
 /// TLS towards a backend: authorities and names from a BackendTLSPolicy, the rest from `Backend.spec.tls`.
 pub(crate) fn upstream(
     world: &World<'_>,
     target: TlsTarget<'_>,
-    own: Option<(&BackendTls, &At<'_>)>,
+    own: Option<OwnTls<'_>>,
     notes: &mut Notes,
 ) -> Result<Option<UpstreamTls>, Fault> {
     let policy = policy(world, target, notes);
+    let authority = if policy.is_some() { Authority::Policy } else { Authority::Backend };
     let mut tls = match own {
-        Some((tls, at)) => Some(from_backend(world, target, tls, policy.is_some(), at, notes)?),
+        Some(own) => Some(from_backend(world, target, &own, authority, notes)?),
         None => None,
     };
     if let Some(policy) = policy {
@@ -112,9 +127,8 @@ fn from_policy(world: &World<'_>, policy: &Object<BackendTlsPolicy>) -> Result<U
 fn from_backend(
     world: &World<'_>,
     target: TlsTarget<'_>,
-    tls: &BackendTls,
-    has_policy: bool,
-    at: &At<'_>,
+    own: &OwnTls<'_>,
+    authority: Authority,
     notes: &mut Notes,
 ) -> Result<UpstreamTls, Fault> {
     let BackendTls {
@@ -130,7 +144,7 @@ fn from_backend(
         ecdh_curves,
         signature_algorithms,
         alpn_protocols,
-    } = tls;
+    } = own.tls;
     let tuned = [
         ("minVersion", min_version.is_some()),
         ("maxVersion", max_version.is_some()),
@@ -140,14 +154,14 @@ fn from_backend(
         ("alpnProtocols", !alpn_protocols.is_empty()),
     ];
     for (field, _) in tuned.into_iter().filter(|(_, is_set)| *is_set) {
-        notes.warning(&at.to(format!(".{field}")), Fault::not_served(format!("tls.{field}")));
+        notes.warning(&own.at.to(format!(".{field}")), Fault::not_served(format!("tls.{field}")));
     }
     let ca = if *insecure_skip_verify {
         let message =
             "the backend's certificate is not checked: anybody on the way can read the traffic and the key";
-        notes.warning(&at.to(".insecureSkipVerify"), Fault::new("unverified-backend", message));
+        notes.warning(&own.at.to(".insecureSkipVerify"), Fault::new("unverified-backend", message));
         CaCertificates::Unverified
-    } else if well_known_ca_certificates.is_some() || has_policy {
+    } else if well_known_ca_certificates.is_some() || authority == Authority::Policy {
         CaCertificates::System
     } else {
         authorities(world, target.namespace, ca_certificate_refs)?

@@ -8,7 +8,7 @@ use tollgate_snapshot::{Address, AddressHost, Upstream, UpstreamProtocol};
 use crate::{
     Fault,
     notes::{At, Notes},
-    tls::{self, TlsTarget},
+    tls::{self, OwnTls, TlsTarget},
     world::{World, group},
 };
 
@@ -32,8 +32,8 @@ pub(crate) fn of_backend(
         _ => None,
     };
     let target = TlsTarget { group: group::ENVOY, kind: "Backend", namespace, name, section };
-    let at = At::new(object, "spec.tls");
-    let tls = tls::upstream(world, target, tls.as_ref().map(|tls| (tls, &at)), notes)?;
+    let own = tls.as_ref().map(|tls| OwnTls { tls, at: At::new(object, "spec.tls") });
+    let tls = tls::upstream(world, target, own, notes)?;
     if tls.is_none() && addresses.iter().any(|address| address.port == 443) {
         let message = format!("Backend {namespace}/{name} is on port 443, but nothing turns TLS on for it");
         let fault = Fault::new("plain-text-on-443", message)

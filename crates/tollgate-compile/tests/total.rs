@@ -1,4 +1,5 @@
 //! Whatever is written, compiling ends with a snapshot: cases are mutilated line by line, loaded and compiled.
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
 use std::{fs, path::Path};
 
 use proptest::prelude::*;

@@ -1,4 +1,5 @@
 //! The decision trail says what serving does: its winner is the table's.
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
 use http::{HeaderMap, HeaderValue, Method};
 use tollgate_compile::{Options, compile};
 use tollgate_resources::{Source, load};

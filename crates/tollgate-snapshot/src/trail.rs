@@ -6,7 +6,8 @@ use tollgate_llm::{Call, Delivery, Inspected, Spots};
 use tollgate_types::ModelId;
 
 use crate::{
-    Action, Choice, Entry, HostPattern, Matcher, PathMatch, RequestView, Rule, Service, Snapshot, Table,
+    Action, Choice, Entry, Filter, HostPattern, Matcher, PathMatch, RequestView, Rule, Service, Snapshot,
+    Table, UrlRewrite,
 };
 
 /// A request to explain, as far as routing looks at it.
@@ -197,8 +198,9 @@ fn hint(tables: &[(HostPattern, &Table)], question: &Question<'_>) -> String {
     if tables.is_empty() {
         return format!("no route is attached for host {}", question.host);
     }
-    let known: Vec<_> =
-        tables.iter().flat_map(|(_, table)| table.models()).map(|entry| entry.id.as_str()).collect();
+    // The first table lists what requests fall through to as well.
+    let listed = tables.first().map(|(_, table)| table.models()).unwrap_or_default();
+    let known: Vec<_> = listed.iter().map(|entry| entry.id.as_str()).collect();
     match question.model {
         Some(model) if question.request.endpoint.is_some() && !known.contains(&model.as_str()) => {
             format!("model {model} is not configured; the models here are: {}", known.join(", "))
@@ -218,7 +220,7 @@ fn decision(rule: &Rule, question: &Question<'_>) -> Decision {
         }
         Action::Invalid(problem) => (format!("500: {problem}"), &[][..], &[][..]),
     };
-    let mut backends: Vec<_> = choices.iter().map(|choice| candidacy(choice, choices, question)).collect();
+    let mut backends: Vec<_> = choices.iter().map(|choice| candidacy(choice, rule, question)).collect();
     // Stable: backends of one priority stay in the order of the resource.
     backends.sort_by_key(|backend| backend.priority);
     Decision {
@@ -233,8 +235,8 @@ fn decision(rule: &Rule, question: &Question<'_>) -> Decision {
     }
 }
 
-fn candidacy(choice: &Choice, choices: &[Choice], question: &Question<'_>) -> Candidacy {
-    let peers = choices.iter().filter(|other| other.priority == choice.priority);
+fn candidacy(choice: &Choice, rule: &Rule, question: &Question<'_>) -> Candidacy {
+    let peers = rule.choices().iter().filter(|other| other.priority == choice.priority);
     let total: f64 = peers.map(|peer| f64::from(peer.weight)).sum();
     let share = if total > 0.0 { f64::from(choice.weight) * 100.0 / total } else { 0.0 };
     let mut this = Candidacy {
@@ -274,9 +276,24 @@ fn candidacy(choice: &Choice, choices: &[Choice], question: &Question<'_>) -> Ca
                 None => {}
             }
         }
-        None => this.upstream = Some(line(&with_query(question.request.path, question.request.query))),
+        None => {
+            let path = rewritten(question.request.path, rule.filters.iter().chain(&choice.filters));
+            this.upstream = Some(line(&with_query(&path, question.request.query)));
+        }
     }
     this
+}
+
+/// The path after every rewrite, in their order.
+fn rewritten<'a>(path: &str, filters: impl Iterator<Item = &'a Filter>) -> String {
+    filters.fold(path.to_owned(), |path, filter| match filter {
+        Filter::Rewrite(UrlRewrite { path: Some(rewrite), .. }) => rewrite.apply(&path),
+        Filter::Rewrite(_)
+        | Filter::RequestHeaders(_)
+        | Filter::DefaultHeader(..)
+        | Filter::ResponseHeaders(_)
+        | Filter::Mirror(_) => path,
+    })
 }
 
 fn changes(choice: &Choice) -> Vec<String> {

@@ -196,8 +196,7 @@ spec:
     for (models, provider) in rules {
         write!(
             out,
-            "\
-    - matches:
+            "    - matches:
         - headers:
             - {{ name: x-ai-eg-model, type: RegularExpression, value: {} }}
       backendRefs:
@@ -214,6 +213,7 @@ spec:
 // === impl Provider ===
 
 impl Provider {
+    #[expect(clippy::too_many_lines, reason = "one template, flat")]
     fn write(&self, out: &mut String) -> fmt::Result {
         let Self { name, schema, base, policy: (policy, field), key, headers } = self;
         let Base { host, port, tls, path: _ } = base;

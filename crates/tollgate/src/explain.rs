@@ -176,7 +176,40 @@ impl FromStr for Request {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, path::Path};
+
     use super::*;
+
+    /// `cmd.txt` has a folder below the repository's root and a request.
+    fn run_case(case: &Path) -> String {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let command = fs::read_to_string(case.join("cmd.txt")).unwrap();
+        let (path, request) = command.trim().split_once('\n').unwrap();
+        let request = Some(request.parse().unwrap());
+        let args = ExplainArgs { paths: vec![root.join(path)], request, output: Output::Text };
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let mut terminal = Terminal {
+            stdin: &mut io::empty(),
+            stdout: &mut out,
+            stderr: &mut err,
+            env: &|_| None,
+            colour: crate::diagnostics::Colour::Never,
+        };
+        run(&args, &mut terminal).unwrap();
+        assert_eq!(String::from_utf8(err).unwrap(), "", "{}", case.display());
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn every_case_explains_what_stands_beside_it() {
+        let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/explain");
+        let mut seen = 0;
+        for case in fs::read_dir(cases).unwrap().map(|entry| entry.unwrap().path()) {
+            expect_test::expect_file![case.join("want.stdout.txt")].assert_eq(&run_case(&case));
+            seen += 1;
+        }
+        assert!(seen >= 11, "there are only {seen} cases");
+    }
 
     #[test]
     fn a_request_is_read_from_words() {
