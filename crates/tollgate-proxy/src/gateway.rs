@@ -104,15 +104,12 @@ impl Gateway {
             observer,
             leaving: AtomicBool::new(false),
         });
-        let (senders, receivers): (Vec<_>, Vec<_>) =
-            (0..cores.get()).map(|_| mpsc::channel(ORDERS)).unzip();
+        let (senders, receivers): (Vec<_>, Vec<_>) = (0..cores.get()).map(|_| mpsc::channel(ORDERS)).unzip();
         let receivers: Vec<_> = receivers.into_iter().map(Mutex::new).collect();
         let receivers = Arc::new(receivers);
         let for_cores = Arc::clone(&shared);
         let threads = thread::Builder::new().name("cores".to_owned()).spawn(move || {
-            run_cores(cores, move |core| {
-                run_core(core, Arc::clone(&for_cores), Arc::clone(&receivers))
-            })
+            run_cores(cores, move |core| run_core(core, Arc::clone(&for_cores), Arc::clone(&receivers)))
         })?;
         Ok(Self { shared, cores: senders, threads: Some(threads), open: BTreeMap::new() })
     }
@@ -189,8 +186,7 @@ impl Gateway {
         let Some(address) = listeners.first().map(Listener::address) else { return };
         let drain = Drain::new();
         for (core, listener) in self.cores.iter().zip(listeners) {
-            let order =
-                Order::Serve { port: port.number, listener, tls: tls.clone(), drain: drain.clone() };
+            let order = Order::Serve { port: port.number, listener, tls: tls.clone(), drain: drain.clone() };
             if core.try_send(order).is_err() {
                 tracing::error!(port = port.number, "a core takes no more orders");
             }

@@ -67,7 +67,16 @@ impl Relay {
         let Opened { exchange, upstream, out, timer, idle } = opened;
         let stage = if out.0.is_empty() { Stage::Open } else { Stage::First };
         let worker = Rc::clone(worker);
-        Box::new(Self { exchange: Some(exchange), upstream, worker, timer, idle, parts: Vec::new(), out, stage })
+        Box::new(Self {
+            exchange: Some(exchange),
+            upstream,
+            worker,
+            timer,
+            idle,
+            parts: Vec::new(),
+            out,
+            stage,
+        })
     }
 
     pub(crate) fn is_over(&self) -> bool {

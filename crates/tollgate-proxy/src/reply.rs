@@ -45,10 +45,7 @@ impl Body for ReplyBody {
     type Data = Chunks;
     type Error = Broken;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Chunks>, Broken>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Chunks>, Broken>>> {
         match &mut self.get_mut().0 {
             Kind::Whole(chunks) if chunks.is_empty() => Poll::Ready(None),
             Kind::Whole(chunks) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(chunks))))),

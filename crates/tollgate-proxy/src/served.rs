@@ -35,19 +35,14 @@ pub(crate) struct Endpoint {
 
 impl Served {
     pub(crate) fn new(live: Arc<Live>) -> Self {
-        let backends = live.snapshot.backends.iter().map(|backend| Endpoints::new(&backend.upstream)).collect();
+        let backends =
+            live.snapshot.backends.iter().map(|backend| Endpoints::new(&backend.upstream)).collect();
         Self { live, backends }
     }
 
     /// The backend's next address; `None` where it has none.
     pub(crate) fn endpoint(&self, backend: &Backend) -> Option<&Endpoint> {
         self.backends.get(backend.index as usize)?.next()
-    }
-
-    /// Every address of every backend, for reports about the pools.
-    pub(crate) fn origins(&self) -> impl Iterator<Item = (usize, &Origin)> {
-        let lists = self.backends.iter().enumerate();
-        lists.flat_map(|(index, endpoints)| endpoints.list.iter().map(move |endpoint| (index, &endpoint.origin)))
     }
 }
 

@@ -29,7 +29,9 @@ fn add(listener: &Listener, certs: &mut CertTable, problems: &mut Vec<(ListenerI
                 certs.insert(&name, key);
                 return;
             }
-            Err(error) => problems.push((listener.id.clone(), format!("secret {}: {error}", certificate.name))),
+            Err(error) => {
+                problems.push((listener.id.clone(), format!("secret {}: {error}", certificate.name)))
+            }
         }
     }
 }

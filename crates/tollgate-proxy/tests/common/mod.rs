@@ -1,11 +1,13 @@
 //! A gateway with simulated providers behind it, on free ports of this machine.
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(dead_code, unreachable_pub, unused_imports, reason = "each test file uses its own part")]
 
 mod client;
+mod upstream;
 mod world;
 
 pub use self::{
     client::{Answer, Client, get, post, raw},
+    upstream::{Asked, Upstream},
     world::{World, backend, choice, http_rule, llm_rule, models, snapshot},
 };
 

@@ -15,8 +15,8 @@ use tollgate_llm::{BodyMutation, Target};
 use tollgate_proxy::{Gateway, Observer, Options, Published};
 use tollgate_snapshot::{
     Action, Address, AddressHost, Backend, Choice, Entry, HeaderEdit, HostPattern, HostTable, Listener,
-    LlmAction, Matcher, ModelEntry, ModelMatch, PathMatch, Port, PortProtocol, Retry, Rule, Service, Snapshot,
-    Table, Timeouts, Upstream, UpstreamProtocol,
+    LlmAction, Matcher, ModelEntry, ModelMatch, PathMatch, Port, PortProtocol, Retry, Rule, Service,
+    Snapshot, Table, Timeouts, Upstream, UpstreamProtocol,
 };
 use tollgate_types::{ApiSchema, ModelId, ObjectRef, Secret};
 
@@ -75,7 +75,12 @@ impl Observer for Tell {
 }
 
 /// An LLM backend of this schema that is called with this key.
-pub fn backend(index: u32, name: &str, address: SocketAddr, speaks: Option<(ApiSchema, &str)>) -> Arc<Backend> {
+pub fn backend(
+    index: u32,
+    name: &str,
+    address: SocketAddr,
+    speaks: Option<(ApiSchema, &str)>,
+) -> Arc<Backend> {
     let credential = speaks.map(|(schema, key)| {
         let key = Secret::new(key);
         match schema {
@@ -85,15 +90,22 @@ pub fn backend(index: u32, name: &str, address: SocketAddr, speaks: Option<(ApiS
         }
         .unwrap()
     });
-    let target =
-        speaks.map(|(schema, _)| Target { schema, prefix: "v1".to_owned(), version: Some("2025-01-01".to_owned()) });
+    let target = speaks.map(|(schema, _)| Target {
+        schema,
+        prefix: "v1".to_owned(),
+        version: Some("2025-01-01".to_owned()),
+    });
     Arc::new(Backend {
         index,
         id: format!("default/{name}").into(),
         target,
         credential,
         upstream: Upstream {
-            addresses: vec![Address { host: AddressHost::Ip(address.ip()), port: address.port(), hostname: None }],
+            addresses: vec![Address {
+                host: AddressHost::Ip(address.ip()),
+                port: address.port(),
+                hostname: None,
+            }],
             tls: None,
             protocol: UpstreamProtocol::Auto,
         },
@@ -114,7 +126,13 @@ pub fn choice(backend: &Arc<Backend>, priority: u32) -> Choice {
 
 pub fn llm_rule(choices: Vec<Choice>) -> Rule {
     let action = Action::Llm(LlmAction { choices, costs: Arc::new([]) });
-    Rule { service: Service::Llm, action, timeouts: Timeouts::LLM, retry: Retry::llm(), ..http_rule(Vec::new()) }
+    Rule {
+        service: Service::Llm,
+        action,
+        timeouts: Timeouts::LLM,
+        retry: Retry::llm(),
+        ..http_rule(Vec::new())
+    }
 }
 
 pub fn http_rule(choices: Vec<Choice>) -> Rule {
