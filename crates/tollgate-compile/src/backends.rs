@@ -6,15 +6,16 @@ use std::{
 use tollgate_auth::{Credential, InvalidCredential};
 use tollgate_llm::{BodyMutation, Target};
 use tollgate_resources::{
-    AiServiceBackend, ApiKeyCredential, BackendObjectRef, BackendSecurityPolicy, BackendSecurityPolicyType, Object,
-    SecretRef, VersionedSchema,
+    AiServiceBackend, ApiKeyCredential, BackendObjectRef, BackendSecurityPolicy, BackendSecurityPolicyType,
+    Object, SecretRef, VersionedSchema,
 };
 use tollgate_snapshot::{Backend, HeaderEdit, Problem, Upstream};
 use tollgate_types::{ApiSchema, BackendId, Secret};
 
 use crate::{
-    Fault, mutations,
+    Fault,
     grants::Party,
+    mutations,
     notes::{At, Broken, Notes},
     tls::keys_of,
     upstreams,
@@ -79,16 +80,18 @@ impl<'a> Backends<'a> {
         made.map_err(Broken::Known)
     }
 
-    fn make_ai(&mut self, object: &Object<AiServiceBackend>, notes: &mut Notes) -> Result<AiBackend, Arc<Problem>> {
+    fn make_ai(
+        &mut self,
+        object: &Object<AiServiceBackend>,
+        notes: &mut Notes,
+    ) -> Result<AiBackend, Arc<Problem>> {
         let AiServiceBackend { schema, backend_ref, header_mutation, body_mutation } = &object.spec;
         let (namespace, name) = (&*object.meta.namespace, &*object.meta.name);
         let at = At::new(object, "spec");
         let from = Party { group: group::AI, kind: "AIServiceBackend", namespace };
         let upstream = self
             .upstream(backend_ref, from, notes)
-            .map_err(|broken| notes.broken(&at.to(".backendRef"), broken))?
-            .upstream
-            .clone();
+            .map_err(|broken| notes.broken(&at.to(".backendRef"), broken))?;
         let credential = credential(self.world, namespace, name, notes)?;
         let headers = mutations::headers(header_mutation.as_ref(), &at.to(".headerMutation"), notes);
         let backend = self.add(
@@ -119,13 +122,13 @@ impl<'a> Backends<'a> {
 
     /// The address behind an AIServiceBackend's `backendRef`, without a backend of its own.
     fn upstream(
-        &mut self,
+        &self,
         reference: &BackendObjectRef,
         from: Party<'_>,
         notes: &mut Notes,
-    ) -> Result<Located, Broken> {
+    ) -> Result<Upstream, Broken> {
         self.identify(reference, from)?;
-        self.resolve(reference, from, notes).map(|upstream| Located { upstream }).map_err(Broken::Known)
+        self.resolve(reference, from, notes).map_err(Broken::Known)
     }
 
     /// Checks that the reference leads to something, and that it is permitted.
@@ -137,7 +140,8 @@ impl<'a> Backends<'a> {
             (group::CORE, "Service") => {
                 self.world.services.get(namespace, name)?;
                 self.world.grants.check(from, to, name)?;
-                let port = port.ok_or_else(|| Fault::new("port-not-found", format!("Service {name} needs a port")))?;
+                let port =
+                    port.ok_or_else(|| Fault::new("port-not-found", format!("Service {name} needs a port")))?;
                 Ok(BackendId::from(format!("{namespace}/Service/{name}:{port}")))
             }
             (group::ENVOY, "Backend") => {
@@ -145,7 +149,9 @@ impl<'a> Backends<'a> {
                 self.world.grants.check(from, to, name)?;
                 Ok(BackendId::from(format!("{namespace}/Backend/{name}")))
             }
-            (group::INFERENCE, "InferencePool") => Err(Fault::not_served(format!("InferencePool {name} as a backend"))),
+            (group::INFERENCE, "InferencePool") => {
+                Err(Fault::not_served(format!("InferencePool {name} as a backend")))
+            }
             _ => Err(Fault::new("invalid-kind", format!("{kind} {name} of group {group:?} is no backend"))
                 .help("a backend is a Service, or a Backend of group gateway.envoyproxy.io")),
         }
@@ -185,11 +191,6 @@ impl<'a> Backends<'a> {
     }
 }
 
-/// An address that was found.
-struct Located {
-    upstream: Upstream,
-}
-
 /// OpenAI and Anthropic have a prefix, all others a version; what does not belong to the schema is dropped.
 fn target(schema: &VersionedSchema) -> Target {
     let VersionedSchema { name, version, prefix } = schema;
@@ -212,7 +213,8 @@ fn credential(
     name: &str,
     notes: &mut Notes,
 ) -> Result<Option<Credential>, Arc<Problem>> {
-    let Some((policy, others)) = world.security(namespace, name).split_first() else { return Ok(None) };
+    let policies = world.security(namespace, name);
+    let Some((policy, others)) = policies.split_first() else { return Ok(None) };
     if let Some(other) = others.first() {
         let message = format!(
             "AIServiceBackend {namespace}/{name} has two BackendSecurityPolicies, {} and {}",
@@ -232,7 +234,8 @@ fn credential(
         let at = At::new(*policy, "spec.credentialOverride");
         return Err(notes.error(&at, Fault::not_served("credentialOverride")));
     }
-    let secret = api_key(world, policy, &key.secret_ref, &at, notes).map_err(|fault| notes.error(&at, fault))?;
+    let secret =
+        api_key(world, policy, &key.secret_ref, &at, notes).map_err(|fault| notes.error(&at, fault))?;
     let made = match policy.spec.policy_type {
         BackendSecurityPolicyType::AzureApiKey => Credential::azure_api_key(&secret),
         BackendSecurityPolicyType::AnthropicApiKey => Credential::anthropic_api_key(&secret),
@@ -244,7 +247,10 @@ fn credential(
             InvalidCredential::Characters => "invalid-key",
         };
         let secret = &key.secret_ref.name;
-        notes.error(&at, Fault::new(code, format!("the key {API_KEY} of Secret {secret} cannot be used: {error}")))
+        notes.error(
+            &at,
+            Fault::new(code, format!("the key {API_KEY} of Secret {secret} cannot be used: {error}")),
+        )
     })
 }
 
@@ -257,7 +263,9 @@ fn kind(policy: &BackendSecurityPolicy) -> Result<KeyField<'_>, Fault> {
         BackendSecurityPolicyType::AzureApiKey => ("azureAPIKey", &policy.azure_api_key),
         BackendSecurityPolicyType::AnthropicApiKey => ("anthropicAPIKey", &policy.anthropic_api_key),
         BackendSecurityPolicyType::AwsCredentials => return Err(Fault::not_served("type AWSCredentials")),
-        BackendSecurityPolicyType::AzureCredentials => return Err(Fault::not_served("type AzureCredentials")),
+        BackendSecurityPolicyType::AzureCredentials => {
+            return Err(Fault::not_served("type AzureCredentials"));
+        }
         BackendSecurityPolicyType::GcpCredentials => return Err(Fault::not_served("type GCPCredentials")),
     };
     let missing = || Fault::new("missing-key", format!("the policy has no {field}"));
@@ -285,7 +293,9 @@ fn api_key(
             .help(keys_of(&object.spec))
     })?;
     if key.expose() != key.expose().trim_ascii() && !key.expose().trim_ascii().is_empty() {
-        let message = format!("the key {API_KEY} of Secret {namespace}/{name} has white space around it; it is dropped");
+        let message = format!(
+            "the key {API_KEY} of Secret {namespace}/{name} has white space around it; it is dropped"
+        );
         notes.info(at, Fault::new("white-space-in-key", message));
     }
     Ok(key.clone())

@@ -26,7 +26,9 @@ pub(crate) fn costs(declared: &[LlmRequestCost], at: &At<'_>, notes: &mut Notes)
         let key: Arc<str> = declared.metadata_key.as_str().into();
         let cost = match kind(declared) {
             Ok(kind) => Ok(Cost { key: Arc::clone(&key), kind }),
-            Err(fault) => Err(BrokenCost { key: Arc::clone(&key), problem: notes.error(&at.to(".cel"), fault) }),
+            Err(fault) => {
+                Err(BrokenCost { key: Arc::clone(&key), problem: notes.error(&at.to(".cel"), fault) })
+            }
         };
         if let Some(known) = all.iter_mut().find(|known| key_of(known) == &*key) {
             let message = format!("cost {key} is declared twice; the last one counts");
@@ -75,8 +77,9 @@ fn program(declared: &LlmRequestCost) -> Result<CostProgram, Fault> {
         .as_deref()
         .ok_or_else(|| Fault::new("missing-cel", format!("cost {key} is of type CEL but has no `cel`")))?;
     CostProgram::new(source).map_err(|error| {
+        // What follows the first bar is a drawing of where the fault is.
         let error = error.to_string();
-        let words: Vec<_> = error.split_whitespace().collect();
+        let words: Vec<_> = error.split_whitespace().take_while(|word| *word != "|").collect();
         Fault::new("invalid-cel", format!("the expression of cost {key} cannot be used: {}", words.join(" "))).help(
             "variables are model, backend, route_name and the unsigned input_tokens, cached_input_tokens, \
              cache_creation_input_tokens, output_tokens, total_tokens, reasoning_tokens; it is tried with all counts \

@@ -73,7 +73,13 @@ fn write_rule(out: &mut String, rule: &Rule) -> fmt::Result {
             &[]
         }
         Action::Direct(direct) => {
-            writeln!(out, "reply {} of {} bytes{}", direct.status.as_u16(), direct.body.len(), direct.headers)?;
+            writeln!(
+                out,
+                "reply {} of {} bytes{}",
+                direct.status.as_u16(),
+                direct.body.len(),
+                direct.headers
+            )?;
             &[]
         }
         Action::Invalid(problem) => {

@@ -39,7 +39,7 @@ impl Grants<'_> {
 
 fn allows(grant: &Object<ReferenceGrant>, from: Party<'_>, to: Party<'_>, name: &str) -> bool {
     let ReferenceGrant { from: froms, to: tos } = &grant.spec;
-    grant.meta.namespace == to.namespace
+    &*grant.meta.namespace == to.namespace
         && froms.iter().any(|f| f.group == from.group && f.kind == from.kind && f.namespace == from.namespace)
         && tos.iter().any(|t| {
             t.group == to.group && t.kind == to.kind && t.name.as_deref().is_none_or(|only| only == name)

@@ -1,1 +1,36 @@
 //! Turns resources into a snapshot and notes. Total and pure.
+//!
+//! ```text
+//! ResourceSet ─▶ World (lookups, grants) ─▶ listeners ─▶ attach ─▶ rules (matches, filters, backends, costs)
+//!             ─▶ tables (precedence) ─▶ review ─▶ Snapshot + Diagnostics
+//! ```
+//!
+//! What is broken is noted where it stands, and becomes a `Problem` in the snapshot that answers for itself alone.
+
+mod attach;
+mod backends;
+mod compile;
+mod costs;
+mod describe;
+mod filters;
+mod grants;
+mod guards;
+mod http_rules;
+mod listeners;
+mod llm;
+mod lookup;
+mod matches;
+mod mutations;
+mod notes;
+mod review;
+mod tables;
+mod tls;
+mod upstreams;
+mod world;
+
+pub use self::{
+    compile::{Compiled, Options, compile},
+    describe::describe,
+};
+
+pub(crate) use self::notes::Fault;

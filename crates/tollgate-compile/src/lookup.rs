@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use tollgate_resources::Object;
 use tollgate_types::ObjectRef;
 
-use crate::{Fault, notes::Located};
+use crate::Fault;
 
 /// Objects of one kind by namespace and name.
 #[derive(Debug)]
@@ -29,10 +29,8 @@ pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
 
 impl<'a, T> Lookup<'a, T> {
     pub(crate) fn new(kind: &'static str, objects: &'a [Object<T>], refused: &'a [ObjectRef]) -> Self {
-        let by_name = objects
-            .iter()
-            .map(|object| ((object.meta.namespace.as_str(), object.meta.name.as_str()), object))
-            .collect();
+        let by_name =
+            objects.iter().map(|object| ((&*object.meta.namespace, &*object.meta.name), object)).collect();
         let refused = refused.iter().filter(|object| &*object.kind == kind).collect();
         Self { kind, objects, by_name, refused }
     }
@@ -58,12 +56,20 @@ impl<'a, T> Lookup<'a, T> {
             _ => "object-not-found",
         };
         if refused.iter().any(|object| &*object.namespace == namespace && &*object.name == name) {
-            return Fault::new(code, format!("{kind} {namespace}/{name} was left out, since it is invalid itself"))
-                .help(format!("correct {kind} {namespace}/{name} first"));
+            return Fault::new(
+                code,
+                format!("{kind} {namespace}/{name} was left out, since it is invalid itself"),
+            )
+            .help(format!("correct {kind} {namespace}/{name} first"));
         }
-        let elsewhere = objects.iter().find(|object| object.meta.name.as_str() == name);
-        let here = objects.iter().filter(|object| object.meta.namespace.as_str() == namespace);
-        let help = match (elsewhere, nearest(name, here.map(|object| object.meta.name.as_str()))) {
+        let elsewhere = objects.iter().find(|object| &*object.meta.name == name);
+        let here = objects.iter().filter(|object| &*object.meta.namespace == namespace);
+        let help = match (elsewhere, nearest(name, here.map(|object| &*object.meta.name))) {
+            // Attaching to a Gateway is for its listeners to allow, not for a ReferenceGrant.
+            (Some(object), _) if *kind == "Gateway" => Some(format!(
+                "{kind} {name} exists in namespace {}; name that namespace",
+                object.meta.namespace
+            )),
             (Some(object), _) => Some(format!(
                 "{kind} {name} exists in namespace {}; name that namespace, and add a ReferenceGrant there where \
                  one is needed",

@@ -75,7 +75,10 @@ pub(crate) fn http(matched: &HttpRouteMatch) -> Result<Matcher, Fault> {
     let mut query = Vec::<QueryMatch>::new();
     for param in query_params {
         if !query.iter().any(|known| *known.name == *param.name) {
-            query.push(QueryMatch { name: param.name.as_str().into(), value: text(param.match_type, &param.value)? });
+            query.push(QueryMatch {
+                name: param.name.as_str().into(),
+                value: text(param.match_type, &param.value)?,
+            });
         }
     }
     let path = match path.match_type {

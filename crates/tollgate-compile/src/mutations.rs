@@ -30,7 +30,8 @@ pub(crate) fn edit(modifier: &HeaderModifier, at: &At<'_>, notes: &mut Notes) ->
                 match HeaderValue::from_str(value) {
                     Ok(value) => out.push((name, value)),
                     Err(_) => {
-                        let message = format!("the value of header {name} has characters that no header can carry");
+                        let message =
+                            format!("the value of header {name} has characters that no header can carry");
                         notes.warning(&at.to(".value"), Fault::new("invalid-header-value", message));
                     }
                 }
@@ -124,7 +125,8 @@ mod tests {
 
     #[test]
     fn the_route_wins_over_the_backend_by_name() {
-        let backend = HeaderEdit { set: pairs(&[("a", "backend"), ("b", "backend")]), ..HeaderEdit::default() };
+        let backend =
+            HeaderEdit { set: pairs(&[("a", "backend"), ("b", "backend")]), ..HeaderEdit::default() };
         let route = HeaderEdit { set: pairs(&[("a", "route")]), ..HeaderEdit::default() };
         assert_eq!(merge_headers(backend, route).set, pairs(&[("a", "route"), ("b", "backend")]));
     }

@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use tollgate_resources::Object;
 use tollgate_snapshot::Problem;
 use tollgate_types::{Diagnostic, Diagnostics, ObjectRef, Severity, Span};
 

@@ -3,7 +3,9 @@ use std::{
     sync::Arc,
 };
 
-use tollgate_snapshot::{Entry, HostPattern, HostTable, Matcher, ModelEntry, PathMatch, Rule, Table, TextMatch};
+use tollgate_snapshot::{
+    Entry, HostPattern, HostTable, Matcher, ModelEntry, PathMatch, Rule, Table, TextMatch,
+};
 
 /// One way to reach a rule, before it is sorted into a table.
 #[derive(Clone, Debug)]

@@ -64,7 +64,10 @@ fn policy<'a>(
             .filter(|policy| &*policy.meta.namespace == namespace)
             .filter(|policy| {
                 policy.spec.target_refs.iter().any(|t| {
-                    t.group == group && t.kind == kind && t.name == name && t.section_name.as_deref() == wanted
+                    t.group == group
+                        && t.kind == kind
+                        && t.name == name
+                        && t.section_name.as_deref() == wanted
                 })
             })
             .collect();
@@ -97,7 +100,9 @@ fn from_policy(world: &World<'_>, policy: &Object<BackendTlsPolicy>) -> Result<U
             (SubjectAltNameType::Hostname, Some(hostname)) => names.push(hostname.as_str().into()),
             (SubjectAltNameType::Hostname, None) | (SubjectAltNameType::Uri, _) => {
                 let policy = format!("{}/{}", policy.meta.namespace, policy.meta.name);
-                return Err(Fault::not_served(format!("a URI in subjectAltNames (BackendTLSPolicy {policy})")));
+                return Err(Fault::not_served(format!(
+                    "a URI in subjectAltNames (BackendTLSPolicy {policy})"
+                )));
             }
         }
     }
@@ -138,7 +143,8 @@ fn from_backend(
         notes.warning(&at.to(format!(".{field}")), Fault::not_served(format!("tls.{field}")));
     }
     let ca = if *insecure_skip_verify {
-        let message = "the backend's certificate is not checked: anybody on the way can read the traffic and the key";
+        let message =
+            "the backend's certificate is not checked: anybody on the way can read the traffic and the key";
         notes.warning(&at.to(".insecureSkipVerify"), Fault::new("unverified-backend", message));
         CaCertificates::Unverified
     } else if well_known_ca_certificates.is_some() || has_policy {
@@ -164,7 +170,9 @@ fn authorities(world: &World<'_>, namespace: &str, refs: &[LocalObjectRef]) -> R
     let mut pem = Vec::new();
     for LocalObjectRef { group: _, kind, name } in refs {
         let bundle = match kind.as_str() {
-            "ConfigMap" => world.config_maps.get(namespace, name)?.spec.data.get(CA).map(|text| text.as_bytes().to_vec()),
+            "ConfigMap" => {
+                world.config_maps.get(namespace, name)?.spec.data.get(CA).map(|text| text.as_bytes().to_vec())
+            }
             "Secret" => {
                 let data = &world.secrets.get(namespace, name)?.spec.data;
                 data.get(CA).or_else(|| data.get(CHAIN)).map(|bytes| bytes.expose().to_vec())
@@ -185,7 +193,11 @@ fn authorities(world: &World<'_>, namespace: &str, refs: &[LocalObjectRef]) -> R
 }
 
 /// A certificate and its key from a Secret.
-pub(crate) fn certificate(world: &World<'_>, from: Party<'_>, secret: &SecretRef) -> Result<Certificate, Fault> {
+pub(crate) fn certificate(
+    world: &World<'_>,
+    from: Party<'_>,
+    secret: &SecretRef,
+) -> Result<Certificate, Fault> {
     let SecretRef { group, kind, name, namespace } = secret;
     if group != group::CORE || kind != "Secret" {
         return Err(Fault::new("invalid-certificate-ref", format!("{kind} {name} is no Secret")));
@@ -195,12 +207,17 @@ pub(crate) fn certificate(world: &World<'_>, from: Party<'_>, secret: &SecretRef
     let secret = world.secrets.get(namespace, name)?;
     let part = |key: &str, label: &str| {
         secret.spec.data.get(key).filter(|pem| holds(pem.expose(), label)).ok_or_else(|| {
-            let message = format!("Secret {namespace}/{name} has no PEM {} under {key}", label.to_lowercase());
+            let message =
+                format!("Secret {namespace}/{name} has no PEM {} under {key}", label.to_lowercase());
             Fault::new("invalid-certificate-ref", message).help(keys_of(&secret.spec))
         })
     };
     let (chain, key) = (part(CHAIN, "CERTIFICATE")?, part(KEY, "PRIVATE KEY")?);
-    Ok(Certificate { name: format!("{namespace}/{name}").into(), chain: chain.expose().into(), key: key.clone() })
+    Ok(Certificate {
+        name: format!("{namespace}/{name}").into(),
+        chain: chain.expose().into(),
+        key: key.clone(),
+    })
 }
 
 /// Names the keys of a Secret, never their values.
@@ -213,6 +230,9 @@ pub(crate) fn keys_of(secret: &SecretData) -> String {
 fn holds(pem: &[u8], label: &str) -> bool {
     let text = String::from_utf8_lossy(pem);
     text.lines().any(|line| {
-        line.trim().strip_prefix("-----BEGIN ").and_then(|l| l.strip_suffix("-----")).is_some_and(|l| l.ends_with(label))
+        line.trim()
+            .strip_prefix("-----BEGIN ")
+            .and_then(|l| l.strip_suffix("-----"))
+            .is_some_and(|l| l.ends_with(label))
     })
 }

@@ -56,8 +56,10 @@ fn endpoint(endpoint: &BackendEndpoint) -> Result<Address, Fault> {
     match (fqdn, ip, unix) {
         (Some(fqdn), ..) => Ok(Address { host: host(&fqdn.hostname), port: fqdn.port, hostname }),
         (None, Some(ip), _) => Ok(Address { host: host(&ip.address), port: ip.port, hostname }),
-        (None, None, Some(_)) => Err(Fault::new("unsupported-address", "routes cannot lead to a Unix socket")
-            .help("give the endpoint an fqdn or an ip")),
+        (None, None, Some(_)) => {
+            Err(Fault::new("unsupported-address", "routes cannot lead to a Unix socket")
+                .help("give the endpoint an fqdn or an ip"))
+        }
         (None, None, None) => Err(Fault::new("unsupported-address", "the endpoint has no address")),
     }
 }
@@ -77,16 +79,15 @@ pub(crate) fn of_service(
     notes: &mut Notes,
 ) -> Result<Upstream, Fault> {
     let (namespace, name) = (&*object.meta.namespace, &*object.meta.name);
-    let Service { service_type, ports, cluster_ip: _, external_name: _ } = &object.spec;
+    let Service { service_type, ports: _, cluster_ip: _, external_name: _ } = &object.spec;
     if service_type.as_deref() == Some("ExternalName") {
-        return Err(Fault::new("external-name", format!("Service {namespace}/{name} is of type ExternalName"))
-            .help("use a Backend with an fqdn endpoint instead"));
+        return Err(Fault::new(
+            "external-name",
+            format!("Service {namespace}/{name} is of type ExternalName"),
+        )
+        .help("use a Backend with an fqdn endpoint instead"));
     }
-    let service_port = ports.iter().find(|candidate| candidate.port == port).ok_or_else(|| {
-        let known: Vec<_> = ports.iter().map(|port| port.port.to_string()).collect();
-        Fault::new("port-not-found", format!("Service {namespace}/{name} has no port {port}"))
-            .help(format!("its ports are {}", known.join(", ")))
-    })?;
+    let service_port = port_of(object, port)?;
     let slices = world.slices(namespace, name);
     let addresses = if slices.is_empty() {
         let dns = format!("{name}.{namespace}.svc.cluster.local");
@@ -95,7 +96,8 @@ pub(crate) fn of_service(
         slices.iter().flat_map(|slice| ready(&slice.spec, service_port)).collect()
     };
     if addresses.is_empty() {
-        let message = format!("Service {namespace}/{name} has no ready endpoints on port {port}; requests get a 503");
+        let message =
+            format!("Service {namespace}/{name} has no ready endpoints on port {port}; requests get a 503");
         notes.warning(&At::new(object, ""), Fault::new("no-endpoints", message));
     }
     let section = service_port.name.as_deref();
@@ -104,11 +106,25 @@ pub(crate) fn of_service(
     let protocol = match service_port.app_protocol.as_deref() {
         Some("kubernetes.io/h2c" | "gateway.envoyproxy.io/h2c" | "grpc") => UpstreamProtocol::Http2,
         Some(
-            "kubernetes.io/ws" | "kubernetes.io/wss" | "gateway.envoyproxy.io/ws" | "gateway.envoyproxy.io/wss",
+            "kubernetes.io/ws"
+            | "kubernetes.io/wss"
+            | "gateway.envoyproxy.io/ws"
+            | "gateway.envoyproxy.io/wss",
         ) => UpstreamProtocol::Http1,
         Some(_) | None => UpstreamProtocol::Auto,
     };
     Ok(Upstream { addresses, tls, protocol })
+}
+
+/// A Service's port by number.
+pub(crate) fn port_of(object: &Object<Service>, port: u16) -> Result<&ServicePort, Fault> {
+    let ports = &object.spec.ports;
+    ports.iter().find(|candidate| candidate.port == port).ok_or_else(|| {
+        let known: Vec<_> = ports.iter().map(|port| port.port.to_string()).collect();
+        let (namespace, name) = (&object.meta.namespace, &object.meta.name);
+        Fault::new("port-not-found", format!("Service {namespace}/{name} has no port {port}"))
+            .help(format!("its ports are {}", known.join(", ")))
+    })
 }
 
 fn ready(slice: &EndpointSlice, service_port: &ServicePort) -> Vec<Address> {

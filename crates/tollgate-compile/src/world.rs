@@ -1,8 +1,9 @@
 use std::collections::HashMap;
 
 use tollgate_resources::{
-    AiGatewayRoute, AiServiceBackend, Backend, BackendSecurityPolicy, BackendTlsPolicy, ConfigMapData, EndpointSlice,
-    Gateway, GatewayConfig, HttpRoute, HttpRouteFilter, Object, ResourceSet, SecretData, Service, Unserved,
+    AiGatewayRoute, AiServiceBackend, Backend, BackendSecurityPolicy, BackendTlsPolicy, ConfigMapData,
+    EndpointSlice, Gateway, GatewayConfig, HttpRoute, HttpRouteFilter, Object, ResourceSet, SecretData,
+    Service, Unserved,
 };
 use tollgate_types::{ObjectRef, Span};
 
@@ -120,13 +121,13 @@ impl<'a> World<'a> {
     }
 
     /// The EndpointSlices of a Service.
-    pub(crate) fn slices(&self, namespace: &str, service: &str) -> &[&'a Object<EndpointSlice>] {
-        self.slices.get(&(namespace, service)).map_or(&[], Vec::as_slice)
+    pub(crate) fn slices(&self, namespace: &str, service: &str) -> Vec<&'a Object<EndpointSlice>> {
+        self.slices.get(&(namespace, service)).cloned().unwrap_or_default()
     }
 
     /// The policies that target an AIServiceBackend.
-    pub(crate) fn security(&self, namespace: &str, name: &str) -> &[&'a Object<BackendSecurityPolicy>] {
-        self.security.get(&(namespace, name)).map_or(&[], Vec::as_slice)
+    pub(crate) fn security(&self, namespace: &str, name: &str) -> Vec<&'a Object<BackendSecurityPolicy>> {
+        self.security.get(&(namespace, name)).cloned().unwrap_or_default()
     }
 
     /// The labels of a namespace; one that is not written down has only its own name.

@@ -1,10 +1,22 @@
 //! Pairs of dialect and schema that differ: `dialect/` decodes requests and encodes replies, `provider/`
-//! encodes requests and decodes replies, and both know only the neutral `turn` between them.
+//! encodes requests and decodes replies, and both know only the neutral `turn` and `event` between them.
 
-use http::HeaderMap;
-use http::StatusCode;
+mod dialect;
+mod event;
+mod json;
+mod pair;
+mod provider;
+mod turn;
+
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tollgate_types::{ApiSchema, Endpoint, ModelId, Usage};
 
+use self::{
+    dialect::{anthropic_messages, openai_chat},
+    event::{Decode, Encode},
+    pair::Pair,
+    turn::Turn,
+};
 use crate::{Delivery, Fault, Target, Untranslatable};
 
 /// What a translation needs beside the body.
@@ -29,6 +41,8 @@ pub struct Job<'a> {
 pub struct Translated {
     /// Path and query.
     pub path: String,
+    /// Headers that the provider's dialect asks for, credentials aside; they replace the client's.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The provider's body.
     pub body: Vec<u8>,
     /// The reader of the provider's reply.
@@ -38,14 +52,26 @@ pub struct Translated {
 /// Turns one provider reply into the client's dialect. Appends to `out`; never waits.
 pub trait Reader: Send + std::fmt::Debug {
     /// A whole success body.
+    ///
+    /// # Errors
+    /// [`Fault::ErrorInReply`] where it is an error, [`Fault::Malformed`] where it is not the provider's shape.
     fn whole(&mut self, body: &[u8], out: &mut Vec<u8>) -> Result<(), Fault>;
     /// One provider event (`event:` name, joined `data:` lines).
+    ///
+    /// # Errors
+    /// [`Fault::ErrorInReply`] for an error event: where something has gone out already, call
+    /// [`break_off`](Self::break_off), which then writes the provider's own words. [`Fault::Malformed`],
+    /// [`Fault::TooLarge`].
     fn event(&mut self, name: Option<&str>, data: &[u8], out: &mut Vec<u8>) -> Result<(), Fault>;
     /// The provider's stream ended: closes the client's, or says that it was cut.
+    ///
+    /// # Errors
+    /// [`Fault::Truncated`] where the end mark is missing.
     fn end(&mut self, out: &mut Vec<u8>) -> Result<(), Fault>;
     /// A whole error body of the provider, in the client's words.
+    #[expect(clippy::too_many_arguments, reason = "an HTTP response, and where to write")]
     fn error(&mut self, status: StatusCode, headers: &HeaderMap, body: &[u8], out: &mut Vec<u8>);
-    /// The event that tells the client that its stream broke.
+    /// The event that tells the client that its stream broke; nothing where the stream has ended already.
     fn break_off(&mut self, message: &str, out: &mut Vec<u8>);
     /// Tokens up to now.
     fn usage(&self) -> Usage;
@@ -53,11 +79,57 @@ pub trait Reader: Send + std::fmt::Debug {
     fn model(&self) -> Option<&str>;
 }
 
+/// What clients speak, where translation begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Client {
+    OpenAiChat,
+    AnthropicMessages,
+}
+
+/// What backends speak, where translation ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Provider {
+    OpenAi,
+    AzureOpenAi,
+    Anthropic,
+}
+
+/// The one table of pairs; `None` where the pair is passed through or has no translation.
+const fn pair(endpoint: Endpoint, schema: ApiSchema) -> Option<(Client, Provider)> {
+    match endpoint {
+        Endpoint::ChatCompletions => match schema {
+            ApiSchema::Anthropic => Some((Client::OpenAiChat, Provider::Anthropic)),
+            ApiSchema::OpenAi
+            | ApiSchema::AzureOpenAi
+            | ApiSchema::AwsBedrock
+            | ApiSchema::AwsAnthropic
+            | ApiSchema::GcpVertexAi
+            | ApiSchema::GcpAnthropic
+            | ApiSchema::Cohere => None,
+        },
+        Endpoint::Messages => match schema {
+            ApiSchema::OpenAi => Some((Client::AnthropicMessages, Provider::OpenAi)),
+            ApiSchema::AzureOpenAi => Some((Client::AnthropicMessages, Provider::AzureOpenAi)),
+            ApiSchema::Anthropic
+            | ApiSchema::AwsBedrock
+            | ApiSchema::AwsAnthropic
+            | ApiSchema::GcpVertexAi
+            | ApiSchema::GcpAnthropic
+            | ApiSchema::Cohere => None,
+        },
+        Endpoint::Completions
+        | Endpoint::Embeddings
+        | Endpoint::Responses
+        | Endpoint::Models
+        | Endpoint::CountTokens
+        | Endpoint::AnthropicModels => None,
+    }
+}
+
 /// True where this endpoint reaches this schema through translation.
 #[must_use]
 pub const fn supports(endpoint: Endpoint, schema: ApiSchema) -> bool {
-    let _ = (endpoint, schema);
-    false
+    pair(endpoint, schema).is_some()
 }
 
 /// Translates a request; see [`supports`].
@@ -65,6 +137,24 @@ pub const fn supports(endpoint: Endpoint, schema: ApiSchema) -> bool {
 /// # Errors
 /// [`Untranslatable`], with the field of the client's request.
 pub fn translate(job: &Job<'_>, body: &[u8]) -> Result<Translated, Untranslatable> {
-    let _ = body;
-    Err(Untranslatable::UnsupportedPair { endpoint: job.endpoint, schema: job.target.schema })
+    let Some((client, provider)) = pair(job.endpoint, job.target.schema) else {
+        return Err(Untranslatable::UnsupportedPair { endpoint: job.endpoint, schema: job.target.schema });
+    };
+    let (turn, encode): (Turn<'_>, Box<dyn Encode>) = match client {
+        Client::OpenAiChat => (openai_chat::request(body)?, Box::new(openai_chat::Writer::new(job))),
+        Client::AnthropicMessages => {
+            (anthropic_messages::request(body)?, Box::new(anthropic_messages::Writer::new(job)))
+        }
+    };
+    let (call, decode): (provider::Call, Box<dyn Decode>) = match provider {
+        Provider::OpenAi => (provider::openai::call(job, &turn)?, Box::new(provider::openai::Decoder::new())),
+        Provider::AzureOpenAi => {
+            (provider::openai::azure_call(job, &turn)?, Box::new(provider::openai::Decoder::new()))
+        }
+        Provider::Anthropic => {
+            (provider::anthropic::call(job, &turn)?, Box::new(provider::anthropic::Decoder::new()))
+        }
+    };
+    let provider::Call { path, headers, body } = call;
+    Ok(Translated { path, headers, body, reader: Box::new(Pair::new(decode, encode)) })
 }

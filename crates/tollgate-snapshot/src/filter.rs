@@ -11,6 +11,8 @@ use crate::{Backend, Problem};
 pub enum Filter {
     /// `RequestHeaderModifier`, and header mutation of `HTTPRouteFilter`
     RequestHeaders(HeaderEdit),
+    /// A header that the request gets unless the client sent it (`credentialInjection` without `overwrite`)
+    DefaultHeader(HeaderName, HeaderValue),
     /// `ResponseHeaderModifier`
     ResponseHeaders(HeaderEdit),
     /// `URLRewrite`

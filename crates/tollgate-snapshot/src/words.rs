@@ -122,6 +122,10 @@ impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RequestHeaders(edit) => write!(f, "request headers:{edit}"),
+            Self::DefaultHeader(name, value) => {
+                write!(f, "request headers, where missing:")?;
+                pairs(f, "set", &[(name.clone(), value.clone())])
+            }
             Self::ResponseHeaders(edit) => write!(f, "response headers:{edit}"),
             Self::Rewrite(rewrite) => write!(f, "rewrite:{rewrite}"),
             Self::Mirror(mirror) => {

@@ -1,1 +1,5 @@
 //! Builders, a fake clock and the golden walker for the other crates' tests.
+
+mod golden;
+
+pub use self::golden::{Case, cases};

@@ -8,10 +8,16 @@
 //! | [`sse`] | splits server-sent events | for events that chunks cut |
 //! | [`encoding`] | undoes `content-encoding` piece by piece | the output |
 //! | [`text`] | quotes and unquotes JSON strings | the output |
+//! | [`openai`], [`anthropic`] | the shapes of their APIs, borrowed from the input | rarely |
 
+pub mod anthropic;
 pub mod encoding;
+mod literal;
+pub mod openai;
 pub mod patch;
 pub mod scan;
 pub mod sse;
 pub mod text;
 pub mod watch;
+
+pub use self::literal::{Literal, Number, OneOrMany, escape_into};

@@ -3,7 +3,8 @@
 use std::fmt::{self, Write};
 
 use http::Uri;
-use tollgate_resources::Source;
+
+use crate::files::File;
 
 /// The name of the generated text in diagnostics.
 const NAME: &str = "(environment)";
@@ -75,7 +76,7 @@ struct Base {
 ///
 /// # Errors
 /// [`NotConfigured`], which names the variables.
-pub(crate) fn from_environment(env: Env<'_>) -> Result<Source, NotConfigured> {
+pub(crate) fn from_environment(env: Env<'_>) -> Result<File, NotConfigured> {
     let env = &|name: &str| env(name).filter(|value| !value.trim().is_empty());
     let general = match azure(env)? {
         Some(azure) => Some(azure),
@@ -93,7 +94,7 @@ pub(crate) fn from_environment(env: Env<'_>) -> Result<Source, NotConfigured> {
     let mut text = String::new();
     // Writing to a `String` cannot fail.
     let _ = write_all(&mut text, &rules);
-    Ok(Source { name: NAME.into(), text })
+    Ok(File { name: NAME.to_owned(), text })
 }
 
 fn openai(env: Env<'_>) -> Result<Option<Provider>, NotConfigured> {
@@ -328,13 +329,14 @@ mod tests {
         let env = |name: &str| {
             variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
         };
-        from_environment(&env).map(|source| source.text)
+        from_environment(&env).map(|file| file.text)
     }
 
     #[test]
     fn without_a_key_the_error_names_every_variable_that_would_help() {
         let error = generate(&[]).unwrap_err().to_string();
-        for variable in ["OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT", "OPENAI_API_VERSION", "ANTHROPIC_API_KEY"] {
+        for variable in ["OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT", "OPENAI_API_VERSION", "ANTHROPIC_API_KEY"]
+        {
             assert!(error.contains(variable), "{error}");
         }
     }
@@ -356,7 +358,8 @@ mod tests {
 
     #[test]
     fn azure_needs_its_endpoint_and_its_version() {
-        let missing = generate(&[("AZURE_OPENAI_API_KEY", "a"), ("AZURE_OPENAI_ENDPOINT", "https://x.example")]);
+        let missing =
+            generate(&[("AZURE_OPENAI_API_KEY", "a"), ("AZURE_OPENAI_ENDPOINT", "https://x.example")]);
         assert_eq!(
             missing,
             Err(NotConfigured::Missing { key: "AZURE_OPENAI_API_KEY", missing: "OPENAI_API_VERSION" })
@@ -371,16 +374,21 @@ mod tests {
             ("OPENAI_ORG_ID", "org-1"),
         ])
         .unwrap();
-        assert!(text.contains("prefix: \"api/v1\"") && text.contains("hostname: \"openrouter.ai\", port: 443"));
+        assert!(
+            text.contains("prefix: \"api/v1\"") && text.contains("hostname: \"openrouter.ai\", port: 443")
+        );
         assert!(text.contains("{ name: OpenAI-Organization, value: \"${OPENAI_ORG_ID}\" }"));
-        let local = generate(&[("OPENAI_API_KEY", "a"), ("OPENAI_BASE_URL", "http://127.0.0.1:11434/v1")]).unwrap();
+        let local =
+            generate(&[("OPENAI_API_KEY", "a"), ("OPENAI_BASE_URL", "http://127.0.0.1:11434/v1")]).unwrap();
         assert!(local.contains("ip: { address: \"127.0.0.1\", port: 11434 }"));
         assert!(!local.contains("BackendTLSPolicy"));
     }
 
     #[test]
     fn what_is_no_url_is_refused_with_the_variables_name() {
-        for url in ["api.openai.com/v1", "ftp://x/v1", "https://user:pw@x/v1", "https:///v1", "https://x/?a=b"] {
+        for url in
+            ["api.openai.com/v1", "ftp://x/v1", "https://user:pw@x/v1", "https:///v1", "https://x/?a=b"]
+        {
             let error = generate(&[("OPENAI_API_KEY", "a"), ("OPENAI_BASE_URL", url)]).unwrap_err();
             assert!(error.to_string().starts_with("OPENAI_BASE_URL is no usable URL: "), "{error}");
         }

@@ -3,8 +3,9 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
-use tollgate_resources::Source;
 use tollgate_types::{Diagnostic, Diagnostics, Severity, Span};
+
+use crate::files::File;
 
 /// Who reads it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -46,7 +47,7 @@ struct RecordObject<'a> {
 
 /// Writes diagnostics for people: what, where, the line itself, what to do.
 pub(crate) struct Text<'a> {
-    sources: &'a [Source],
+    files: &'a [File],
     colour: Colour,
 }
 
@@ -114,9 +115,9 @@ impl<'a> Record<'a> {
 // === impl Text ===
 
 impl<'a> Text<'a> {
-    /// Lines are quoted from the sources.
-    pub(crate) fn new(sources: &'a [Source], colour: Colour) -> Self {
-        Self { sources, colour }
+    /// Lines are quoted from the files.
+    pub(crate) fn new(files: &'a [File], colour: Colour) -> Self {
+        Self { files, colour }
     }
 
     /// Writes all of them, an empty line after each.
@@ -154,12 +155,12 @@ impl<'a> Text<'a> {
         writeln!(out)
     }
 
-    fn source(&self, file: &str) -> Option<&Source> {
-        self.sources.iter().find(|source| *source.name == *file)
+    fn file(&self, name: &str) -> Option<&File> {
+        self.files.iter().find(|file| file.name == name)
     }
 
     fn line(&self, span: &Span) -> Option<&str> {
-        let line = self.source(&span.file)?.text.lines().nth(span.line.checked_sub(1)? as usize)?;
+        let line = self.file(&span.file)?.text.lines().nth(span.line.checked_sub(1)? as usize)?;
         (!line.trim().is_empty()).then_some(line)
     }
 
@@ -168,7 +169,7 @@ impl<'a> Text<'a> {
     fn is_secret(&self, note: &Diagnostic) -> bool {
         match (&note.object, &note.span) {
             (Some(object), _) => &*object.kind == "Secret",
-            (None, Some(span)) => self.source(&span.file).is_some_and(|source| source.text.contains("Secret")),
+            (None, Some(span)) => self.file(&span.file).is_some_and(|file| file.text.contains("Secret")),
             (None, None) => false,
         }
     }
@@ -219,9 +220,9 @@ mod tests {
     }
 
     fn print(note: Diagnostic, text: &str) -> String {
-        let sources = [Source { name: "a.yaml".into(), text: text.to_owned() }];
+        let files = [File { name: "a.yaml".to_owned(), text: text.to_owned() }];
         let mut out = Vec::new();
-        Text::new(&sources, Colour::Never).write(&Diagnostics(vec![note]), &mut out).unwrap();
+        Text::new(&files, Colour::Never).write(&Diagnostics(vec![note]), &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 

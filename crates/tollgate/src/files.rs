@@ -13,9 +13,18 @@ use tollgate_types::{Diagnostic, Diagnostics, Severity, Span};
 #[derive(Debug, Default)]
 pub(crate) struct Files {
     /// Texts in the order of the arguments; inside a folder sorted by path.
-    pub(crate) sources: Vec<Source>,
+    pub(crate) texts: Vec<File>,
     /// What could not be read.
     pub(crate) notes: Diagnostics,
+}
+
+/// One text with its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct File {
+    /// The path as the user named it; `-` is standard input.
+    pub(crate) name: String,
+    /// What stands in it.
+    pub(crate) text: String,
 }
 
 /// The name that stands for standard input.
@@ -54,6 +63,11 @@ impl Files {
             }
         }
         this
+    }
+
+    /// The texts as the loader takes them.
+    pub(crate) fn sources(&self) -> Vec<Source<'_>> {
+        self.texts.iter().map(|File { name, text }| Source { name, text }).collect()
     }
 
     /// Paths as they are named, folders opened, sorted inside each folder.
@@ -98,7 +112,7 @@ impl Files {
             return self.note(Severity::Error, "unreadable-file", Path::new(name), message);
         }
         match String::from_utf8(bytes) {
-            Ok(text) => self.sources.push(Source { name: name.into(), text }),
+            Ok(text) => self.texts.push(File { name: name.to_owned(), text }),
             Err(error) => {
                 let at = error.utf8_error().valid_up_to();
                 let message = format!("{name} is not UTF-8 at byte {at}");
@@ -130,7 +144,7 @@ mod tests {
     use super::*;
 
     fn names(files: &Files) -> Vec<String> {
-        files.sources.iter().map(|source| source.name.to_string()).collect()
+        files.texts.iter().map(|file| file.name.clone()).collect()
     }
 
     #[test]
@@ -152,7 +166,7 @@ mod tests {
     fn standard_input_is_a_source_named_by_a_dash() {
         let files = Files::read(&["-".into(), "-".into()], &mut "kind: X".as_bytes());
         assert_eq!(names(&files), ["-"]);
-        assert_eq!(files.sources[0].text, "kind: X");
+        assert_eq!(files.texts[0].text, "kind: X");
     }
 
     #[test]
@@ -163,7 +177,7 @@ mod tests {
         fs::write(&good, "a: 1").unwrap();
         fs::write(&bad, [0xff, 0xfe]).unwrap();
         let files = Files::read(&["/no/such/file.yaml".into(), bad, good], &mut io::empty());
-        assert_eq!(files.sources.len(), 1);
+        assert_eq!(files.texts.len(), 1);
         let messages: Vec<_> = files.notes.iter().map(|note| note.message.clone()).collect();
         assert!(messages[0].starts_with("cannot read /no/such/file.yaml: "), "{messages:?}");
         assert!(messages[1].ends_with("bad.yaml is not UTF-8 at byte 0"), "{messages:?}");

@@ -1,0 +1,231 @@
+use std::{collections::HashMap, sync::Arc};
+
+use tollgate_resources::{AiGatewayRoute, Gateway, HttpRoute, Object, ResourceSet};
+use tollgate_snapshot::{Cost, Matcher, ModelEntry, Prefixes, Problem, Rule, Settings, Snapshot};
+use tollgate_types::{Diagnostics, ObjectRef};
+
+use crate::{
+    attach::{Attaching, Attachment, attach},
+    backends::Backends,
+    costs::{self, Costs},
+    guards::{Protected, guard},
+    http_rules,
+    listeners::{self, Listening},
+    llm::{self, Given},
+    notes::{At, Notes},
+    review,
+    tables::{self, Candidate, Listed},
+    world::{World, group},
+};
+
+/// What the resources do not say.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where each dialect is served.
+    pub prefixes: Prefixes,
+    /// Largest request body that is held for routing, in bytes.
+    pub body_limit: usize,
+    /// Objects that the loader left out (`Loaded::refused`), so that references to them are explained.
+    pub refused: Vec<ObjectRef>,
+}
+
+/// What resources come to.
+#[derive(Debug)]
+pub struct Compiled {
+    /// What requests read.
+    pub snapshot: Snapshot,
+    /// What is wrong or doubtful, in the order in which it was found.
+    pub notes: Diagnostics,
+}
+
+/// What compiling collects on its way.
+#[derive(Debug)]
+pub(crate) struct Work<'a> {
+    pub(crate) world: &'a World<'a>,
+    pub(crate) backends: Backends<'a>,
+    pub(crate) notes: Notes,
+    listeners: Vec<Listening<'a>>,
+    /// The costs that a Gateway's GatewayConfig declares, by the Gateway's namespace and name.
+    global: HashMap<(&'a str, &'a str), Costs>,
+    rules: Vec<Arc<Rule>>,
+}
+
+/// A compiled rule on its way into tables.
+struct Placed<'a> {
+    rule: Rule,
+    matchers: Vec<(usize, Matcher)>,
+    models: Vec<ModelEntry>,
+    created: Option<i64>,
+    route: (&'a str, &'a str, &'static str),
+    position: usize,
+}
+
+/// Compiles resources. Never fails and never panics: what is broken is noted and answers for itself, the rest serves.
+/// The same resources in the same order give the same snapshot and the same notes.
+#[must_use]
+pub fn compile(set: &ResourceSet, options: &Options) -> Compiled {
+    let Options { prefixes, body_limit, refused } = options;
+    let world = World::new(set, refused);
+    let mut notes = Notes::default();
+    let listeners = listeners::listeners(&world, &mut notes);
+    let global = set
+        .gateways
+        .iter()
+        .map(|gateway| (key(gateway), listeners::global_costs(&world, gateway, &mut notes)))
+        .collect();
+    let backends = Backends::new(&world);
+    let mut work = Work { world: &world, backends, notes, listeners, global, rules: Vec::new() };
+    set.http_routes.iter().for_each(|route| work.http_route(route));
+    set.ai_gateway_routes.iter().for_each(|route| work.ai_gateway_route(route));
+    let Work { world: _, backends, mut notes, mut listeners, global, rules } = work;
+    for listening in &mut listeners {
+        tables::sort(&mut listening.candidates);
+    }
+    review::listeners(&listeners, &world, &mut notes);
+    review::unused(&world, &backends, &mut notes);
+    let costs = settings_costs(set, &global);
+    let settings = Settings { prefixes: prefixes.clone(), body_limit: *body_limit, costs };
+    let ports = listeners::ports(listeners);
+    let snapshot = Snapshot { ports, backends: backends.into_list(), rules, settings };
+    Compiled { snapshot, notes: notes.into_diagnostics() }
+}
+
+fn key(gateway: &Object<Gateway>) -> (&str, &str) {
+    (&*gateway.meta.namespace, &*gateway.meta.name)
+}
+
+/// The usable global costs of all Gateways, the first Gateway's first.
+fn settings_costs(set: &ResourceSet, global: &HashMap<(&str, &str), Costs>) -> Arc<[Cost]> {
+    let mut all = Vec::<Cost>::new();
+    for cost in set.gateways.iter().filter_map(|gateway| global.get(&key(gateway))).flatten().flatten() {
+        if !all.iter().any(|known| known.key == cost.key) {
+            all.push(cost.clone());
+        }
+    }
+    all.into()
+}
+
+// === impl Options ===
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { prefixes: Prefixes::default(), body_limit: Settings::DEFAULT_BODY_LIMIT, refused: Vec::new() }
+    }
+}
+
+// === impl Work ===
+
+impl<'a> Work<'a> {
+    fn http_route(&mut self, route: &'a Object<HttpRoute>) {
+        let HttpRoute { parent_refs, hostnames, rules, use_default_gateways: _ } = &route.spec;
+        let attached = self.attach(&Attaching {
+            at: At::new(route, "spec"),
+            group: group::GATEWAY,
+            kind: "HTTPRoute",
+            namespace: &route.meta.namespace,
+            parents: parent_refs,
+            hostnames,
+        });
+        let gateways = self.gateways(&attached);
+        let protected = Protected { kinds: ["HTTPRoute"; 2], meta: &route.meta, gateways: &gateways };
+        let barred = guard(self.world, protected, &mut self.notes);
+        for (position, spec) in rules.iter().enumerate() {
+            let (rule, matchers) = http_rules::rule(route, position, spec, barred.as_ref(), self);
+            self.place(
+                &attached,
+                Placed {
+                    rule,
+                    matchers,
+                    models: Vec::new(),
+                    created: route.meta.created,
+                    route: (&route.meta.namespace, &route.meta.name, "HTTPRoute"),
+                    position,
+                },
+            );
+        }
+    }
+
+    fn ai_gateway_route(&mut self, route: &'a Object<AiGatewayRoute>) {
+        let AiGatewayRoute { parent_refs, hostnames, rules, llm_request_costs } = &route.spec;
+        let attached = self.attach(&Attaching {
+            at: At::new(route, "spec"),
+            group: group::AI,
+            kind: "AIGatewayRoute",
+            namespace: &route.meta.namespace,
+            parents: parent_refs,
+            hostnames,
+        });
+        let gateways = self.gateways(&attached);
+        // Policies know the HTTPRoute that the route becomes in a cluster; it has the same name.
+        let protected =
+            Protected { kinds: ["AIGatewayRoute", "HTTPRoute"], meta: &route.meta, gateways: &gateways };
+        let barred = guard(self.world, protected, &mut self.notes);
+        let own = costs::costs(llm_request_costs, &At::new(route, "spec.llmRequestCosts"), &mut self.notes);
+        let given = Given { costs: self.costs(&own, &gateways), barred };
+        for (position, spec) in rules.iter().enumerate() {
+            let matchers = llm::matchers(route, position, spec, self);
+            let models = llm::models(route, spec, &matchers);
+            let rule = llm::rule(route, position, spec, &given, self);
+            self.place(
+                &attached,
+                Placed {
+                    rule,
+                    matchers,
+                    models,
+                    created: route.meta.created,
+                    route: (&route.meta.namespace, &route.meta.name, "AIGatewayRoute"),
+                    position,
+                },
+            );
+        }
+    }
+
+    fn attach(&mut self, route: &Attaching<'_>) -> Vec<Attachment> {
+        attach(route, &self.listeners, self.world, &mut self.notes)
+    }
+
+    /// The Gateways of some attachments, each once.
+    fn gateways(&self, attached: &[Attachment]) -> Vec<&'a Object<Gateway>> {
+        let mut gateways = Vec::<&Object<Gateway>>::new();
+        for listening in attached.iter().filter_map(|attachment| self.listeners.get(attachment.listener)) {
+            if !gateways.iter().any(|known| std::ptr::eq(*known, listening.gateway)) {
+                gateways.push(listening.gateway);
+            }
+        }
+        gateways
+    }
+
+    fn costs(&self, own: &Costs, gateways: &[&Object<Gateway>]) -> Result<Arc<[Cost]>, Arc<Problem>> {
+        let mut global = Costs::new();
+        for cost in gateways.iter().filter_map(|gateway| self.global.get(&key(gateway))).flatten() {
+            if !global.iter().any(|known| costs::key_of(known) == costs::key_of(cost)) {
+                global.push(cost.clone());
+            }
+        }
+        costs::merge(own, &global)
+    }
+
+    /// Puts a rule into the tables of the listeners that its route is attached to.
+    fn place(&mut self, attached: &[Attachment], placed: Placed<'a>) {
+        let Placed { mut rule, matchers, models, created, route, position } = placed;
+        if attached.is_empty() {
+            return;
+        }
+        rule.index = u32::try_from(self.rules.len()).unwrap_or(u32::MAX);
+        let rule = Arc::new(rule);
+        self.rules.push(Arc::clone(&rule));
+        for Attachment { listener, host } in attached {
+            let Some(listening) = self.listeners.get_mut(*listener) else { continue };
+            listening.candidates.extend(matchers.iter().map(|(place, matcher)| Candidate {
+                host: host.clone(),
+                matcher: matcher.clone(),
+                rule: Arc::clone(&rule),
+                created,
+                route,
+                place: (position, *place),
+            }));
+            let listed = models.iter().map(|entry| Listed { host: host.clone(), entry: entry.clone() });
+            listening.models.extend(listed);
+        }
+    }
+}

@@ -1,0 +1,264 @@
+use std::{collections::BTreeMap, sync::Arc};
+
+use tollgate_resources::{Gateway, Listener as Spec, Object, TlsMode};
+use tollgate_snapshot::{HostPattern, Listener, ListenerTls, Port, PortProtocol};
+use tollgate_types::ListenerId;
+
+use crate::{
+    Fault,
+    costs::{self, Costs},
+    grants::Party,
+    lookup::nearest,
+    notes::{At, Notes},
+    tables::{self, Candidate, Listed},
+    tls,
+    world::{World, group},
+};
+
+/// A listener that serves, and what is attached to it so far.
+#[derive(Debug)]
+pub(crate) struct Listening<'a> {
+    pub(crate) gateway: &'a Object<Gateway>,
+    pub(crate) spec: &'a Spec,
+    pub(crate) hostname: HostPattern,
+    pub(crate) candidates: Vec<Candidate<'a>>,
+    pub(crate) models: Vec<Listed>,
+    protocol: PortProtocol,
+    tls: Option<ListenerTls>,
+    position: usize,
+}
+
+/// The annotation by which a Gateway names its GatewayConfig.
+const CONFIG_ANNOTATION: &str = "aigateway.envoyproxy.io/gateway-config";
+
+/// Controllers of other products; their Gateways are hardly meant for us.
+const FOREIGN: [&str; 10] = [
+    "istio.io/",
+    "cilium.io/",
+    "konghq.com/",
+    "traefik.io/",
+    "nginx.org/",
+    "gateway.nginx.org/",
+    "projectcontour.io/",
+    "haproxy",
+    "gke.io/",
+    "gateway.k8s.aws/",
+];
+
+/// Every listener that can serve. Conflicting ones of one Gateway are all out; of several Gateways the oldest wins.
+pub(crate) fn listeners<'a>(world: &World<'a>, notes: &mut Notes) -> Vec<Listening<'a>> {
+    let mut gateways: Vec<_> = world.set.gateways.iter().collect();
+    gateways.sort_by_key(|gateway| gateway.meta.created.unwrap_or(i64::MAX));
+    let mut all = Vec::<Listening<'a>>::new();
+    for gateway in gateways {
+        review_class(world, gateway, notes);
+        let mut own = Vec::new();
+        for (position, spec) in gateway.spec.listeners.iter().enumerate() {
+            let at = At::new(gateway, format!("spec.listeners[{position}]"));
+            own.extend(listening(world, gateway, position, &at, notes));
+            let _ = spec;
+        }
+        own = distinct(own, notes);
+        own.retain(|listening| match all.iter().find(|other| clash(other, listening).is_some()) {
+            None => true,
+            Some(older) => {
+                let message = format!(
+                    "port {} with this hostname or protocol belongs to listener {} of Gateway {}/{} already",
+                    listening.spec.port,
+                    older.spec.name,
+                    older.gateway.meta.namespace,
+                    older.gateway.meta.name
+                );
+                notes.error(&listening.at(), Fault::new("listener-conflict", message));
+                false
+            }
+        });
+        all.extend(own);
+    }
+    all
+}
+
+fn listening<'a>(
+    world: &World<'a>,
+    gateway: &'a Object<Gateway>,
+    position: usize,
+    at: &At<'_>,
+    notes: &mut Notes,
+) -> Option<Listening<'a>> {
+    let spec = gateway.spec.listeners.get(position)?;
+    let (protocol, tls) = match spec.protocol.as_str() {
+        "HTTP" => (PortProtocol::Http, None),
+        "HTTPS" => (PortProtocol::Https, Some(listener_tls(world, gateway, spec, at, notes))),
+        other => {
+            let fault = Fault::not_served(format!("protocol {other} of listener {}", spec.name));
+            notes.warning(&at.to(".protocol"), fault.help("HTTP and HTTPS are served"));
+            return None;
+        }
+    };
+    for (i, kind) in spec.allowed_routes.kinds.iter().enumerate() {
+        if !matches!(kind.kind.as_str(), "HTTPRoute" | "AIGatewayRoute") {
+            let fault = Fault::not_served(format!("kind {} on listener {}", kind.kind, spec.name));
+            notes.info(&at.to(format!(".allowedRoutes.kinds[{i}]")), fault);
+        }
+    }
+    Some(Listening {
+        gateway,
+        spec,
+        hostname: HostPattern::parse(spec.hostname.as_deref().unwrap_or_default()),
+        candidates: Vec::new(),
+        models: Vec::new(),
+        protocol,
+        tls,
+        position,
+    })
+}
+
+fn listener_tls(
+    world: &World<'_>,
+    gateway: &Object<Gateway>,
+    spec: &Spec,
+    at: &At<'_>,
+    notes: &mut Notes,
+) -> ListenerTls {
+    let at = at.to(".tls");
+    let Some(tls) = &spec.tls else {
+        let fault = Fault::new("no-certificate", format!("listener {} is HTTPS but has no tls", spec.name));
+        return ListenerTls::Invalid(notes.error(&at, fault.help("add tls.certificateRefs")));
+    };
+    let frontend = gateway.spec.tls.as_ref().and_then(|tls| tls.frontend.as_ref());
+    let per_port = frontend.and_then(|tls| tls.per_port.iter().find(|port| port.port == spec.port));
+    let asks_clients = match (per_port, frontend) {
+        (Some(port), _) => port.tls.validation.is_some(),
+        (None, Some(frontend)) => frontend.default.as_ref().is_some_and(|tls| tls.validation.is_some()),
+        (None, None) => false,
+    };
+    if asks_clients || tls.frontend_validation.is_some() {
+        // Serving without the check would let everybody in.
+        let fault = Fault::not_served("the validation of client certificates");
+        return ListenerTls::Invalid(notes.error(&at, fault));
+    }
+    if tls.mode == TlsMode::Passthrough {
+        let fault =
+            Fault::new("passthrough", format!("listener {} is HTTPS and cannot pass TLS through", spec.name));
+        return ListenerTls::Invalid(notes.error(&at.to(".mode"), fault));
+    }
+    let from = Party { group: group::GATEWAY, kind: "Gateway", namespace: &gateway.meta.namespace };
+    let (mut certificates, mut broken) = (Vec::new(), None);
+    for (i, secret) in tls.certificate_refs.iter().enumerate() {
+        match tls::certificate(world, from, secret) {
+            Ok(certificate) => certificates.push(certificate),
+            Err(fault) => broken = Some(notes.error(&at.to(format!(".certificateRefs[{i}]")), fault)),
+        }
+    }
+    match (certificates.is_empty(), broken) {
+        (false, _) => ListenerTls::Terminate(certificates),
+        (true, Some(problem)) => ListenerTls::Invalid(problem),
+        (true, None) => {
+            let fault =
+                Fault::new("no-certificate", format!("listener {} has no certificateRefs", spec.name));
+            ListenerTls::Invalid(notes.error(&at, fault))
+        }
+    }
+}
+
+/// Why two listeners cannot both serve.
+fn clash(a: &Listening<'_>, b: &Listening<'_>) -> Option<&'static str> {
+    if a.spec.port != b.spec.port {
+        None
+    } else if a.protocol != b.protocol {
+        Some("another protocol on the same port")
+    } else if a.hostname == b.hostname {
+        Some("the same hostname on the same port")
+    } else {
+        None
+    }
+}
+
+/// Conflicting listeners of one Gateway are out, all of them (Gateway API, Listener, `Conflicted`).
+fn distinct<'a>(own: Vec<Listening<'a>>, notes: &mut Notes) -> Vec<Listening<'a>> {
+    let clashes: Vec<_> = own
+        .iter()
+        .enumerate()
+        .map(|(i, a)| {
+            let mut others = own.iter().enumerate().filter(|(j, _)| i != *j).map(|(_, b)| b);
+            others.find_map(|b| clash(a, b).map(|why| format!("listener {} has {why}", b.spec.name)))
+        })
+        .collect();
+    own.into_iter()
+        .zip(clashes)
+        .filter_map(|(listening, clash)| {
+            let Some(message) = clash else { return Some(listening) };
+            notes.error(&listening.at(), Fault::new("listener-conflict", message));
+            None
+        })
+        .collect()
+}
+
+fn review_class(world: &World<'_>, gateway: &Object<Gateway>, notes: &mut Notes) {
+    let at = At::new(gateway, "spec.gatewayClassName");
+    let name = &gateway.spec.gateway_class_name;
+    let classes = &world.set.gateway_classes;
+    let Some(class) = classes.iter().find(|class| &*class.meta.name == name.as_str()) else {
+        let near = nearest(name, classes.iter().map(|class| &*class.meta.name));
+        let fault = Fault::new("gateway-class-not-found", format!("GatewayClass {name} does not exist"));
+        let help = near.map(|near| format!("did you mean {near}?"));
+        return notes.info(&at, fault.maybe_help(help.or(Some("it is served here all the same".to_owned()))));
+    };
+    let controller = &class.spec.controller_name;
+    if FOREIGN.iter().any(|foreign| controller.contains(foreign)) {
+        let message =
+            format!("GatewayClass {name} belongs to {controller}; its Gateways are served here all the same");
+        notes.warning(&at, Fault::new("foreign-gateway-class", message));
+    }
+}
+
+/// The costs that the GatewayConfig of a Gateway declares for all its routes.
+pub(crate) fn global_costs(world: &World<'_>, gateway: &Object<Gateway>, notes: &mut Notes) -> Costs {
+    let Some(name) = gateway.meta.annotations.get(CONFIG_ANNOTATION) else { return Costs::new() };
+    let config = match world.gateway_configs.get(&gateway.meta.namespace, name) {
+        Ok(config) => config,
+        Err(fault) => {
+            let at = At::new(gateway, format!("metadata.annotations[\"{CONFIG_ANNOTATION}\"]"));
+            notes.error(&at, fault);
+            return Costs::new();
+        }
+    };
+    if config.spec.forward_proxy.is_some() {
+        notes.warning(&At::new(config, "spec.forwardProxy"), Fault::not_served("forwardProxy"));
+    }
+    let at = At::new(config, "spec.globalLLMRequestCosts");
+    costs::costs(&config.spec.global_llm_request_costs, &at, notes)
+}
+
+/// The ports with their listeners and tables.
+pub(crate) fn ports(all: Vec<Listening<'_>>) -> Vec<Port> {
+    let mut ports = BTreeMap::<u16, Port>::new();
+    for listening in all {
+        let (number, protocol) = (listening.spec.port, listening.protocol);
+        let port = ports.entry(number).or_insert_with(|| Port { number, protocol, listeners: Vec::new() });
+        port.listeners.push(Arc::new(listening.finish()));
+    }
+    for port in ports.values_mut() {
+        port.listeners
+            .sort_by_key(|listener| (listener.hostname.specificity(), listener.hostname.to_string()));
+    }
+    ports.into_values().collect()
+}
+
+// === impl Listening ===
+
+impl<'a> Listening<'a> {
+    pub(crate) fn at(&self) -> At<'a> {
+        At::new(self.gateway, format!("spec.listeners[{}]", self.position))
+    }
+
+    fn finish(self) -> Listener {
+        let meta = &self.gateway.meta;
+        Listener {
+            id: ListenerId::from(format!("{}/{}/{}", meta.namespace, meta.name, self.spec.name)),
+            hostname: self.hostname,
+            tls: self.tls,
+            hosts: tables::tables(&self.candidates, &self.models),
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! What clients speak: each file decodes its requests into a `Turn` and encodes replies from `Event`s.
+
+pub(crate) mod anthropic_messages;
+pub(crate) mod openai_chat;

@@ -1,0 +1,308 @@
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+use tollgate_wire::{Literal, OneOrMany, openai as wire};
+
+use crate::{
+    Untranslatable,
+    translate::{
+        json::{place, reason},
+        turn::{
+            Format, Message, Outcome, Parallel, Part, PartKind, Role, Source, Thinking, Tool, ToolChoice,
+            Turn,
+        },
+    },
+};
+
+/// Reads a chat completions request.
+pub(crate) fn request(body: &[u8]) -> Result<Turn<'_>, Untranslatable> {
+    let request: wire::Request<'_> =
+        serde_json::from_slice(body).map_err(|error| Untranslatable::Shape(reason(&error)))?;
+    refuse_what_no_backend_has(&request)?;
+    let messages = request.messages.into_iter().enumerate().map(|(at, one)| message(at, one));
+    let tools = request.tools.unwrap_or_default().into_iter().enumerate().map(|(at, one)| tool(at, one));
+    Ok(Turn {
+        messages: messages.collect::<Result<_, _>>()?,
+        tools: tools.collect::<Result<_, _>>()?,
+        choice: request.tool_choice.map(tool_choice).transpose()?,
+        parallel: request.parallel_tool_calls.map(|many| if many { Parallel::Many } else { Parallel::One }),
+        max_tokens: request.max_completion_tokens.or(request.max_tokens),
+        temperature: request.temperature,
+        top_p: request.top_p,
+        top_k: None,
+        answers: request.n,
+        stop: match request.stop {
+            None => Vec::new(),
+            Some(OneOrMany::One(stop)) => vec![stop],
+            Some(OneOrMany::Many(stops)) => stops,
+        },
+        format: request.response_format.map_or(Ok(None), |format| response_format(&format))?,
+        thinking: request.thinking.map(|option| thinking(&option)).transpose()?,
+        effort: request.reasoning_effort,
+        user: request.safety_identifier.or(request.user),
+    })
+}
+
+fn refuse_what_no_backend_has(request: &wire::Request<'_>) -> Result<(), Untranslatable> {
+    if request.functions.is_some() {
+        return field("functions", "is deprecated and not translated; use tools");
+    }
+    if request.web_search_options.is_some() {
+        return field("web_search_options", "the backend has no web search of this form");
+    }
+    if request.logprobs == Some(true) {
+        return field("logprobs", "the backend reports no token probabilities");
+    }
+    match request.modalities.iter().flatten().find(|one| one.escaped() != "text") {
+        Some(other) => field("modalities", format!("the backend does not answer in {:?}", other.decode())),
+        None => Ok(()),
+    }
+}
+
+fn message(at: usize, message: wire::Message<'_>) -> Result<Message<'_>, Untranslatable> {
+    if message.function_call.is_some() {
+        return field(
+            place("messages", at, ".function_call"),
+            "is deprecated and not translated; use tool_calls",
+        );
+    }
+    let role = match message.role.escaped() {
+        "system" | "developer" => Role::System,
+        "user" => Role::User,
+        "assistant" => return assistant(at, message),
+        "tool" => return tool_message(at, message),
+        _ => {
+            return field(
+                place("messages", at, ".role"),
+                format!(
+                    "{:?} is not one of system, developer, user, assistant and tool",
+                    message.role.decode()
+                ),
+            );
+        }
+    };
+    let mut parts = parts(at, message.content)?;
+    if let Some(last) = parts.last_mut() {
+        last.cache = last.cache.or(message.cache_control);
+    }
+    Ok(Message { role, at: Some(at), parts })
+}
+
+fn assistant(at: usize, message: wire::Message<'_>) -> Result<Message<'_>, Untranslatable> {
+    let content = parts(at, message.content)?;
+    let is_thinking =
+        |part: &Part<'_>| matches!(part.kind, PartKind::Thinking { .. } | PartKind::RedactedThinking(_));
+    let mut all = Vec::with_capacity(content.len() + 1);
+    if !content.iter().any(is_thinking) {
+        let blocks = message.thinking_blocks.iter().flatten();
+        all.extend(blocks.filter_map(thinking_block).map(|kind| Part::plain(0, kind)));
+    }
+    all.extend(content);
+    if let Some(refusal) = message.refusal {
+        all.push(Part::plain(all.len(), PartKind::Refusal(refusal)));
+    }
+    if let Some(last) = all.last_mut() {
+        last.cache = last.cache.or(message.cache_control);
+    }
+    for (index, call) in message.tool_calls.into_iter().flatten().enumerate() {
+        let place = || place("messages", at, &format!(".tool_calls[{index}]"));
+        let (Some(id), Some(function)) = (call.id, call.function) else {
+            return field(place(), "needs an id and a function");
+        };
+        let kind = PartKind::ToolCall {
+            id,
+            name: function.name,
+            input: arguments(function.arguments)
+                .ok_or(())
+                .or_else(|()| field(place() + ".function.arguments", "must be a JSON object in a string"))?,
+        };
+        all.push(Part { at: index, cache: call.cache_control, kind });
+    }
+    Ok(Message { role: Role::Assistant, at: Some(at), parts: all })
+}
+
+fn tool_message(at: usize, message: wire::Message<'_>) -> Result<Message<'_>, Untranslatable> {
+    let Some(id) = message.tool_call_id else {
+        return field(place("messages", at, ".tool_call_id"), "is required in a tool message");
+    };
+    let outcome = match &message.content {
+        Some(OneOrMany::One(text)) if tells_an_error(*text) => Outcome::Error,
+        Some(_) | None => Outcome::Success,
+    };
+    let mut parts = parts(at, message.content)?;
+    let inner = parts.iter_mut().rev().find_map(|part| part.cache.take());
+    let kind = PartKind::ToolResult { id, outcome, parts };
+    let part = Part { at: 0, cache: message.cache_control.or(inner), kind };
+    Ok(Message { role: Role::User, at: Some(at), parts: vec![part] })
+}
+
+/// A tool's result is an error where it is a JSON object with the key `error`: OpenAI has no flag for it.
+fn tells_an_error(text: Literal<'_>) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Told<'a> {
+        #[serde(borrow)]
+        error: Option<&'a RawValue>,
+    }
+    text.escaped().trim_start().starts_with('{')
+        && serde_json::from_str::<Told<'_>>(&text.decode()).is_ok_and(|told| told.error.is_some())
+}
+
+fn parts<'a>(
+    at: usize,
+    content: Option<OneOrMany<'a, wire::Part<'a>>>,
+) -> Result<Vec<Part<'a>>, Untranslatable> {
+    match content {
+        None => Ok(Vec::new()),
+        Some(OneOrMany::One(text)) => Ok(vec![Part::plain(0, PartKind::Text(text))]),
+        Some(OneOrMany::Many(parts)) => {
+            let mut all = Vec::with_capacity(parts.len());
+            for (index, one) in parts.into_iter().enumerate() {
+                let cache = one.cache_control;
+                all.push(Part { at: index, cache, kind: part(at, index, &one)? });
+            }
+            Ok(all)
+        }
+    }
+}
+
+fn part<'a>(at: usize, index: usize, part: &wire::Part<'a>) -> Result<PartKind<'a>, Untranslatable> {
+    let place = |rest: &str| place("messages", at, &format!(".content[{index}]{rest}"));
+    let kind = match part.kind.escaped() {
+        "text" => part.text.map(PartKind::Text),
+        "refusal" => part.refusal.map(PartKind::Refusal),
+        "image_url" => match &part.image_url {
+            Some(image) => Some(attachment(source(image.url, || place(".image_url.url"))?, image.detail)),
+            None => None,
+        },
+        "file" => match &part.file {
+            Some(file) => Some(document(file, || place(".file"))?),
+            None => None,
+        },
+        "thinking" => {
+            part.text.or(part.thinking).map(|text| PartKind::Thinking { text, signature: part.signature })
+        }
+        "redacted_thinking" => part.data.or(part.redacted_content).map(PartKind::RedactedThinking),
+        other => return field(place(".type"), format!("{other:?} is not translated for this backend")),
+    };
+    kind.ok_or(())
+        .or_else(|()| field(place(""), format!("a part of type {} needs its field", part.kind.escaped())))
+}
+
+/// A PDF is a document whatever the client calls it.
+fn attachment<'a>(source: Source<'a>, detail: Option<Literal<'a>>) -> PartKind<'a> {
+    let is_pdf = match source {
+        Source::Base64 { media_type, .. } => media_type.decode().eq_ignore_ascii_case("application/pdf"),
+        Source::Url(url) => {
+            let url = url.escaped();
+            let path = url.split(['?', '#']).next().unwrap_or(url);
+            path.to_ascii_lowercase().ends_with(".pdf")
+        }
+    };
+    if is_pdf { PartKind::Document { source, title: None } } else { PartKind::Image { source, detail } }
+}
+
+fn document<'a>(file: &wire::File<'a>, place: impl Fn() -> String) -> Result<PartKind<'a>, Untranslatable> {
+    let Some(data) = file.file_data else {
+        return field(
+            place(),
+            "needs file_data; a file_id is known to the provider that stored the file only",
+        );
+    };
+    match attachment(source(data, &place)?, None) {
+        PartKind::Document { source, .. } => Ok(PartKind::Document { source, title: file.filename }),
+        image @ PartKind::Image { source: Source::Base64 { .. }, .. } => Ok(image),
+        _ => field(place(), "file_data must be a data: address"),
+    }
+}
+
+/// `data:<media type>;base64,<data>` or an address. Slices of escaped text stay escaped text, for the cuts are
+/// made at characters that no escape contains.
+fn source(url: Literal<'_>, place: impl Fn() -> String) -> Result<Source<'_>, Untranslatable> {
+    let Some(rest) = url.escaped().strip_prefix("data:") else { return Ok(Source::Url(url)) };
+    let split = rest.split_once(',').and_then(|(head, data)| Some((head.strip_suffix(";base64")?, data)));
+    let Some((head, data)) = split else {
+        return field(place(), "a data: address must be of the form data:<media type>;base64,<data>");
+    };
+    let media_type = head.split(';').next().unwrap_or(head);
+    Ok(Source::Base64 { media_type: Literal::from_escaped(media_type), data: Literal::from_escaped(data) })
+}
+
+fn thinking_block<'a>(block: &wire::ThinkingBlock<'a>) -> Option<PartKind<'a>> {
+    match block.kind.escaped() {
+        "thinking" => {
+            Some(PartKind::Thinking { text: block.thinking.unwrap_or_default(), signature: block.signature })
+        }
+        "redacted_thinking" => block.data.map(PartKind::RedactedThinking),
+        _ => None,
+    }
+}
+
+/// The arguments as JSON; absent or blank ones are `{}`. `None` where they are no JSON object.
+fn arguments(arguments: Option<Literal<'_>>) -> Option<Cow<'_, str>> {
+    let text = arguments.unwrap_or_default().decode();
+    if text.trim().is_empty() {
+        return Some(Cow::Borrowed("{}"));
+    }
+    let is_object = text.trim_start().starts_with('{') && serde_json::from_str::<&RawValue>(&text).is_ok();
+    is_object.then_some(text)
+}
+
+fn tool(at: usize, tool: wire::Tool<'_>) -> Result<Tool<'_>, Untranslatable> {
+    if tool.kind.escaped() != "function" {
+        let kind = tool.kind.decode();
+        return field(place("tools", at, ".type"), format!("{kind:?} is not translated; use function"));
+    }
+    let Some(function) = tool.function else {
+        return field(place("tools", at, ".function"), "is required");
+    };
+    Ok(Tool {
+        name: function.name,
+        description: function.description,
+        schema: function.parameters,
+        strict: function.strict,
+        cache: function.cache_control.or(tool.cache_control),
+    })
+}
+
+fn tool_choice(raw: &RawValue) -> Result<ToolChoice<'_>, Untranslatable> {
+    match raw.get() {
+        r#""auto""# => return Ok(ToolChoice::Auto),
+        r#""required""# | r#""any""# => return Ok(ToolChoice::Any),
+        r#""none""# => return Ok(ToolChoice::None),
+        _ => {}
+    }
+    match serde_json::from_str::<wire::NamedTool<'_>>(raw.get()) {
+        Ok(wire::NamedTool { kind, function: Some(function) }) if kind.escaped() == "function" => {
+            Ok(ToolChoice::Named(function.name))
+        }
+        Ok(_) | Err(_) => field("tool_choice", "must be auto, required, none or name a function"),
+    }
+}
+
+fn response_format<'a>(format: &wire::ResponseFormat<'a>) -> Result<Option<Format<'a>>, Untranslatable> {
+    match format.kind.escaped() {
+        "text" => Ok(None),
+        "json_object" => Ok(Some(Format::JsonObject)),
+        "json_schema" => match format.json_schema.as_ref().and_then(|named| named.schema) {
+            Some(schema) => Ok(Some(Format::JsonSchema(schema))),
+            None => field("response_format.json_schema.schema", "is required"),
+        },
+        other => field("response_format.type", format!("{other:?} is not translated for this backend")),
+    }
+}
+
+fn thinking<'a>(option: &wire::ThinkingOption<'a>) -> Result<Thinking<'a>, Untranslatable> {
+    match (option.kind.escaped(), option.budget_tokens) {
+        ("enabled", Some(budget)) => Ok(Thinking::Enabled { budget, display: option.display }),
+        ("enabled", None) => field("thinking.budget_tokens", "is required where thinking is enabled"),
+        ("adaptive", _) => Ok(Thinking::Adaptive { display: option.display }),
+        ("disabled", _) => Ok(Thinking::Disabled),
+        (other, _) => {
+            field("thinking.type", format!("{other:?} is not one of enabled, disabled and adaptive"))
+        }
+    }
+}
+
+fn field<T>(field: impl Into<String>, reason: impl Into<String>) -> Result<T, Untranslatable> {
+    Err(Untranslatable::Field { field: field.into(), reason: reason.into() })
+}

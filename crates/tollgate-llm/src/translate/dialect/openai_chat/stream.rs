@@ -1,0 +1,240 @@
+use http::StatusCode;
+use tollgate_types::Usage;
+use tollgate_wire::Literal;
+
+use super::{
+    error, finish_reason,
+    reply::{self, Names},
+    usage,
+};
+use crate::{
+    Fault,
+    translate::{
+        Job,
+        event::{Answer, Encode, Event, Finish, ProviderError, ReplyHead},
+        json,
+    },
+};
+
+/// Thinking that is held until its signature comes, in bytes.
+const THINKING_LIMIT: usize = 8 << 20;
+
+/// Writes `chat.completion` bodies and `chat.completion.chunk` streams.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    model: String,
+    now: u64,
+    usage_chunk: UsageChunk,
+    /// Everything in a chunk before `choices`; empty until the stream has started.
+    head: Vec<u8>,
+    role: RoleMark,
+    /// The open thinking block, escaped.
+    thinking: String,
+    finish: &'static str,
+    /// The stop sequence that matched, escaped.
+    matched: Option<String>,
+    usage: Usage,
+}
+
+/// Whether the client asked for usage in its stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum UsageChunk {
+    Wanted,
+    Unwanted,
+}
+
+/// The role stands in the first delta and in no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RoleMark {
+    Due,
+    Given,
+}
+
+// === impl Writer ===
+
+impl Writer {
+    pub(crate) fn new(job: &Job<'_>) -> Self {
+        Self {
+            model: job.model.as_str().to_owned(),
+            now: job.now,
+            usage_chunk: if job.wants_usage { UsageChunk::Wanted } else { UsageChunk::Unwanted },
+            head: Vec::new(),
+            role: RoleMark::Due,
+            thinking: String::new(),
+            finish: "stop",
+            matched: None,
+            usage: Usage::default(),
+        }
+    }
+
+    fn names(&self) -> Names<'_> {
+        Names { model: &self.model, now: self.now }
+    }
+
+    fn start(&mut self, head: &ReplyHead<'_>) {
+        if self.head.is_empty() {
+            let mut bytes = b"data: ".to_vec();
+            reply::head(&mut bytes, "chat.completion.chunk", head, self.names());
+            self.head = bytes;
+        }
+    }
+
+    /// Everything up to the fields of the delta.
+    fn open(&mut self, out: &mut Vec<u8>) {
+        self.start(&ReplyHead::default());
+        out.extend_from_slice(&self.head);
+        out.extend_from_slice(br#","choices":[{"index":0,"delta":{"#);
+        if self.role == RoleMark::Due {
+            self.role = RoleMark::Given;
+            out.extend_from_slice(br#""role":"assistant""#);
+        }
+    }
+
+    fn close(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(br#"},"logprobs":null,"finish_reason":null}]"#);
+        self.end_chunk(out);
+    }
+
+    fn end_chunk(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(match self.usage_chunk {
+            UsageChunk::Wanted => b",\"usage\":null}\n\n".as_slice(),
+            UsageChunk::Unwanted => b"}\n\n".as_slice(),
+        });
+    }
+
+    fn delta(&mut self, name: &str, text: Literal<'_>, out: &mut Vec<u8>) {
+        self.open(out);
+        json::literal_field(out, name, text);
+        self.close(out);
+    }
+
+    /// The whole block once its signature is there, so that a client that collects the blocks can send them back.
+    fn signed(&mut self, signature: Literal<'_>, out: &mut Vec<u8>) {
+        let text = std::mem::take(&mut self.thinking);
+        self.open(out);
+        json::key(out, "thinking_blocks");
+        out.extend_from_slice(br#"[{"type":"thinking""#);
+        json::literal_field(out, "thinking", Literal::from_escaped(&text));
+        json::literal_field(out, "signature", signature);
+        out.extend_from_slice(b"}]");
+        self.close(out);
+    }
+
+    fn redacted(&mut self, data: Literal<'_>, out: &mut Vec<u8>) {
+        self.open(out);
+        json::key(out, "thinking_blocks");
+        out.extend_from_slice(br#"[{"type":"redacted_thinking""#);
+        json::literal_field(out, "data", data);
+        out.extend_from_slice(b"}]");
+        self.close(out);
+    }
+
+    fn tool_started(&mut self, tool: usize, names: (Literal<'_>, Literal<'_>), out: &mut Vec<u8>) {
+        let (id, name) = names;
+        let is_first = self.role == RoleMark::Due;
+        self.open(out);
+        if is_first {
+            json::raw_field(out, "content", "null");
+        }
+        open_tool(tool, out);
+        json::literal_field(out, "id", id);
+        json::text_field(out, "type", "function");
+        json::key(out, "function");
+        out.push(b'{');
+        json::literal_field(out, "name", name);
+        json::text_field(out, "arguments", "");
+        out.extend_from_slice(b"}}]");
+        self.close(out);
+    }
+
+    fn tool_arguments(&mut self, tool: usize, piece: Literal<'_>, out: &mut Vec<u8>) {
+        self.open(out);
+        open_tool(tool, out);
+        json::key(out, "function");
+        out.push(b'{');
+        json::literal_field(out, "arguments", piece);
+        out.extend_from_slice(b"}}]");
+        self.close(out);
+    }
+
+    fn done(&mut self, out: &mut Vec<u8>) {
+        let is_first = self.role == RoleMark::Due;
+        self.open(out);
+        if is_first {
+            json::text_field(out, "content", "");
+        }
+        out.extend_from_slice(br#"},"logprobs":null"#);
+        json::text_field(out, "finish_reason", self.finish);
+        if let Some(matched) = &self.matched {
+            json::literal_field(out, "stop_reason", Literal::from_escaped(matched));
+        }
+        out.extend_from_slice(b"}]");
+        self.end_chunk(out);
+        if self.usage_chunk == UsageChunk::Wanted {
+            out.extend_from_slice(&self.head);
+            out.extend_from_slice(br#","choices":[],"usage":"#);
+            usage(out, &self.usage);
+            out.extend_from_slice(b"}\n\n");
+        }
+        out.extend_from_slice(b"data: [DONE]\n\n");
+    }
+}
+
+impl Encode for Writer {
+    fn whole(&mut self, answer: &Answer<'_>, out: &mut Vec<u8>) {
+        reply::whole(answer, self.names(), out);
+    }
+
+    fn event(&mut self, event: &Event<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
+        match *event {
+            Event::Started(ref head) => self.start(head),
+            Event::Text(text) => self.delta("content", text, out),
+            Event::Refusal(text) => self.delta("refusal", text, out),
+            Event::Thinking(text) => {
+                if self.thinking.len() + text.escaped().len() > THINKING_LIMIT {
+                    return Err(Fault::TooLarge(THINKING_LIMIT));
+                }
+                self.thinking.push_str(text.escaped());
+                self.delta("reasoning_content", text, out);
+            }
+            Event::Signature(signature) => self.signed(signature, out),
+            Event::RedactedThinking(data) => self.redacted(data, out),
+            Event::ToolStarted { tool, id, name } => self.tool_started(tool, (id, name), out),
+            Event::ToolArguments { tool, json } => self.tool_arguments(tool, json, out),
+            Event::BlockStopped => self.thinking.clear(),
+            Event::Finished(finish) => {
+                self.finish = finish_reason(&finish);
+                if let Finish::StopSequence(matched) = finish {
+                    self.matched = Some(matched.escaped().to_owned());
+                }
+            }
+            Event::Usage(ref counted) => self.usage.merge(counted),
+            // Before the first delta a byte would forbid another backend; later a comment keeps the line alive.
+            Event::Ping => {
+                if self.role == RoleMark::Given {
+                    out.extend_from_slice(b": ping\n\n");
+                }
+            }
+            Event::Error(ref error) => self.broken(error, out),
+            Event::Done => self.done(out),
+        }
+        Ok(())
+    }
+
+    fn error(&self, status: StatusCode, error: &ProviderError, out: &mut Vec<u8>) {
+        error::body(status, error, out);
+    }
+
+    fn broken(&mut self, error: &ProviderError, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"data: ");
+        error::event(error, out);
+        out.extend_from_slice(b"\n\n");
+    }
+}
+
+/// `"tool_calls":[{"index":n`
+fn open_tool(tool: usize, out: &mut Vec<u8>) {
+    json::key(out, "tool_calls");
+    out.extend_from_slice(b"[{");
+    json::number_field(out, "index", tool as u64);
+}

@@ -1,0 +1,85 @@
+//! Writes JSON straight into the output buffer. A comma is due unless the last byte opened something, so the
+//! writer needs no state.
+
+use std::fmt::Write as _;
+
+use tollgate_wire::{Literal, escape_into};
+
+/// `"name":`, after a comma where one is due.
+pub(crate) fn key(out: &mut Vec<u8>, name: &str) {
+    comma(out);
+    out.push(b'"');
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+}
+
+/// A comma where one is due before the next element or key.
+pub(crate) fn comma(out: &mut Vec<u8>) {
+    if !matches!(out.last(), None | Some(b'{' | b'[' | b':' | b',')) {
+        out.push(b',');
+    }
+}
+
+/// A value whose text is JSON already.
+pub(crate) fn raw(out: &mut Vec<u8>, json: &str) {
+    out.extend_from_slice(json.as_bytes());
+}
+
+/// A string that is escaped already.
+pub(crate) fn literal(out: &mut Vec<u8>, text: Literal<'_>) {
+    out.push(b'"');
+    out.extend_from_slice(text.escaped().as_bytes());
+    out.push(b'"');
+}
+
+/// A string that is not.
+pub(crate) fn text(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    escape_into(out, text);
+    out.push(b'"');
+}
+
+/// A whole number.
+pub(crate) fn number(out: &mut Vec<u8>, value: u64) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+/// `"name":"text"`
+pub(crate) fn literal_field(out: &mut Vec<u8>, name: &str, value: Literal<'_>) {
+    key(out, name);
+    literal(out, value);
+}
+
+/// `"name":"text"`
+pub(crate) fn text_field(out: &mut Vec<u8>, name: &str, value: &str) {
+    key(out, name);
+    text(out, value);
+}
+
+/// `"name":json`
+pub(crate) fn raw_field(out: &mut Vec<u8>, name: &str, json: &str) {
+    key(out, name);
+    raw(out, json);
+}
+
+/// `"name":1`
+pub(crate) fn number_field(out: &mut Vec<u8>, name: &str, value: u64) {
+    key(out, name);
+    number(out, value);
+}
+
+/// The place of a list's element in the client's request, for error texts.
+pub(crate) fn place(list: &str, index: usize, rest: &str) -> String {
+    let mut text = String::with_capacity(list.len() + rest.len() + 8);
+    let _ = write!(text, "{list}[{index}]{rest}");
+    text
+}
+
+/// What serde says about a body, without the line and column of the piece in which it happened.
+pub(crate) fn reason(error: &serde_json::Error) -> String {
+    let mut text = error.to_string();
+    if let Some(at) = text.rfind(" at line ") {
+        text.truncate(at);
+    }
+    text
+}

@@ -1,0 +1,256 @@
+use http::{HeaderName, HeaderValue};
+use serde_json::value::RawValue;
+use tollgate_wire::{Literal, Number};
+
+use super::content;
+use crate::{
+    Delivery, Untranslatable,
+    translate::{
+        Job, json,
+        provider::Call,
+        turn::{Format, Parallel, Thinking, Tool, ToolChoice, Turn},
+    },
+};
+
+/// What is asked for where the client sets no bound: Anthropic requires one, and every model of theirs takes this.
+/// Where thinking is enabled, its budget comes on top.
+const DEFAULT_MAX_TOKENS: u64 = 4096;
+
+/// Characters that `metadata.user_id` takes (Anthropic API reference).
+const USER_ID_LIMIT: usize = 256;
+
+/// Models before `output_config.effort`, as parts of their names.
+const WITHOUT_EFFORT: [&str; 10] = [
+    "claude-2",
+    "claude-instant",
+    "claude-3",
+    "sonnet-4-0",
+    "sonnet-4-2025",
+    "sonnet-4-5",
+    "opus-4-0",
+    "opus-4-2025",
+    "opus-4-1",
+    "haiku-4-5",
+];
+
+/// How an API without a JSON mode is asked for JSON.
+const JSON_INSTRUCTION: Literal<'static> =
+    Literal::from_escaped("Respond with one valid JSON object and nothing else: no prose, no code fence.");
+
+/// Encodes a request to `POST /v1/messages`.
+pub(crate) fn call(job: &Job<'_>, turn: &Turn<'_>) -> Result<Call, Untranslatable> {
+    let prefix = job.target.prefix.trim_matches('/');
+    let path = if prefix.is_empty() { "/messages".to_owned() } else { format!("/{prefix}/messages") };
+    Ok(Call {
+        path,
+        headers: vec![(HeaderName::from_static("anthropic-version"), HeaderValue::from_static("2023-06-01"))],
+        body: body(job, turn)?,
+    })
+}
+
+fn body(job: &Job<'_>, turn: &Turn<'_>) -> Result<Vec<u8>, Untranslatable> {
+    refuse(turn)?;
+    let mut out = Vec::with_capacity(1024);
+    let buffer = &mut out;
+    buffer.push(b'{');
+    json::text_field(buffer, "model", job.model.as_str());
+    json::key(buffer, "max_tokens");
+    max_tokens(turn, buffer);
+    let instruction = matches!(turn.format, Some(Format::JsonObject)).then_some(JSON_INSTRUCTION);
+    content::system(turn, instruction, buffer)?;
+    content::messages(turn, buffer)?;
+    tools(turn, buffer);
+    let effort = effort(job.model.as_str(), turn.effort)?;
+    thinking(turn.thinking, effort, buffer);
+    output_config(turn.format, effort, buffer);
+    for (name, value) in [("temperature", turn.temperature), ("top_p", turn.top_p), ("top_k", turn.top_k)] {
+        if let Some(value) = value {
+            json::raw_field(buffer, name, value.as_str());
+        }
+    }
+    if !turn.stop.is_empty() {
+        json::key(buffer, "stop_sequences");
+        buffer.push(b'[');
+        for stop in &turn.stop {
+            json::comma(buffer);
+            json::literal(buffer, *stop);
+        }
+        buffer.push(b']');
+    }
+    if let Some(user) =
+        turn.user.filter(|user| !user.is_empty() && user.decode().chars().count() <= USER_ID_LIMIT)
+    {
+        json::key(buffer, "metadata");
+        buffer.push(b'{');
+        json::literal_field(buffer, "user_id", user);
+        buffer.push(b'}');
+    }
+    if job.delivery == Delivery::Streamed {
+        json::raw_field(buffer, "stream", "true");
+    }
+    buffer.push(b'}');
+    Ok(out)
+}
+
+/// What the API cannot do and the client would notice.
+fn refuse(turn: &Turn<'_>) -> Result<(), Untranslatable> {
+    let refused =
+        |field: &str, reason: String| Err(Untranslatable::Field { field: field.to_owned(), reason });
+    if let Some(answers) = turn.answers.filter(|answers| answers.as_f64() != Some(1.0)) {
+        return refused("n", format!("{answers} is not supported by Anthropic, which gives one answer"));
+    }
+    if let Some(temperature) = turn.temperature
+        && !temperature.as_f64().is_some_and(|value| (0.0..=1.0).contains(&value))
+    {
+        let reason = format!("{temperature} is not supported by Anthropic (must be between 0.0 and 1.0)");
+        return refused("temperature", reason);
+    }
+    if turn.stop.iter().any(|stop| stop.is_blank()) {
+        return refused("stop", "a sequence of white space alone is not supported by Anthropic".to_owned());
+    }
+    Ok(())
+}
+
+fn max_tokens(turn: &Turn<'_>, out: &mut Vec<u8>) {
+    match (turn.max_tokens, turn.thinking) {
+        (Some(bound), _) => json::raw(out, bound.as_str()),
+        (None, Some(Thinking::Enabled { budget, .. })) => {
+            json::number(out, budget.as_u64().unwrap_or_default().saturating_add(DEFAULT_MAX_TOKENS));
+        }
+        (None, Some(Thinking::Adaptive { .. } | Thinking::Disabled) | None) => {
+            json::number(out, DEFAULT_MAX_TOKENS);
+        }
+    }
+}
+
+fn tools(turn: &Turn<'_>, out: &mut Vec<u8>) {
+    if turn.tools.is_empty() {
+        return;
+    }
+    json::key(out, "tools");
+    out.push(b'[');
+    turn.tools.iter().for_each(|one| tool(one, out));
+    out.push(b']');
+    if turn.choice.is_none() && turn.parallel != Some(Parallel::One) {
+        return;
+    }
+    json::key(out, "tool_choice");
+    out.push(b'{');
+    let choice = turn.choice.unwrap_or(ToolChoice::Auto);
+    let kind = match choice {
+        ToolChoice::Auto => "auto",
+        ToolChoice::Any => "any",
+        ToolChoice::None => "none",
+        ToolChoice::Named(_) => "tool",
+    };
+    json::text_field(out, "type", kind);
+    if let ToolChoice::Named(name) = choice {
+        json::literal_field(out, "name", name);
+    }
+    if turn.parallel == Some(Parallel::One) && choice != ToolChoice::None {
+        json::raw_field(out, "disable_parallel_tool_use", "true");
+    }
+    out.push(b'}');
+}
+
+fn tool(tool: &Tool<'_>, out: &mut Vec<u8>) {
+    json::comma(out);
+    out.push(b'{');
+    json::literal_field(out, "name", tool.name);
+    if let Some(description) = tool.description.filter(|text| !text.is_empty()) {
+        json::literal_field(out, "description", description);
+    }
+    json::key(out, "input_schema");
+    input_schema(tool.schema, out);
+    if tool.strict == Some(true) {
+        json::raw_field(out, "strict", "true");
+    }
+    content::cache(tool.cache, out);
+    out.push(b'}');
+}
+
+/// Anthropic requires an object schema; OpenAI takes none at all, or one without a type.
+fn input_schema(schema: Option<&RawValue>, out: &mut Vec<u8>) {
+    #[derive(serde::Deserialize)]
+    struct Typed<'a> {
+        #[serde(borrow, rename = "type")]
+        kind: Option<&'a RawValue>,
+    }
+    let Some(schema) = schema.map(RawValue::get) else {
+        return json::raw(out, r#"{"type":"object","properties":{}}"#);
+    };
+    match serde_json::from_str::<Typed<'_>>(schema) {
+        Ok(Typed { kind: None }) => {
+            out.extend_from_slice(br#"{"type":"object""#);
+            let fields = schema.strip_prefix('{').unwrap_or_default().trim_start();
+            if fields.starts_with('}') {
+                json::raw_field(out, "properties", "{}");
+            } else {
+                out.push(b',');
+            }
+            json::raw(out, fields);
+        }
+        Ok(Typed { kind: Some(_) }) | Err(_) => json::raw(out, schema),
+    }
+}
+
+/// The effort in Anthropic's words; `None` where the client asked for none or the model knows none.
+fn effort<'a>(model: &str, effort: Option<Literal<'a>>) -> Result<Option<&'a str>, Untranslatable> {
+    let Some(effort) = effort else { return Ok(None) };
+    let level = match effort.escaped() {
+        "minimal" => "low",
+        level @ ("none" | "low" | "medium" | "high" | "xhigh" | "max") => level,
+        other => {
+            return Err(Untranslatable::Field {
+                field: "reasoning_effort".to_owned(),
+                reason: format!("{other:?} is not one of none, minimal, low, medium, high, xhigh and max"),
+            });
+        }
+    };
+    let model = model.to_ascii_lowercase();
+    Ok((!WITHOUT_EFFORT.iter().any(|old| model.contains(old))).then_some(level))
+}
+
+fn thinking(thinking: Option<Thinking<'_>>, effort: Option<&str>, out: &mut Vec<u8>) {
+    let (kind, budget, display): (_, Option<Number<'_>>, _) = match thinking {
+        Some(Thinking::Enabled { budget, display }) => ("enabled", Some(budget), display),
+        Some(Thinking::Adaptive { display }) => ("adaptive", None, display),
+        Some(Thinking::Disabled) => ("disabled", None, None),
+        None if effort == Some("none") => ("disabled", None, None),
+        None => return,
+    };
+    json::key(out, "thinking");
+    out.push(b'{');
+    json::text_field(out, "type", kind);
+    if let Some(budget) = budget {
+        json::raw_field(out, "budget_tokens", budget.as_str());
+    }
+    if let Some(display) = display {
+        json::literal_field(out, "display", display);
+    }
+    out.push(b'}');
+}
+
+fn output_config(format: Option<Format<'_>>, effort: Option<&str>, out: &mut Vec<u8>) {
+    let schema = match format {
+        Some(Format::JsonSchema(schema)) => Some(schema.get()),
+        Some(Format::JsonObject) | None => None,
+    };
+    let effort = effort.filter(|level| *level != "none");
+    if schema.is_none() && effort.is_none() {
+        return;
+    }
+    json::key(out, "output_config");
+    out.push(b'{');
+    if let Some(schema) = schema {
+        json::key(out, "format");
+        out.push(b'{');
+        json::text_field(out, "type", "json_schema");
+        json::raw_field(out, "schema", schema);
+        out.push(b'}');
+    }
+    if let Some(effort) = effort {
+        json::text_field(out, "effort", effort);
+    }
+    out.push(b'}');
+}
