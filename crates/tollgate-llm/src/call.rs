@@ -1,8 +1,18 @@
-use bytes::Bytes;
-use http::{HeaderName, HeaderValue};
-use tollgate_types::{Endpoint, ModelId};
+mod body;
+mod path;
 
-use crate::{BodyMutation, Inspected, Reply, Target, Untranslatable};
+use bytes::Bytes;
+use http::{
+    HeaderName, HeaderValue,
+    header::{ACCEPT_ENCODING, CONTENT_TYPE},
+};
+use tollgate_types::{ApiSchema, Dialect, Endpoint, ModelId};
+
+use crate::{
+    BodyMutation, Delivery, Inspected, Reply, Target, Untranslatable,
+    reply::UsageChunk,
+    translate::{self, Job},
+};
 
 /// One attempt's inputs. Every attempt starts again from the client's own bytes.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +31,7 @@ pub struct Call<'a> {
     pub mutations: &'a [&'a BodyMutation],
     /// The query of the client's request without `?`, if it had one.
     pub query: Option<&'a str>,
-    /// Unix seconds, for what the provider leaves undated.
+    /// Unix seconds, for the times that a translated reply has to name.
     pub now: u64,
 }
 
@@ -40,10 +50,101 @@ pub struct Prepared {
     pub model: ModelId,
 }
 
+/// How an endpoint reaches a schema.
+enum Way {
+    /// The schema has the endpoint: the body passes as it is.
+    Native,
+    Translated,
+}
+
 /// Turns a client's request into a provider's, and makes the reader of its reply.
 ///
 /// # Errors
 /// [`Untranslatable`], whose text is fit for the client.
 pub fn prepare(call: &Call<'_>) -> Result<(Prepared, Reply), Untranslatable> {
-    Err(Untranslatable::UnsupportedPair { endpoint: call.endpoint, schema: call.target.schema })
+    match way(call.endpoint, call.target.schema)? {
+        Way::Native => pass(call),
+        Way::Translated => translated(call),
+    }
 }
+
+fn way(endpoint: Endpoint, schema: ApiSchema) -> Result<Way, Untranslatable> {
+    let native = match endpoint {
+        Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Embeddings | Endpoint::Responses => {
+            matches!(schema, ApiSchema::OpenAi | ApiSchema::AzureOpenAi)
+        }
+        Endpoint::Messages | Endpoint::CountTokens => matches!(schema, ApiSchema::Anthropic),
+        Endpoint::Models | Endpoint::AnthropicModels => false,
+    };
+    if native {
+        Ok(Way::Native)
+    } else if translate::supports(endpoint, schema) {
+        Ok(Way::Translated)
+    } else {
+        Err(Untranslatable::UnsupportedPair { endpoint, schema })
+    }
+}
+
+fn pass(call: &Call<'_>) -> Result<(Prepared, Reply), Untranslatable> {
+    let model = call.model_override.unwrap_or(&call.inspected.model);
+    let usage_chunk = usage_chunk(call);
+    let path = path::native(call, model)?;
+    let body = body::passed(call, model, usage_chunk)?;
+    let set = match usage_chunk {
+        UsageChunk::Strip => vec![(ACCEPT_ENCODING, HeaderValue::from_static("identity"))],
+        UsageChunk::Keep => Vec::new(),
+    };
+    let reply = Reply::passing(call.endpoint, call.inspected.delivery, usage_chunk);
+    Ok((Prepared { path, body, set, remove: Vec::new(), model: model.clone() }, reply))
+}
+
+/// Whether the provider has to be asked for a usage chunk that the client did not ask for.
+fn usage_chunk(call: &Call<'_>) -> UsageChunk {
+    match (call.endpoint, call.inspected.delivery) {
+        (Endpoint::ChatCompletions | Endpoint::Completions, Delivery::Streamed)
+            if !call.inspected.wants_usage =>
+        {
+            UsageChunk::Strip
+        }
+        _ => UsageChunk::Keep,
+    }
+}
+
+fn translated(call: &Call<'_>) -> Result<(Prepared, Reply), Untranslatable> {
+    let Call { endpoint, inspected, target, .. } = *call;
+    let model = call.model_override.unwrap_or(&inspected.model);
+    let job = Job {
+        endpoint,
+        target,
+        model,
+        delivery: inspected.delivery,
+        wants_usage: inspected.wants_usage,
+        now: call.now,
+    };
+    let translate::Translated { path, body, reader, .. } = translate::translate(&job, call.body)?;
+    let body = body::mutated(body, call.mutations)?;
+    let mut set = vec![
+        (CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (ACCEPT_ENCODING, HeaderValue::from_static("identity")),
+    ];
+    if target.schema == ApiSchema::Anthropic {
+        set.push((HeaderName::from_static("anthropic-version"), HeaderValue::from_static("2023-06-01")));
+    }
+    let reply = Reply::translating(endpoint, inspected.delivery, reader);
+    let remove = dialect_headers(endpoint.dialect());
+    Ok((Prepared { path, body: Bytes::from(body), set, remove, model: model.clone() }, reply))
+}
+
+/// Headers that mean something in this dialect alone.
+fn dialect_headers(dialect: Dialect) -> Vec<HeaderName> {
+    let names: &[&'static str] = match dialect {
+        Dialect::OpenAi => &["openai-organization", "openai-project", "openai-beta", "openai-version"],
+        Dialect::Anthropic => {
+            &["anthropic-version", "anthropic-beta", "anthropic-dangerous-direct-browser-access", "x-api-key"]
+        }
+    };
+    names.iter().copied().map(HeaderName::from_static).collect()
+}
+
+#[cfg(test)]
+mod tests;

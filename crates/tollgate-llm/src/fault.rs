@@ -25,6 +25,9 @@ pub enum BadRequest {
     /// `model` is there, but is no string or is empty.
     #[error("invalid request body: model must be a non-empty string")]
     ModelNotAString,
+    /// A field that decides where the request goes occurs twice: parsers differ in which one they believe.
+    #[error("invalid request body: {0} must not occur twice")]
+    Twice(&'static str),
     /// A field has the wrong type.
     #[error("invalid request body: {field} must be {expected}")]
     WrongType {

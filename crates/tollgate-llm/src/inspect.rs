@@ -1,5 +1,11 @@
+use std::ops::Range;
+
 use bytes::Bytes;
 use tollgate_types::{Endpoint, ModelId};
+use tollgate_wire::{
+    scan::{self, Kind, Member, NotJson, Value},
+    text,
+};
 
 use crate::BadRequest;
 
@@ -21,15 +27,135 @@ pub struct Inspected {
     pub delivery: Delivery,
     /// True where the client itself asked for `stream_options.include_usage`.
     pub wants_usage: bool,
+    /// Where the fields stand that [`prepare`](crate::prepare) may change.
+    pub spots: Spots,
+}
+
+/// Places in the inspected body, so that a change needs no second scan. The default knows none, which costs one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spots {
+    known: Option<Known>,
+}
+
+/// The places, in bytes from the start of the body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    body: usize,
+    pub(crate) model: Range<usize>,
+    pub(crate) stream_options: Option<Range<usize>>,
+}
+
+/// The members that matter, as the walk finds them.
+#[derive(Default)]
+struct Fields<'a> {
+    model: Option<Member<'a>>,
+    stream: Option<Member<'a>>,
+    stream_options: Option<Member<'a>>,
 }
 
 /// Reads what routing needs from a request body, by scanning.
 ///
-/// The scan validates the whole top level: a body that is not a JSON object is refused here and nowhere later.
+/// The scan validates the whole document: a body that is not a JSON object is refused here and nowhere later.
+/// A field that is read here must not occur twice, since parsers differ in which one they believe.
 ///
 /// # Errors
 /// [`BadRequest`], whose text is fit for the client.
 pub fn inspect(endpoint: Endpoint, body: &Bytes) -> Result<Inspected, BadRequest> {
-    let _ = body;
-    Err(BadRequest::Empty(endpoint))
+    if body.is_empty() {
+        return Err(BadRequest::Empty(endpoint));
+    }
+    let not_json = |NotJson { reason, offset }| BadRequest::NotJson { endpoint, reason, offset };
+    if scan::kind(body) != Some(Kind::Object) {
+        scan::document(body).map_err(not_json)?;
+        return Err(BadRequest::NotAnObject(endpoint));
+    }
+    let mut fields = Fields::default();
+    for member in scan::members(body) {
+        fields.place(member.map_err(not_json)?)?;
+    }
+    let Fields { model, stream, stream_options } = fields;
+    let model = model.ok_or(BadRequest::NoModel)?;
+    let name = model.value.text().filter(|name| !name.is_empty()).ok_or(BadRequest::ModelNotAString)?;
+    let delivery = if streams(endpoint) { delivery(stream.as_ref())? } else { Delivery::Whole };
+    let wants_usage = match delivery {
+        Delivery::Streamed => include_usage(stream_options.as_ref())?,
+        Delivery::Whole => false,
+    };
+    let known = Known {
+        body: body.len(),
+        model: model.range,
+        stream_options: stream_options.map(|member| member.range),
+    };
+    Ok(Inspected { model: ModelId::from(&*name), delivery, wants_usage, spots: Spots { known: Some(known) } })
 }
+
+/// True where `stream` means something.
+const fn streams(endpoint: Endpoint) -> bool {
+    match endpoint {
+        Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Responses | Endpoint::Messages => true,
+        Endpoint::Embeddings | Endpoint::Models | Endpoint::CountTokens | Endpoint::AnthropicModels => false,
+    }
+}
+
+fn delivery(stream: Option<&Member<'_>>) -> Result<Delivery, BadRequest> {
+    let Some(stream) = given(stream) else { return Ok(Delivery::Whole) };
+    match stream.as_bool() {
+        Some(true) => Ok(Delivery::Streamed),
+        Some(false) => Ok(Delivery::Whole),
+        None => Err(BadRequest::WrongType { field: "stream", expected: "a boolean" }),
+    }
+}
+
+fn include_usage(options: Option<&Member<'_>>) -> Result<bool, BadRequest> {
+    let Some(options) = given(options) else { return Ok(false) };
+    if options.kind() != Kind::Object {
+        return Err(BadRequest::WrongType { field: "stream_options", expected: "an object" });
+    }
+    match options.get("include_usage") {
+        None => Ok(false),
+        Some(value) if value.is_null() => Ok(false),
+        Some(value) => value
+            .as_bool()
+            .ok_or(BadRequest::WrongType { field: "stream_options.include_usage", expected: "a boolean" }),
+    }
+}
+
+/// The value of a field that is there and not `null`.
+fn given<'a>(member: Option<&Member<'a>>) -> Option<Value<'a>> {
+    member.map(|member| member.value).filter(|value| !value.is_null())
+}
+
+// === impl Spots ===
+
+impl Spots {
+    /// The places, if they are those of this body.
+    pub(crate) fn of(&self, body: &[u8], model: &ModelId) -> Option<&Known> {
+        let known = self.known.as_ref().filter(|known| known.body == body.len())?;
+        let spelled = body.get(known.model.clone()).and_then(text::unquote)?;
+        (spelled == model.as_str()).then_some(known)
+    }
+}
+
+// === impl Fields ===
+
+impl<'a> Fields<'a> {
+    fn place(&mut self, member: Member<'a>) -> Result<(), BadRequest> {
+        let names = [
+            ("model", &mut self.model),
+            ("stream", &mut self.stream),
+            ("stream_options", &mut self.stream_options),
+        ];
+        for (name, slot) in names {
+            if member.is(name) {
+                return match slot.replace(member) {
+                    None => Ok(()),
+                    Some(_) => Err(BadRequest::Twice(name)),
+                };
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

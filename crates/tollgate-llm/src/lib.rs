@@ -12,15 +12,17 @@ mod call;
 mod fault;
 mod inspect;
 mod local;
+mod meter;
 mod reply;
 mod target;
 pub mod translate;
+mod usage;
 
 pub use self::{
     call::{Call, Prepared, prepare},
     fault::{BadRequest, Fault, Untranslatable},
-    inspect::{Delivery, Inspected, inspect},
-    local::{Model, error_body, models_body},
+    inspect::{Delivery, Inspected, Spots, inspect},
+    local::{ModelEntry, error_body, models_body},
     reply::{Head, Output, Reply},
     target::{BodyEdit, BodyMutation, Target},
 };

@@ -1,8 +1,25 @@
-use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
-use tollgate_types::Usage;
+mod collect;
+mod opening;
+mod stream;
+mod whole;
 
-use crate::Fault;
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue, StatusCode,
+    header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
+};
+use tollgate_types::{Endpoint, Usage};
+use tollgate_wire::encoding::{DecodeError, Decoder, Encoding};
+
+use self::{
+    collect::Collect,
+    stream::{Passing, Translating},
+    whole::Whole,
+};
+use crate::{Delivery, Fault, local, meter::Meter, translate::Reader};
+
+/// The most that is held of one reply, and the most that a compressed one may become, in bytes.
+pub(crate) const MOST: usize = 64 * 1024 * 1024;
 
 /// Bytes for the client, in order. Pass-through hands on the buffers it was given; translation appends.
 #[derive(Debug, Default)]
@@ -22,16 +39,117 @@ pub struct Head {
 /// Life: [`head`](Self::head) once, [`push`](Self::push) per chunk, then [`finish`](Self::finish) at the end of
 /// the body, or [`break_off`](Self::break_off) where it broke. [`usage`](Self::usage) holds at any moment, so a
 /// client that left is charged for what it got.
+///
+/// A stream leaves in whole events: what a chunk has of the next event waits for the rest of it (uncompressed
+/// streams), so that a stream which breaks can still be closed with an error event. Nothing leaves before the
+/// first event, or the first members of a document, have shown that the reply is no error.
 #[derive(Debug)]
 pub struct Reply {
-    usage: Usage,
+    endpoint: Endpoint,
+    delivery: Delivery,
+    source: Source,
+    mode: Mode,
+    coding: Coding,
+}
+
+/// What becomes of the usage chunk of an OpenAI stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UsageChunk {
+    /// The client asked for it, or nobody did.
+    Keep,
+    /// Only the gateway asked for it.
+    Strip,
+}
+
+/// Where the client's bytes come from.
+#[derive(Debug)]
+enum Source {
+    /// The provider's bytes, read on their way.
+    Provider { meter: Meter, usage_chunk: UsageChunk },
+    /// The translator.
+    Translator(Box<dyn Reader>),
+}
+
+/// What is done with the body.
+#[derive(Debug)]
+enum Mode {
+    /// A success whose first byte has not come: what it is going to be, and white space that came before.
+    Expecting(Expected, Vec<Bytes>),
+    /// Forwarded unread: no body is due, or no one here can read it.
+    Unread,
+    Whole(Whole),
+    Passing(Passing),
+    Translating(Translating),
+    /// Held up to its end: documents to translate, errors to rewrite.
+    Collect(Collect),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Expected {
+    Document,
+    Stream,
+}
+
+/// What is done about `content-encoding`.
+#[derive(Debug)]
+enum Coding {
+    Plain,
+    /// The client gets the decoded bytes.
+    Decoded(Decoder),
+    /// The client gets the encoded bytes, a decoded copy is read.
+    Copied(Decoder),
+    /// The provider used a coding that cannot be undone.
+    Unknown(Box<str>),
 }
 
 // === impl Reply ===
 
 impl Reply {
+    /// A reply whose bytes are the client's.
+    pub(crate) fn passing(endpoint: Endpoint, delivery: Delivery, usage_chunk: UsageChunk) -> Self {
+        Self::new(endpoint, delivery, Source::Provider { meter: Meter::new(endpoint), usage_chunk })
+    }
+
+    /// A reply that a translator reads.
+    pub(crate) fn translating(endpoint: Endpoint, delivery: Delivery, reader: Box<dyn Reader>) -> Self {
+        Self::new(endpoint, delivery, Source::Translator(reader))
+    }
+
+    fn new(endpoint: Endpoint, delivery: Delivery, source: Source) -> Self {
+        let expected = match delivery {
+            Delivery::Whole => Expected::Document,
+            Delivery::Streamed => Expected::Stream,
+        };
+        let mode = Mode::Expecting(expected, Vec::new());
+        Self { endpoint, delivery, source, mode, coding: Coding::Plain }
+    }
+
     /// Takes the provider's status and headers; gives the client's.
-    pub fn head(&mut self, status: StatusCode, headers: HeaderMap) -> Head {
+    pub fn head(&mut self, status: StatusCode, mut headers: HeaderMap) -> Head {
+        self.mode = self.mode_for(status, &headers);
+        self.coding = self.coding_for(&headers);
+        let decoded = matches!(self.coding, Coding::Decoded(_));
+        let strips = matches!(
+            (&self.mode, &self.source),
+            (Mode::Expecting(Expected::Stream, _), Source::Provider { usage_chunk: UsageChunk::Strip, .. })
+        );
+        let content_type = match (&self.mode, &self.source) {
+            (Mode::Collect(_), _) => Some("application/json"),
+            (Mode::Expecting(Expected::Stream, _), Source::Translator(_)) => Some("text/event-stream"),
+            _ => None,
+        };
+        if decoded {
+            headers.remove(CONTENT_ENCODING);
+        }
+        if decoded || strips || content_type.is_some() {
+            headers.remove(CONTENT_LENGTH);
+        }
+        if let Some(content_type) = content_type {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        }
+        if let Mode::Collect(collect) = &mut self.mode {
+            collect.set_head(status, &headers);
+        }
         Head { status, headers }
     }
 
@@ -40,8 +158,27 @@ impl Reply {
     /// # Errors
     /// [`Fault`]. As long as nothing was appended to any `out`, the caller may still try another backend.
     pub fn push(&mut self, chunk: Bytes, out: &mut Output) -> Result<(), Fault> {
-        out.0.push(chunk);
-        Ok(())
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        let mut text = Vec::new();
+        match &mut self.coding {
+            Coding::Plain => self.take(chunk, None, out),
+            Coding::Decoded(decoder) => {
+                decoder.push(&chunk, &mut text).map_err(undecodable)?;
+                self.take(text.into(), None, out)
+            }
+            Coding::Copied(decoder) => {
+                decoder.push(&chunk, &mut text).map_err(undecodable)?;
+                self.take(text.into(), Some(chunk), out)
+            }
+            Coding::Unknown(name) => match &self.mode {
+                Mode::Unread => self.take(chunk, None, out),
+                // An error keeps its status; its words cannot be read.
+                Mode::Collect(collect) if !collect.is_success() => Ok(()),
+                _ => Err(Fault::Malformed(format!("its content-encoding {name} is unknown"))),
+            },
+        }
     }
 
     /// The provider's body ended: appends the rest.
@@ -49,31 +186,236 @@ impl Reply {
     /// # Errors
     /// [`Fault::Truncated`] where the end mark is missing, and the others as in [`push`](Self::push).
     pub fn finish(&mut self, out: &mut Output) -> Result<(), Fault> {
-        let _ = out;
-        Ok(())
+        match &mut self.mode {
+            Mode::Expecting(..) => Err(Fault::Truncated),
+            Mode::Unread => Ok(()),
+            Mode::Whole(whole) => whole.finish(out),
+            Mode::Passing(passing) => match &mut self.source {
+                Source::Provider { meter, .. } => passing.finish(meter, out),
+                Source::Translator(_) => Ok(()),
+            },
+            Mode::Translating(translating) => match &mut self.source {
+                Source::Translator(reader) => translating.finish(reader.as_mut(), out),
+                Source::Provider { .. } => Ok(()),
+            },
+            Mode::Collect(collect) => match &mut self.source {
+                Source::Translator(reader) => collect.translate(reader.as_mut(), out),
+                Source::Provider { .. } => {
+                    collect.wrap(self.endpoint.dialect(), out);
+                    Ok(())
+                }
+            },
+        }
     }
 
     /// The body broke after the first byte went out: appends the error event of the client's dialect.
-    /// Appends nothing where the reply was not a stream; the caller then has to break the connection.
+    /// Appends nothing where the reply was not a stream, or a compressed one; the caller then has to break the
+    /// connection.
     pub fn break_off(&mut self, message: &str, out: &mut Output) {
-        let _ = (message, out);
+        if !self.is_stream() || matches!(self.coding, Coding::Copied(_) | Coding::Unknown(_)) {
+            return;
+        }
+        if let Mode::Passing(passing) = &mut self.mode {
+            // The beginning of an event never reached the client: the error starts at a boundary.
+            passing.forget();
+        }
+        match &mut self.source {
+            Source::Provider { meter, .. } => {
+                out.0.push(local::error_event(self.endpoint, message, meter.events()));
+            }
+            Source::Translator(reader) => {
+                let mut event = Vec::new();
+                reader.break_off(message, &mut event);
+                out.append(event);
+            }
+        }
     }
 
     /// Tokens counted up to now.
     #[must_use]
     pub fn usage(&self) -> Usage {
-        self.usage
+        match &self.source {
+            Source::Provider { meter, .. } => meter.usage(),
+            Source::Translator(reader) => reader.usage(),
+        }
     }
 
     /// The model the provider says it served.
     #[must_use]
     pub fn model(&self) -> Option<&str> {
-        None
+        match &self.source {
+            Source::Provider { meter, .. } => meter.model(),
+            Source::Translator(reader) => reader.model(),
+        }
     }
 
     /// True where the reply to the client is a stream of events.
     #[must_use]
-    pub fn is_stream(&self) -> bool {
-        false
+    pub const fn is_stream(&self) -> bool {
+        match self.mode {
+            Mode::Expecting(Expected::Stream, _) | Mode::Passing(_) | Mode::Translating(_) => true,
+            Mode::Expecting(Expected::Document, _) | Mode::Unread | Mode::Whole(_) | Mode::Collect(_) => {
+                false
+            }
+        }
+    }
+
+    fn mode_for(&self, status: StatusCode, headers: &HeaderMap) -> Mode {
+        let no_body = matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT);
+        if status.is_redirection() || status.is_informational() || no_body {
+            return Mode::Unread;
+        }
+        if !status.is_success() {
+            return match self.source {
+                Source::Provider { .. } if is_json(headers) => Mode::Unread,
+                Source::Provider { .. } | Source::Translator(_) => Mode::Collect(Collect::error()),
+            };
+        }
+        let coded = matches!(encoding(headers), Found::Unknown(_));
+        if coded && matches!(self.source, Source::Provider { usage_chunk: UsageChunk::Keep, .. }) {
+            return Mode::Unread;
+        }
+        let streams = is_event_stream(headers) || (self.delivery == Delivery::Streamed && !is_json(headers));
+        match (&self.source, streams) {
+            (Source::Translator(_), false) => Mode::Collect(Collect::document()),
+            (_, true) => Mode::Expecting(Expected::Stream, Vec::new()),
+            (Source::Provider { .. }, false) => Mode::Expecting(Expected::Document, Vec::new()),
+        }
+    }
+
+    fn coding_for(&self, headers: &HeaderMap) -> Coding {
+        let decodes = match (&self.mode, &self.source) {
+            (Mode::Unread, _) => return Coding::Plain,
+            (Mode::Expecting(Expected::Stream, _), Source::Provider { usage_chunk, .. }) => {
+                *usage_chunk == UsageChunk::Strip
+            }
+            (Mode::Collect(_), _) | (_, Source::Translator(_)) => true,
+            _ => false,
+        };
+        match encoding(headers) {
+            Found::None => Coding::Plain,
+            Found::Unknown(name) => Coding::Unknown(name),
+            Found::Known(encoding) => match Decoder::new(encoding, MOST) {
+                Ok(decoder) if decodes => Coding::Decoded(decoder),
+                Ok(decoder) => Coding::Copied(decoder),
+                Err(_) => Coding::Unknown(encoding.to_string().into()),
+            },
+        }
+    }
+
+    /// Takes readable text. `raw` is what goes to the client, where that is something else.
+    fn take(&mut self, text: Bytes, raw: Option<Bytes>, out: &mut Output) -> Result<(), Fault> {
+        if let Mode::Expecting(..) = self.mode {
+            let Some(first) = text.iter().copied().find(|byte| !byte.is_ascii_whitespace()) else {
+                if let Mode::Expecting(_, held) = &mut self.mode {
+                    held.push(raw.unwrap_or(text));
+                    return whole::bounded(held);
+                }
+                return Ok(());
+            };
+            self.begin(first)?;
+        }
+        match (&mut self.mode, &mut self.source) {
+            (Mode::Whole(whole), Source::Provider { meter, .. }) => {
+                whole.read(&text, meter)?;
+                whole.forward(raw.unwrap_or(text), out)
+            }
+            (Mode::Passing(passing), Source::Provider { meter, .. }) => match raw {
+                None => passing.push(text, meter, out),
+                Some(raw) => passing.push_coded(&text, raw, (meter, out)),
+            },
+            (Mode::Translating(translating), Source::Translator(reader)) => {
+                translating.push(&text, reader.as_mut(), out)
+            }
+            (Mode::Collect(collect), _) => collect.push(&text),
+            (Mode::Unread | Mode::Expecting(..), _)
+            | (Mode::Whole(_) | Mode::Passing(_), Source::Translator(_))
+            | (Mode::Translating(_), Source::Provider { .. }) => {
+                out.0.push(raw.unwrap_or(text));
+                Ok(())
+            }
+        }
+    }
+
+    /// Decides by the first byte of a success what it is, since content types lie.
+    fn begin(&mut self, first: u8) -> Result<(), Fault> {
+        let Mode::Expecting(expected, held) = &mut self.mode else { return Ok(()) };
+        let held = std::mem::take(held);
+        let is_stream = match (*expected, first) {
+            (Expected::Stream, b'{' | b'[') => false,
+            // The first letters of the four fields, a comment, a byte order mark.
+            (Expected::Stream, b'd' | b'e' | b'i' | b'r' | b':' | 0xef) => true,
+            (Expected::Stream, _) => {
+                return Err(Fault::Malformed("it is neither a stream of events nor JSON".to_owned()));
+            }
+            (Expected::Document, _) => false,
+        };
+        self.mode = match (&self.source, is_stream) {
+            (Source::Provider { usage_chunk, .. }, true) => Mode::Passing(Passing::new(*usage_chunk, held)),
+            (Source::Translator(_), true) => Mode::Translating(Translating::new()),
+            (Source::Provider { .. }, false) => Mode::Whole(Whole::new(held)),
+            (Source::Translator(_), false) => Mode::Collect(Collect::document()),
+        };
+        Ok(())
     }
 }
+
+// === impl Output ===
+
+impl Output {
+    /// Appends what a translator wrote.
+    fn append(&mut self, written: Vec<u8>) {
+        if !written.is_empty() {
+            self.0.push(written.into());
+        }
+    }
+}
+
+enum Found {
+    None,
+    Known(Encoding),
+    Unknown(Box<str>),
+}
+
+fn encoding(headers: &HeaderMap) -> Found {
+    let mut found = Found::None;
+    for value in headers.get_all(CONTENT_ENCODING) {
+        let name = String::from_utf8_lossy(value.as_bytes());
+        if name.trim().is_empty() || name.trim().eq_ignore_ascii_case("identity") {
+            continue;
+        }
+        found = match (found, Encoding::parse(&name)) {
+            (Found::None, Some(encoding)) => Found::Known(encoding),
+            _ => return Found::Unknown(name.into()),
+        };
+    }
+    found
+}
+
+fn undecodable(error: DecodeError) -> Fault {
+    match error {
+        DecodeError::TooLarge(limit) => Fault::TooLarge(limit),
+        DecodeError::Broken(_) => Fault::Malformed(error.to_string()),
+    }
+}
+
+fn content_type(headers: &HeaderMap) -> &[u8] {
+    headers.get(CONTENT_TYPE).map_or(b"", |value| value.as_bytes())
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let essence = content_type(headers).split(|byte| *byte == b';').next().unwrap_or_default();
+    essence.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
+}
+
+/// `application/json`, `application/problem+json` …
+fn is_json(headers: &HeaderMap) -> bool {
+    let essence = content_type(headers).split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    let ends = |suffix: &[u8]| {
+        essence.len() >= suffix.len() && essence[essence.len() - suffix.len()..].eq_ignore_ascii_case(suffix)
+    };
+    ends(b"/json") || ends(b"+json")
+}
+
+#[cfg(test)]
+mod tests;

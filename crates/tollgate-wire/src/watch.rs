@@ -300,8 +300,8 @@ const BLOCK: usize = 32;
 fn structure(chunk: &[u8], at: usize) -> usize {
     let mut start = at;
     for block in chunk[at..].as_chunks::<BLOCK>().0 {
-        // No early exit inside: the compiler makes vector compares of it.
-        if block.iter().fold(false, |any, byte| any | is_structure(*byte)) {
+        // Bytes and no early exit: the compiler makes vector compares of this, and of bools it does not.
+        if block.iter().fold(0, |any, byte| any | u8::from(is_structure(*byte))) != 0 {
             break;
         }
         start += BLOCK;

@@ -258,7 +258,7 @@ impl Nest {
 const ONES: u64 = u64::from_le_bytes([1; 8]);
 const HIGHS: u64 = u64::from_le_bytes([0x80; 8]);
 const WORD: usize = 8;
-const BLOCK: usize = 64;
+const BLOCK: usize = 32;
 
 /// The first byte from `at` on that is a quote, a backslash or a control character, or else the end.
 fn plain_end(bytes: &[u8], mut at: usize) -> usize {
@@ -275,8 +275,8 @@ fn plain_end(bytes: &[u8], mut at: usize) -> usize {
             at += WORD;
         }
         for block in bytes[at..].as_chunks::<BLOCK>().0 {
-            // No early exit inside: the compiler makes vector compares of it.
-            if block.iter().fold(false, |any, byte| any | is_special(*byte)) {
+            // Bytes and no early exit: the compiler makes vector compares of this, and of bools it does not.
+            if block.iter().fold(0, |any, byte| any | u8::from(is_special(*byte))) != 0 {
                 break;
             }
             at += BLOCK;

@@ -1,0 +1,86 @@
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use tollgate_types::{ApiSchema, Endpoint, ModelId};
+
+use crate::{Call, Untranslatable};
+
+/// RFC 3986 section 2.3 leaves these as they are; everything else in a segment is escaped.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Path and query of an endpoint that the schema has itself.
+pub(super) fn native(call: &Call<'_>, model: &ModelId) -> Result<String, Untranslatable> {
+    let Call { endpoint, target, query, .. } = *call;
+    let schema = target.schema;
+    let unsupported = Untranslatable::UnsupportedPair { endpoint, schema };
+    let operation = operation(endpoint).ok_or(unsupported.clone())?;
+    match schema {
+        ApiSchema::OpenAi | ApiSchema::Anthropic => {
+            let mut path = String::with_capacity(64);
+            let prefix = target.prefix.trim_matches('/');
+            if !prefix.is_empty() {
+                path.push('/');
+                path.push_str(prefix);
+            }
+            path.push('/');
+            path.push_str(operation);
+            Ok(with_query(path, query))
+        }
+        ApiSchema::AzureOpenAi => {
+            let path = match endpoint {
+                Endpoint::Responses => "/openai/responses".to_owned(),
+                _ => format!("/openai/deployments/{}/{operation}", segment(model)?),
+            };
+            Ok(with_version(path, target.version.as_deref(), query))
+        }
+        ApiSchema::AwsBedrock
+        | ApiSchema::AwsAnthropic
+        | ApiSchema::GcpVertexAi
+        | ApiSchema::GcpAnthropic
+        | ApiSchema::Cohere => Err(unsupported),
+    }
+}
+
+/// The path behind a provider's prefix.
+const fn operation(endpoint: Endpoint) -> Option<&'static str> {
+    match endpoint {
+        Endpoint::ChatCompletions => Some("chat/completions"),
+        Endpoint::Completions => Some("completions"),
+        Endpoint::Embeddings => Some("embeddings"),
+        Endpoint::Responses => Some("responses"),
+        Endpoint::Messages => Some("messages"),
+        Endpoint::CountTokens => Some("messages/count_tokens"),
+        Endpoint::Models | Endpoint::AnthropicModels => None,
+    }
+}
+
+/// The model as one path segment. Dot segments cannot be escaped: servers resolve them either way.
+fn segment(model: &ModelId) -> Result<String, Untranslatable> {
+    if matches!(model.as_str(), "." | "..") {
+        return Err(Untranslatable::Field {
+            field: "model".to_owned(),
+            reason: "cannot be the name of a deployment".to_owned(),
+        });
+    }
+    Ok(utf8_percent_encode(model.as_str(), SEGMENT).to_string())
+}
+
+fn with_query(mut path: String, query: Option<&str>) -> String {
+    if let Some(query) = query.filter(|query| !query.is_empty()) {
+        path.push('?');
+        path.push_str(query);
+    }
+    path
+}
+
+/// The configured version replaces the client's; the rest of the client's query follows.
+fn with_version(mut path: String, version: Option<&str>, query: Option<&str>) -> String {
+    let Some(version) = version.filter(|version| !version.is_empty()) else { return with_query(path, query) };
+    path.push_str("?api-version=");
+    path.extend(utf8_percent_encode(version, SEGMENT));
+    let is_version =
+        |pair: &&str| pair.split('=').next().is_some_and(|key| key.eq_ignore_ascii_case("api-version"));
+    for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty() && !is_version(pair)) {
+        path.push('&');
+        path.push_str(pair);
+    }
+    path
+}

@@ -1,0 +1,220 @@
+use tollgate_types::Dialect;
+
+use super::*;
+use crate::{BodyEdit, inspect};
+
+const NOW: u64 = 1_700_000_000;
+
+struct Case {
+    endpoint: Endpoint,
+    body: Bytes,
+    target: Target,
+    model_override: Option<ModelId>,
+    mutation: BodyMutation,
+    query: Option<&'static str>,
+}
+
+impl Case {
+    fn new(endpoint: Endpoint, schema: ApiSchema, body: &str) -> Self {
+        let target = Target { schema, prefix: "v1".to_owned(), version: Some("2024-10-21".to_owned()) };
+        Self {
+            endpoint,
+            body: Bytes::from(body.to_owned()),
+            target,
+            model_override: None,
+            mutation: BodyMutation::default(),
+            query: None,
+        }
+    }
+
+    fn prepare(&self) -> Result<(Prepared, Reply), Untranslatable> {
+        let inspected = inspect(self.endpoint, &self.body).unwrap();
+        let call = Call {
+            endpoint: self.endpoint,
+            body: &self.body,
+            inspected: &inspected,
+            target: &self.target,
+            model_override: self.model_override.as_ref(),
+            mutations: &[&self.mutation],
+            query: self.query,
+            now: NOW,
+        };
+        let (prepared, reply) = prepare(&call)?;
+        // Known places save a scan and nothing else.
+        let unaware = Inspected { spots: Default::default(), ..inspected.clone() };
+        let (again, _) = prepare_with(&call, &unaware)?;
+        let parse = |body: &Bytes| serde_json::from_slice::<serde_json::Value>(body).unwrap();
+        assert_eq!(parse(&again.body), parse(&prepared.body));
+        Ok((prepared, reply))
+    }
+
+    fn body(&self) -> String {
+        String::from_utf8(self.prepare().unwrap().0.body.to_vec()).unwrap()
+    }
+}
+
+fn prepare_with(call: &Call<'_>, inspected: &Inspected) -> Result<(Prepared, Reply), Untranslatable> {
+    prepare(&Call { inspected, ..*call })
+}
+
+#[test]
+fn paths_are_those_of_the_schema() {
+    use ApiSchema::{Anthropic, AzureOpenAi, OpenAi};
+    use Endpoint::{ChatCompletions, Completions, CountTokens, Embeddings, Messages, Responses};
+    let table = [
+        (ChatCompletions, OpenAi, "/v1/chat/completions"),
+        (Completions, OpenAi, "/v1/completions"),
+        (Embeddings, OpenAi, "/v1/embeddings"),
+        (Responses, OpenAi, "/v1/responses"),
+        (
+            ChatCompletions,
+            AzureOpenAi,
+            "/openai/deployments/a%2Fb%20c/chat/completions?api-version=2024-10-21",
+        ),
+        (Completions, AzureOpenAi, "/openai/deployments/a%2Fb%20c/completions?api-version=2024-10-21"),
+        (Embeddings, AzureOpenAi, "/openai/deployments/a%2Fb%20c/embeddings?api-version=2024-10-21"),
+        (Responses, AzureOpenAi, "/openai/responses?api-version=2024-10-21"),
+        (Messages, Anthropic, "/v1/messages"),
+        (CountTokens, Anthropic, "/v1/messages/count_tokens"),
+    ];
+    for (endpoint, schema, path) in table {
+        let case = Case::new(endpoint, schema, r#"{"model":"a/b c"}"#);
+        let (prepared, _) = case.prepare().unwrap();
+        assert_eq!(prepared.path, path);
+        assert_eq!(prepared.model.as_str(), "a/b c");
+    }
+}
+
+#[test]
+fn prefix_and_query_are_merged_into_the_path() {
+    let table = [
+        (ApiSchema::OpenAi, "", Some("x=1&y"), "/chat/completions?x=1&y"),
+        (ApiSchema::OpenAi, "openai/v1", Some(""), "/openai/v1/chat/completions"),
+        (
+            ApiSchema::AzureOpenAi,
+            "",
+            Some("api-version=1&x=2&API-Version=3"),
+            "/openai/deployments/m/chat/completions?api-version=2024-10-21&x=2",
+        ),
+    ];
+    for (schema, prefix, query, path) in table {
+        let mut case = Case::new(Endpoint::ChatCompletions, schema, r#"{"model":"m"}"#);
+        case.target.prefix = prefix.to_owned();
+        case.query = query;
+        assert_eq!(case.prepare().unwrap().0.path, path);
+    }
+}
+
+#[test]
+fn without_a_configured_version_the_clients_is_kept() {
+    let mut case = Case::new(Endpoint::Responses, ApiSchema::AzureOpenAi, r#"{"model":"m"}"#);
+    case.target.version = None;
+    case.query = Some("api-version=2025-01-01");
+    assert_eq!(case.prepare().unwrap().0.path, "/openai/responses?api-version=2025-01-01");
+}
+
+#[test]
+fn a_deployment_cannot_climb_out_of_its_path() {
+    let case = Case::new(Endpoint::Embeddings, ApiSchema::AzureOpenAi, r#"{"model":".."}"#);
+    assert!(matches!(case.prepare(), Err(Untranslatable::Field { field, .. }) if field == "model"));
+}
+
+#[test]
+fn an_unchanged_body_is_the_clients_own_buffer() {
+    let case = Case::new(Endpoint::ChatCompletions, ApiSchema::OpenAi, r#"{"model":"m"}"#);
+    let (prepared, _) = case.prepare().unwrap();
+    assert_eq!(prepared.body.as_ptr(), case.body.as_ptr());
+    assert!(prepared.set.is_empty() && prepared.remove.is_empty());
+}
+
+#[test]
+fn an_override_changes_the_model_and_nothing_else() {
+    let body = "{ \"seed\": 123456789012345678901,\n\"model\" : \"m\", \"é\":1.0 }";
+    let mut case = Case::new(Endpoint::ChatCompletions, ApiSchema::OpenAi, body);
+    case.model_override = Some(ModelId::from("say \"x\""));
+    assert_eq!(case.body(), body.replace("\"m\"", r#""say \"x\"""#));
+    assert_eq!(case.prepare().unwrap().0.model.as_str(), "say \"x\"");
+}
+
+#[test]
+fn a_stream_is_asked_for_usage_where_the_client_did_not() {
+    let table = [
+        (
+            r#"{"model":"m","stream":true}"#,
+            r#"{"model":"m","stream_options":{"include_usage":true},"stream":true}"#,
+        ),
+        (
+            r#"{"stream":true,"stream_options":null,"model":"m"}"#,
+            r#"{"stream":true,"stream_options":{"include_usage":true},"model":"m"}"#,
+        ),
+        (
+            r#"{"stream":true,"stream_options":{"x":1, "include_usage":false},"model":"m"}"#,
+            r#"{"stream":true,"stream_options":{"x":1, "include_usage":true},"model":"m"}"#,
+        ),
+    ];
+    for endpoint in [Endpoint::ChatCompletions, Endpoint::Completions] {
+        for (body, wanted) in table {
+            let case = Case::new(endpoint, ApiSchema::OpenAi, body);
+            assert_eq!(case.body(), wanted);
+            let (prepared, _) = case.prepare().unwrap();
+            assert_eq!(prepared.set, [(ACCEPT_ENCODING, HeaderValue::from_static("identity"))]);
+        }
+    }
+}
+
+#[test]
+fn nobody_else_is_asked_for_usage() {
+    let wanted = r#"{"model":"m","stream":true,"stream_options":{"include_usage":true}}"#;
+    let streamed = r#"{"model":"m","stream":true}"#;
+    let table = [
+        (Endpoint::ChatCompletions, ApiSchema::OpenAi, wanted),
+        (Endpoint::Responses, ApiSchema::OpenAi, streamed),
+        (Endpoint::Messages, ApiSchema::Anthropic, streamed),
+        (Endpoint::ChatCompletions, ApiSchema::OpenAi, r#"{"model":"m","stream":false}"#),
+    ];
+    for (endpoint, schema, body) in table {
+        assert_eq!(Case::new(endpoint, schema, body).body(), body);
+    }
+}
+
+#[test]
+fn mutations_come_last_and_removals_before_sets() {
+    let mut case = Case::new(
+        Endpoint::ChatCompletions,
+        ApiSchema::OpenAi,
+        r#"{"model":"m","user":"me","temperature":1}"#,
+    );
+    let edit = |path: &str, value: &str| BodyEdit { path: path.to_owned(), value: value.to_owned() };
+    case.mutation = BodyMutation {
+        set: vec![edit("user", "\"you\""), edit("metadata.team", "\"x\"")],
+        remove: vec!["temperature".to_owned(), "user".to_owned()],
+    };
+    case.model_override = Some(ModelId::from("n"));
+    assert_eq!(case.body(), r#"{"model":"n","user":"you","metadata":{"team":"x"}}"#);
+}
+
+#[test]
+fn a_mutation_that_cannot_be_made_is_refused_by_name() {
+    let mut case = Case::new(Endpoint::ChatCompletions, ApiSchema::OpenAi, r#"{"model":"m","stop":["x"]}"#);
+    case.mutation.remove = vec!["stop.x".to_owned()];
+    let error = case.prepare().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "invalid request body: stop.x: stop.x leads through a value that is no object"
+    );
+}
+
+#[test]
+fn a_pair_without_sense_is_refused_with_both_names() {
+    let case = Case::new(Endpoint::Embeddings, ApiSchema::Anthropic, r#"{"model":"m"}"#);
+    assert_eq!(
+        case.prepare().unwrap_err().to_string(),
+        "/v1/embeddings is not supported by backends of schema Anthropic"
+    );
+}
+
+#[test]
+fn every_dialect_knows_its_own_headers() {
+    assert!(dialect_headers(Dialect::Anthropic).contains(&HeaderName::from_static("x-api-key")));
+    assert!(dialect_headers(Dialect::OpenAi).contains(&HeaderName::from_static("openai-organization")));
+}

@@ -1,0 +1,107 @@
+use bytes::Bytes;
+use tollgate_wire::{
+    scan::{self, Kind, NotJson},
+    watch::{Found, Watch},
+};
+
+use super::{
+    Output,
+    opening::{Opening, Seen, is_telling, shortened},
+};
+use crate::{Fault, meter::Meter};
+
+/// The most that is captured of one member, in bytes.
+const CAPTURED: usize = 64 * 1024;
+
+/// The most that is held before it is clear whether the document is an error, in bytes.
+const HELD: usize = 256 * 1024;
+
+/// A document on its way through. Nothing of it is kept but the members that count.
+#[derive(Debug)]
+pub(super) struct Whole {
+    watch: Watch,
+    opening: Opening,
+    /// Waits until the opening is clear.
+    held: Vec<Bytes>,
+}
+
+// === impl Whole ===
+
+impl Whole {
+    /// A document behind this white space.
+    pub(super) fn new(held: Vec<Bytes>) -> Self {
+        Self { watch: Watch::new(is_wanted, CAPTURED), opening: Opening::Undecided(0), held }
+    }
+
+    /// Reads text of the document.
+    pub(super) fn read(&mut self, text: &[u8], meter: &mut Meter) -> Result<(), Fault> {
+        let mut at = 0;
+        while let Some(found) = self.watch.next(text, &mut at).map_err(malformed)? {
+            match found {
+                Found::Document(Kind::Object) => {}
+                Found::Document(_) => self.opening = Opening::Success,
+                Found::Opened { key, kind } => self.opening.see(key, Seen::Opened(kind)),
+                Found::Captured { key, value } => {
+                    let value = scan::document(value).map_err(malformed)?;
+                    if is_telling(key) || self.opening != Opening::Success {
+                        self.opening.see(key, Seen::Value(value));
+                    }
+                    meter.member(key, value);
+                }
+                Found::TooLong { key: b"error" } if self.opening != Opening::Success => {
+                    self.opening = Opening::Error(Some("an error too long to repeat".to_owned()));
+                }
+                Found::TooLong { .. } => {}
+            }
+            if let Opening::Error(Some(words)) = &self.opening {
+                return Err(Fault::ErrorInReply(words.clone()));
+            }
+        }
+        if self.opening == Opening::Error(None) && self.watch.is_complete() {
+            return Err(self.wordless_error(text));
+        }
+        Ok(())
+    }
+
+    /// Takes what the client gets for the text that was read.
+    pub(super) fn forward(&mut self, raw: Bytes, out: &mut Output) -> Result<(), Fault> {
+        if self.opening == Opening::Success || self.watch.is_complete() {
+            out.0.append(&mut self.held);
+            out.0.push(raw);
+            return Ok(());
+        }
+        self.held.push(raw);
+        bounded(&self.held)
+    }
+
+    pub(super) fn finish(&mut self, out: &mut Output) -> Result<(), Fault> {
+        if matches!(self.opening, Opening::Error(_)) {
+            return Err(self.wordless_error(b""));
+        }
+        if !self.watch.is_complete() {
+            return Err(Fault::Truncated);
+        }
+        out.0.append(&mut self.held);
+        Ok(())
+    }
+
+    fn wordless_error(&self, last: &[u8]) -> Fault {
+        let first = self.held.first().map_or(last, |held| held);
+        Fault::ErrorInReply(shortened(first))
+    }
+}
+
+/// Refuses to hold more than the bound.
+pub(super) fn bounded(held: &[Bytes]) -> Result<(), Fault> {
+    let size: usize = held.iter().map(Bytes::len).sum();
+    if size > HELD { Err(Fault::Malformed("it does not begin within bounds".to_owned())) } else { Ok(()) }
+}
+
+/// Says no place: where the reply was cut into chunks is nobody's business.
+pub(super) fn malformed(error: NotJson) -> Fault {
+    Fault::Malformed(format!("it is not JSON: {}", error.reason))
+}
+
+fn is_wanted(key: &[u8]) -> bool {
+    is_telling(key) || matches!(key, b"usage" | b"model" | b"input_tokens")
+}
