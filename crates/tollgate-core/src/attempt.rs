@@ -350,6 +350,9 @@ pub(crate) fn plain(head: &crate::RequestHead, mut headers: HeaderMap) -> Outgoi
 fn apply(filter: &Filter, outgoing: &mut Outgoing) {
     match filter {
         Filter::RequestHeaders(edit) => edit.apply(&mut outgoing.headers),
+        Filter::DefaultHeader(name, value) => {
+            outgoing.headers.entry(name).or_insert_with(|| value.clone());
+        }
         Filter::Rewrite(rewrite) => {
             match &rewrite.host {
                 Some(HostRewrite::To(host)) => outgoing.host = Some(host.clone()),
