@@ -1,1 +1,32 @@
 //! Metrics, access log and spans. Its input is the settled request.
+//!
+//! ```text
+//! core 1 ─ observe(&Settled) ─▶ shard ─┐                 ┌─▶ /metrics, /state.json
+//! core 2 ─ observe(&Settled) ─▶ shard ─┴─ added up when ─┤
+//!                 └─▶ lines ─▶ one writer thread         └─▶ asked for
+//! ```
+//!
+//! A core writes only what is its own, so observing a request waits for nobody.
+
+mod attributes;
+mod end;
+mod health;
+mod lock;
+mod log;
+mod metric;
+mod recent;
+mod status;
+mod telemetry;
+
+pub use self::{
+    attributes::{HeaderAttribute, HeaderAttributes, InvalidAttributes},
+    log::{AccessLog, LogFormat},
+    metric::{Gauge, PoolGauge},
+    status::{Phase, Reload},
+    telemetry::{Build, Options, Telemetry},
+};
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

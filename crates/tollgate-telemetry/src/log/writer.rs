@@ -1,0 +1,235 @@
+use std::{
+    fmt,
+    io::{self, Write},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use crate::lock::Slot;
+
+/// Most bytes of lines that wait on one core; what comes on top is dropped and counted.
+const MOST_WAITING: usize = 1 << 20;
+/// How long lines are gathered before they are written together.
+const GATHER: Duration = Duration::from_millis(20);
+/// How long the thread sleeps at most; a request that finds it asleep wakes it.
+const SLEEP: Duration = Duration::from_secs(1);
+
+/// The thread that writes what the cores have formatted.
+pub(crate) struct Writer {
+    shared: Arc<Shared>,
+    thread: Slot<Option<JoinHandle<()>>>,
+    handle: thread::Thread,
+}
+
+/// One core's lines on their way to the writer.
+#[derive(Debug)]
+pub(crate) struct Buffer {
+    lines: Arc<Slot<Vec<u8>>>,
+    /// Where a line is made.
+    scratch: Vec<u8>,
+    shared: Arc<Shared>,
+    handle: thread::Thread,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    buffers: Slot<Vec<Arc<Slot<Vec<u8>>>>>,
+    asleep: AtomicBool,
+    closing: AtomicBool,
+    dropped: AtomicU64,
+    failed: AtomicU64,
+    rounds: AtomicU64,
+}
+
+// === impl Writer ===
+
+impl Writer {
+    /// Starts the thread.
+    pub(crate) fn start(to: Box<dyn Write + Send>) -> io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let theirs = Arc::clone(&shared);
+        let thread = thread::Builder::new().name("access-log".into()).spawn(move || theirs.run(to))?;
+        let handle = thread.thread().clone();
+        Ok(Self { shared, thread: Slot::new(Some(thread)), handle })
+    }
+
+    /// A buffer for one more core.
+    pub(crate) fn buffer(&self) -> Buffer {
+        let lines = Arc::new(Slot::default());
+        self.shared.buffers.with(|buffers| buffers.push(Arc::clone(&lines)));
+        Buffer {
+            lines,
+            scratch: Vec::with_capacity(2048),
+            shared: Arc::clone(&self.shared),
+            handle: self.handle.clone(),
+        }
+    }
+
+    /// Lines that found their buffer full.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.shared.dropped.load(Relaxed)
+    }
+
+    /// Writes that failed.
+    pub(crate) fn failed(&self) -> u64 {
+        self.shared.failed.load(Relaxed)
+    }
+
+    /// Waits until everything that was handed over is written, at most this long.
+    pub(crate) fn flush(&self, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        // The round under way may have passed a buffer already; the one after it has not.
+        let goal = self.shared.rounds.load(SeqCst) + 2;
+        while self.shared.rounds.load(SeqCst) < goal && Instant::now() < deadline {
+            self.handle.unpark();
+            thread::park_timeout(Duration::from_millis(1));
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.shared.closing.store(true, SeqCst);
+        self.handle.unpark();
+        let thread = self.thread.with(Option::take);
+        // The thread ends after one more round; a writer that panicked has nothing left to say.
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shared.fmt(f)
+    }
+}
+
+// === impl Shared ===
+
+impl Shared {
+    fn run(&self, mut to: Box<dyn Write + Send>) {
+        let mut batch = Vec::new();
+        loop {
+            let closing = self.closing.load(SeqCst);
+            let wrote = self.round(&mut batch, &mut to);
+            self.rounds.fetch_add(1, SeqCst);
+            if closing {
+                return;
+            }
+            if wrote {
+                thread::park_timeout(GATHER);
+                continue;
+            }
+            self.asleep.store(true, SeqCst);
+            thread::park_timeout(SLEEP);
+            self.asleep.store(false, SeqCst);
+            if !self.closing.load(SeqCst) {
+                thread::park_timeout(GATHER);
+            }
+        }
+    }
+
+    /// True where there was something to write.
+    fn round(&self, batch: &mut Vec<u8>, to: &mut Box<dyn Write + Send>) -> bool {
+        let buffers = self.buffers.with(|buffers| {
+            // A core that has ended has left its last lines here.
+            buffers.retain(|lines| Arc::strong_count(lines) > 1 || lines.with(|lines| !lines.is_empty()));
+            buffers.clone()
+        });
+        let mut wrote = false;
+        for lines in buffers {
+            batch.clear();
+            lines.with(|lines| std::mem::swap(lines, batch));
+            if !batch.is_empty() {
+                wrote = true;
+                if to.write_all(batch).and_then(|()| to.flush()).is_err() {
+                    self.failed.fetch_add(1, Relaxed);
+                }
+            }
+        }
+        wrote
+    }
+}
+
+// === impl Buffer ===
+
+impl Buffer {
+    /// Hands one line over; never waits. `write` appends it to what it gets.
+    pub(crate) fn line(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        self.scratch.clear();
+        write(&mut self.scratch);
+        let line = &self.scratch;
+        let fits = self.lines.with(|lines| {
+            let fits = lines.len() + line.len() <= MOST_WAITING;
+            if fits {
+                lines.extend_from_slice(line);
+            }
+            fits
+        });
+        let shared = &self.shared;
+        if !fits {
+            shared.dropped.fetch_add(1, Relaxed);
+        }
+        // Read first: only the first line after a pause pays for waking the thread.
+        if shared.asleep.load(Relaxed) && shared.asleep.swap(false, SeqCst) {
+            self.handle.unpark();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// Takes writes one by one, each only when the test lets it.
+    struct Stuck(mpsc::Receiver<()>, Arc<Slot<Vec<u8>>>);
+
+    impl Write for Stuck {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let _ = self.0.recv();
+            self.1.with(|out| out.extend_from_slice(bytes));
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn lines_that_do_not_fit_are_dropped_and_counted_and_nobody_waits() {
+        let (go, gate) = mpsc::channel();
+        let out = Arc::new(Slot::default());
+        let writer = Writer::start(Box::new(Stuck(gate, Arc::clone(&out)))).unwrap();
+        let mut buffer = writer.buffer();
+        let line = vec![b'x'; MOST_WAITING / 4];
+        // The writer may take one buffer's worth while it is stuck, so more than two are needed.
+        for _ in 0..16 {
+            buffer.line(|out| out.extend_from_slice(&line));
+        }
+        let dropped = writer.dropped();
+        assert!((8..=12).contains(&dropped), "{dropped}");
+        drop(go);
+        writer.flush(Duration::from_secs(5));
+        let written = out.with(|out| out.len() / line.len()) as u64;
+        assert_eq!(written + dropped, 16);
+    }
+
+    #[test]
+    fn a_core_that_ends_leaves_its_last_lines() {
+        let (go, gate) = mpsc::channel();
+        drop(go);
+        let out = Arc::new(Slot::default());
+        let writer = Writer::start(Box::new(Stuck(gate, Arc::clone(&out)))).unwrap();
+        writer.buffer().line(|out| out.extend_from_slice(b"last\n"));
+        drop(writer);
+        assert_eq!(out.with(|out| out.clone()), b"last\n");
+    }
+}

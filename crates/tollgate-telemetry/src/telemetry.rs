@@ -1,0 +1,225 @@
+use std::{
+    cell::RefCell,
+    fmt, io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use tollgate_core::{Live, Settled};
+use tollgate_types::BackendId;
+
+use crate::{
+    AccessLog, HeaderAttributes, LogFormat, Phase, PoolGauge, Reload,
+    lock::Slot,
+    log::{self, Buffer, Clock, Writer},
+    metric::{Bounded, CoreMetrics, Exposition, Gauges, Shard, Totals},
+    recent::{Ring, Trouble},
+    status::Status,
+};
+
+/// What to watch and where to tell of it.
+#[derive(Debug)]
+pub struct Options {
+    /// Who we are.
+    pub build: Build,
+    /// Where lines go; `None` for nowhere.
+    pub access_log: Option<AccessLog>,
+    /// Request headers that become attributes.
+    pub attributes: HeaderAttributes,
+    /// Most model names of providers that become labels; further ones are `other`.
+    pub response_models: usize,
+}
+
+/// Who we are, for `tollgate_build_info` and the console.
+#[derive(Clone, Copy, Debug)]
+pub struct Build {
+    /// The version of the release.
+    pub version: &'static str,
+    /// The commit it was built from, where that is known.
+    pub commit: &'static str,
+}
+
+/// Everything that is counted and logged. One per process; every core calls it.
+pub struct Telemetry {
+    /// Tells the thread-local halves of several instances apart.
+    id: u64,
+    pub(crate) build: Build,
+    attributes: HeaderAttributes,
+    models: Bounded,
+    cores: Slot<Vec<(Arc<Shard>, Arc<Ring>)>>,
+    live: Slot<Option<Arc<Live>>>,
+    log: Option<(LogFormat, Writer)>,
+    gauges: Gauges,
+    pub(crate) status: Status,
+}
+
+/// One core's half: nobody else touches it.
+struct Core {
+    telemetry: u64,
+    metrics: CoreMetrics,
+    recent: Arc<Ring>,
+    log: Option<Buffer>,
+    clock: Clock,
+}
+
+thread_local! {
+    /// One entry, but in tests.
+    static CORES: RefCell<Vec<Core>> = const { RefCell::new(Vec::new()) };
+}
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+
+// === impl Options ===
+
+impl Options {
+    /// Most model names of providers that become labels unless said otherwise.
+    pub const RESPONSE_MODELS: usize = 200;
+}
+
+// === impl Telemetry ===
+
+impl Telemetry {
+    /// Starts watching; with an access log, starts the thread that writes it.
+    ///
+    /// # Errors
+    /// The system's, where it gives no thread.
+    pub fn start(options: Options) -> io::Result<Self> {
+        let Options { build, access_log, attributes, response_models } = options;
+        let log = match access_log {
+            Some(AccessLog { format, to }) => Some((format, Writer::start(to)?)),
+            None => None,
+        };
+        Ok(Self {
+            id: NEXT_ID.fetch_add(1, Relaxed),
+            build,
+            attributes,
+            models: Bounded::new(response_models),
+            cores: Slot::default(),
+            live: Slot::default(),
+            log,
+            gauges: Gauges::default(),
+            status: Status::default(),
+        })
+    }
+
+    /// A snapshot is about to serve. What is shown of backends and listeners is read from the last one.
+    pub fn publish(&self, live: &Arc<Live>) {
+        self.live.with(|last| *last = Some(Arc::clone(live)));
+        self.status.enter(Phase::Serving);
+    }
+
+    /// The gateway is shutting down: not ready any more.
+    pub fn draining(&self) {
+        self.status.enter(Phase::Draining);
+    }
+
+    /// Resources have changed and were read again.
+    pub fn reloaded(&self, reload: Reload) {
+        self.status.reloaded(reload);
+    }
+
+    /// A gauge for a pool to a backend, counted until it is dropped.
+    pub fn pool(&self, backend: &BackendId) -> Arc<PoolGauge> {
+        self.gauges.pool(backend)
+    }
+
+    /// A request has come in on this port of the Gateway (before `--port-map`): once for each that is settled.
+    pub fn began(&self, port: u16) {
+        self.with_core(|core| core.metrics.began(port));
+    }
+
+    /// Counts a request, logs it and keeps it where it went wrong. Never waits for anything.
+    pub fn observe(&self, settled: &Settled) {
+        self.with_core(|core| {
+            let Core { metrics, recent, log, clock, .. } = core;
+            metrics.observe(settled, &self.models, &self.attributes.metrics);
+            recent.observe(settled);
+            if let (Some(buffer), Some((format, _))) = (log, &self.log) {
+                let shape = (*format, self.attributes.log.as_slice());
+                buffer.line(|out| log::line(settled, shape, clock, out));
+            }
+        });
+    }
+
+    /// Waits until the lines that were logged so far are written, at most this long.
+    pub fn flush(&self, patience: Duration) {
+        if let Some((_, writer)) = &self.log {
+            writer.flush(patience);
+        }
+    }
+
+    /// Everything counted, in Prometheus' text format (version 0.0.4).
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        let mut out = Exposition::default();
+        self.totals().write(&mut out, &self.attributes.metrics);
+        self.gauges.write(&mut out);
+        crate::health::write(self.live().as_deref(), &mut out);
+        self.status.write(&mut out);
+        if let Some((_, writer)) = &self.log {
+            out.single(
+                "tollgate_access_log_dropped_total",
+                "Lines of the access log that were dropped because its writer was too slow.",
+                "counter",
+                writer.dropped(),
+            );
+            out.single(
+                "tollgate_access_log_write_errors_total",
+                "Batches of access log lines that could not be written.",
+                "counter",
+                writer.failed(),
+            );
+        }
+        out.about(&self.build);
+        out.finish()
+    }
+
+    pub(crate) fn totals(&self) -> Totals {
+        let shards: Vec<_> =
+            self.cores.with(|cores| cores.iter().map(|(shard, _)| Arc::clone(shard)).collect());
+        Totals::of(&shards)
+    }
+
+    pub(crate) fn live(&self) -> Option<Arc<Live>> {
+        self.live.with(|live| live.clone())
+    }
+
+    pub(crate) fn recent(&self) -> Vec<Trouble> {
+        let rings: Vec<_> = self.cores.with(|cores| cores.iter().map(|(_, ring)| Arc::clone(ring)).collect());
+        Ring::merged(rings.iter().map(|ring| &**ring))
+    }
+
+    fn with_core(&self, act: impl FnOnce(&mut Core)) {
+        // While a thread ends its locals may be gone; a request that is settled that late is not counted.
+        let _ = CORES.try_with(|cores| {
+            let Ok(mut cores) = cores.try_borrow_mut() else { return };
+            let position = cores.iter().position(|core| core.telemetry == self.id).unwrap_or_else(|| {
+                cores.push(self.core());
+                cores.len() - 1
+            });
+            if let Some(core) = cores.get_mut(position) {
+                act(core);
+            }
+        });
+    }
+
+    fn core(&self) -> Core {
+        let metrics = CoreMetrics::default();
+        let recent = Arc::<Ring>::default();
+        self.cores.with(|cores| cores.push((Arc::clone(metrics.shard()), Arc::clone(&recent))));
+        let log = self.log.as_ref().map(|(_, writer)| writer.buffer());
+        Core { telemetry: self.id, metrics, recent, log, clock: Clock::default() }
+    }
+}
+
+impl fmt::Debug for Telemetry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Telemetry")
+            .field("build", &self.build)
+            .field("log", &self.log)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,477 @@
+use std::sync::Arc;
+
+use expect_test::expect;
+use tollgate_core::{End, Failure, Live, Refusal};
+
+use crate::{
+    HeaderAttributes, LogFormat, Options, Reload, Telemetry,
+    testing::{live, logged, options, request, telemetry},
+};
+
+/// The lines of these families that count something, buckets left out.
+fn shown(telemetry: &Telemetry, prefixes: &[&str]) -> String {
+    let text = telemetry.metrics();
+    let wanted =
+        |line: &&str| prefixes.iter().any(|prefix| line.starts_with(prefix)) && !line.ends_with(" 0");
+    text.lines().filter(wanted).map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn a_chat_is_counted_under_the_names_that_dashboards_know() {
+    let (telemetry, live) = (telemetry(), live());
+    let settled = request(&live).asks("gpt-4o-mini").answered(0, 200).served("gpt-4o-mini-2024", [12, 34]);
+    telemetry.observe(&settled.streamed().settled());
+    expect![[r#"
+        gen_ai_client_token_usage_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",gen_ai_token_type="input",le="16"} 1
+        gen_ai_client_token_usage_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",gen_ai_token_type="input",le="64"} 1
+        gen_ai_client_token_usage_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",gen_ai_token_type="input",le="256"} 1
+        gen_ai_client_token_usage_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",gen_ai_token_type="input",le="1024"} 1
+        gen_ai_client_token_usage_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",gen_ai_token_type="input",le="4096"} 1
+        gen_ai_client_token_usage_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",gen_ai_token_type="input",le="16384"} 1
+        gen_ai_client_token_usage_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",gen_ai_token_type="input",le="65536"} 1
+        gen_ai_client_token_usage_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",gen_ai_token_type="input",le="262144"} 1
+        gen_ai_client_token_usage_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",gen_ai_token_type="input",le="1048576"} 1
+        gen_ai_client_token_usage_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",gen_ai_token_type="input",le="4194304"} 1
+        gen_ai_client_token_usage_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",gen_ai_token_type="input",le="16777216"} 1
+        gen_ai_client_token_usage_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",gen_ai_token_type="input",le="67108864"} 1
+        gen_ai_client_token_usage_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",gen_ai_token_type="input",le="+Inf"} 1
+        gen_ai_client_token_usage_sum{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",gen_ai_token_type="input"} 12
+        gen_ai_client_token_usage_count{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",gen_ai_token_type="input"} 1
+        gen_ai_client_token_usage_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",gen_ai_token_type="output",le="64"} 1
+        gen_ai_client_token_usage_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",gen_ai_token_type="output",le="256"} 1
+        gen_ai_client_token_usage_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",gen_ai_token_type="output",le="1024"} 1
+        gen_ai_client_token_usage_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",gen_ai_token_type="output",le="4096"} 1
+        gen_ai_client_token_usage_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",gen_ai_token_type="output",le="16384"} 1
+        gen_ai_client_token_usage_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",gen_ai_token_type="output",le="65536"} 1
+        gen_ai_client_token_usage_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",gen_ai_token_type="output",le="262144"} 1
+        gen_ai_client_token_usage_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",gen_ai_token_type="output",le="1048576"} 1
+        gen_ai_client_token_usage_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",gen_ai_token_type="output",le="4194304"} 1
+        gen_ai_client_token_usage_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",gen_ai_token_type="output",le="16777216"} 1
+        gen_ai_client_token_usage_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",gen_ai_token_type="output",le="67108864"} 1
+        gen_ai_client_token_usage_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",gen_ai_token_type="output",le="+Inf"} 1
+        gen_ai_client_token_usage_sum{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",gen_ai_token_type="output"} 34
+        gen_ai_client_token_usage_count{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",gen_ai_token_type="output"} 1
+        gen_ai_server_request_duration_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="0.16"} 1
+        gen_ai_server_request_duration_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="0.32"} 1
+        gen_ai_server_request_duration_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="0.64"} 1
+        gen_ai_server_request_duration_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="1.28"} 1
+        gen_ai_server_request_duration_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="2.56"} 1
+        gen_ai_server_request_duration_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="5.12"} 1
+        gen_ai_server_request_duration_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="10.24"} 1
+        gen_ai_server_request_duration_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="20.48"} 1
+        gen_ai_server_request_duration_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="40.96"} 1
+        gen_ai_server_request_duration_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="81.92"} 1
+        gen_ai_server_request_duration_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="+Inf"} 1
+        gen_ai_server_request_duration_seconds_sum{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024"} 0.12
+        gen_ai_server_request_duration_seconds_count{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024"} 1
+        gen_ai_server_time_to_first_token_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="0.02"} 1
+        gen_ai_server_time_to_first_token_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="0.04"} 1
+        gen_ai_server_time_to_first_token_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="0.06"} 1
+        gen_ai_server_time_to_first_token_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="0.08"} 1
+        gen_ai_server_time_to_first_token_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="0.1"} 1
+        gen_ai_server_time_to_first_token_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="0.25"} 1
+        gen_ai_server_time_to_first_token_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="0.5"} 1
+        gen_ai_server_time_to_first_token_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="0.75"} 1
+        gen_ai_server_time_to_first_token_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="1"} 1
+        gen_ai_server_time_to_first_token_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="2.5"} 1
+        gen_ai_server_time_to_first_token_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="5"} 1
+        gen_ai_server_time_to_first_token_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="7.5"} 1
+        gen_ai_server_time_to_first_token_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="10"} 1
+        gen_ai_server_time_to_first_token_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="15"} 1
+        gen_ai_server_time_to_first_token_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="20"} 1
+        gen_ai_server_time_to_first_token_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="30"} 1
+        gen_ai_server_time_to_first_token_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="45"} 1
+        gen_ai_server_time_to_first_token_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="60"} 1
+        gen_ai_server_time_to_first_token_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="+Inf"} 1
+        gen_ai_server_time_to_first_token_seconds_sum{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024"} 0.02
+        gen_ai_server_time_to_first_token_seconds_count{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024"} 1
+        gen_ai_server_time_per_output_token_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="0.01"} 1
+        gen_ai_server_time_per_output_token_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="0.025"} 1
+        gen_ai_server_time_per_output_token_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="0.05"} 1
+        gen_ai_server_time_per_output_token_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="0.075"} 1
+        gen_ai_server_time_per_output_token_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="0.1"} 1
+        gen_ai_server_time_per_output_token_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="0.15"} 1
+        gen_ai_server_time_per_output_token_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="0.2"} 1
+        gen_ai_server_time_per_output_token_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="0.3"} 1
+        gen_ai_server_time_per_output_token_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="0.4"} 1
+        gen_ai_server_time_per_output_token_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="0.5"} 1
+        gen_ai_server_time_per_output_token_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="0.75"} 1
+        gen_ai_server_time_per_output_token_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="1"} 1
+        gen_ai_server_time_per_output_token_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="2.5"} 1
+        gen_ai_server_time_per_output_token_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024",le="+Inf"} 1
+        gen_ai_server_time_per_output_token_seconds_sum{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024"} 0.003030303
+        gen_ai_server_time_per_output_token_seconds_count{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_original_model="gpt-4o-mini",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024"} 1
+    "#]]
+    .assert_eq(&shown(&telemetry, &["gen_ai_"]));
+}
+
+#[test]
+fn buckets_are_those_of_envoy_ai_gateway() {
+    let (telemetry, live) = (telemetry(), live());
+    let settled = request(&live).asks("gpt-4o-mini").answered(0, 200).served("gpt-4o-mini", [16, 17]);
+    telemetry.observe(&settled.streamed().settled());
+    let bounds = |name: &str, filter: &str| -> String {
+        let text = telemetry.metrics();
+        let bucket = |line: &str| {
+            let (_, rest) = line.strip_prefix(name)?.split_once("le=\"")?;
+            let (bound, count) = rest.split_once("\"} ")?;
+            line.contains(filter).then(|| format!("{bound}:{count} "))
+        };
+        text.lines().filter_map(bucket).collect()
+    };
+    expect!["1:0 4:0 16:0 64:1 256:1 1024:1 4096:1 16384:1 65536:1 262144:1 1048576:1 4194304:1 16777216:1 67108864:1 +Inf:1 "].assert_eq(&bounds("gen_ai_client_token_usage_bucket", "token_type=\"output\""));
+    expect!["0.01:0 0.02:0 0.04:0 0.08:0 0.16:1 0.32:1 0.64:1 1.28:1 2.56:1 5.12:1 10.24:1 20.48:1 40.96:1 81.92:1 +Inf:1 "].assert_eq(&bounds("gen_ai_server_request_duration_seconds_bucket", ""));
+    expect!["0.001:0 0.005:0 0.01:0 0.02:1 0.04:1 0.06:1 0.08:1 0.1:1 0.25:1 0.5:1 0.75:1 1:1 2.5:1 5:1 7.5:1 10:1 15:1 20:1 30:1 45:1 60:1 +Inf:1 "].assert_eq(&bounds("gen_ai_server_time_to_first_token_seconds_bucket", ""));
+    expect!["0.01:1 0.025:1 0.05:1 0.075:1 0.1:1 0.15:1 0.2:1 0.3:1 0.4:1 0.5:1 0.75:1 1:1 2.5:1 +Inf:1 "]
+        .assert_eq(&bounds("gen_ai_server_time_per_output_token_seconds_bucket", ""));
+}
+
+#[test]
+fn attempts_are_counted_apart_from_the_request_they_belong_to() {
+    let (telemetry, live) = (telemetry(), live());
+    telemetry.began(80);
+    telemetry.began(80);
+    let settled = request(&live).asks("gpt-4o-mini").fails(0, Failure::ConnectTimeout).answered(1, 200);
+    telemetry.observe(&settled.served("claude-opus", [1, 2]).settled());
+    expect![[r#"
+        tollgate_requests_total{listener="default/gw/http",code="200"} 1
+        tollgate_request_duration_seconds_bucket{listener="default/gw/http",le="0.25"} 1
+        tollgate_request_duration_seconds_bucket{listener="default/gw/http",le="0.5"} 1
+        tollgate_request_duration_seconds_bucket{listener="default/gw/http",le="1"} 1
+        tollgate_request_duration_seconds_bucket{listener="default/gw/http",le="2.5"} 1
+        tollgate_request_duration_seconds_bucket{listener="default/gw/http",le="5"} 1
+        tollgate_request_duration_seconds_bucket{listener="default/gw/http",le="10"} 1
+        tollgate_request_duration_seconds_bucket{listener="default/gw/http",le="30"} 1
+        tollgate_request_duration_seconds_bucket{listener="default/gw/http",le="60"} 1
+        tollgate_request_duration_seconds_bucket{listener="default/gw/http",le="300"} 1
+        tollgate_request_duration_seconds_bucket{listener="default/gw/http",le="+Inf"} 1
+        tollgate_request_duration_seconds_sum{listener="default/gw/http"} 0.12
+        tollgate_request_duration_seconds_count{listener="default/gw/http"} 1
+        tollgate_requests_in_flight{port="80"} 1
+        tollgate_request_bytes_total{listener="default/gw/http"} 100
+        tollgate_response_bytes_total{listener="default/gw/http"} 200
+        tollgate_request_ends_total{listener="default/gw/http",end="complete"} 1
+        tollgate_route_requests_total{route="default/chat",rule="default/chat/0",code="200"} 1
+        tollgate_route_duration_seconds_bucket{route="default/chat",rule="default/chat/0",le="0.25"} 1
+        tollgate_route_duration_seconds_bucket{route="default/chat",rule="default/chat/0",le="0.5"} 1
+        tollgate_route_duration_seconds_bucket{route="default/chat",rule="default/chat/0",le="1"} 1
+        tollgate_route_duration_seconds_bucket{route="default/chat",rule="default/chat/0",le="2.5"} 1
+        tollgate_route_duration_seconds_bucket{route="default/chat",rule="default/chat/0",le="5"} 1
+        tollgate_route_duration_seconds_bucket{route="default/chat",rule="default/chat/0",le="10"} 1
+        tollgate_route_duration_seconds_bucket{route="default/chat",rule="default/chat/0",le="30"} 1
+        tollgate_route_duration_seconds_bucket{route="default/chat",rule="default/chat/0",le="60"} 1
+        tollgate_route_duration_seconds_bucket{route="default/chat",rule="default/chat/0",le="300"} 1
+        tollgate_route_duration_seconds_bucket{route="default/chat",rule="default/chat/0",le="+Inf"} 1
+        tollgate_route_duration_seconds_sum{route="default/chat",rule="default/chat/0"} 0.12
+        tollgate_route_duration_seconds_count{route="default/chat",rule="default/chat/0"} 1
+        tollgate_cost_total{route="default/chat",backend="default/claude",key="total"} 42
+        tollgate_backend_requests_total{backend="default/claude",code="200"} 1
+        tollgate_backend_failures_total{backend="default/openai",reason="connect_timeout"} 1
+        tollgate_backend_retries_total{backend="default/claude"} 1
+        tollgate_backend_head_duration_seconds_bucket{backend="default/claude",le="0.01"} 1
+        tollgate_backend_head_duration_seconds_bucket{backend="default/claude",le="0.025"} 1
+        tollgate_backend_head_duration_seconds_bucket{backend="default/claude",le="0.05"} 1
+        tollgate_backend_head_duration_seconds_bucket{backend="default/claude",le="0.1"} 1
+        tollgate_backend_head_duration_seconds_bucket{backend="default/claude",le="0.25"} 1
+        tollgate_backend_head_duration_seconds_bucket{backend="default/claude",le="0.5"} 1
+        tollgate_backend_head_duration_seconds_bucket{backend="default/claude",le="1"} 1
+        tollgate_backend_head_duration_seconds_bucket{backend="default/claude",le="2.5"} 1
+        tollgate_backend_head_duration_seconds_bucket{backend="default/claude",le="5"} 1
+        tollgate_backend_head_duration_seconds_bucket{backend="default/claude",le="10"} 1
+        tollgate_backend_head_duration_seconds_bucket{backend="default/claude",le="30"} 1
+        tollgate_backend_head_duration_seconds_bucket{backend="default/claude",le="60"} 1
+        tollgate_backend_head_duration_seconds_bucket{backend="default/claude",le="300"} 1
+        tollgate_backend_head_duration_seconds_bucket{backend="default/claude",le="+Inf"} 1
+        tollgate_backend_head_duration_seconds_sum{backend="default/claude"} 0.01
+        tollgate_backend_head_duration_seconds_count{backend="default/claude"} 1
+        tollgate_backend_tokens_total{backend="default/claude",type="input"} 1
+        tollgate_backend_tokens_total{backend="default/claude",type="output"} 2
+        tollgate_reload_last_ok 1
+        tollgate_build_info{version="1.2.3",commit="abc"} 1
+    "#]]
+    .assert_eq(&shown(&telemetry, &["tollgate_"]));
+}
+
+#[test]
+fn counts_go_on_over_a_reload_and_over_requests_that_outlive_it() {
+    let (telemetry, old) = (telemetry(), live());
+    let (new, streaming) = (live(), request(&old).asks("gpt-4o-mini").answered(0, 200).settled());
+    telemetry.observe(&request(&new).asks("gpt-4o-mini").answered(0, 200).settled());
+    drop(old);
+    telemetry.observe(&streaming);
+    telemetry.observe(&request(&new).asks("gpt-4o-mini").answered(0, 200).settled());
+    let shown = shown(&telemetry, &["tollgate_route_requests_total"]);
+    assert_eq!(
+        shown,
+        "tollgate_route_requests_total{route=\"default/chat\",rule=\"default/chat/0\",code=\"200\"} 3\n"
+    );
+}
+
+#[test]
+fn cores_are_added_up() {
+    let (telemetry, live) = (telemetry(), live());
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| telemetry.observe(&request(&live).answered(0, 200).settled()));
+        }
+    });
+    let shown = shown(&telemetry, &["tollgate_requests_total"]);
+    assert_eq!(shown, "tollgate_requests_total{listener=\"default/gw/http\",code=\"200\"} 3\n");
+}
+
+/// Distinct values of a label over all series.
+fn values(telemetry: &Telemetry, label: &str) -> Vec<String> {
+    let text = telemetry.metrics();
+    let of = |line: &str| Some(line.split_once(&format!("{label}=\""))?.1.split_once('"')?.0.to_owned());
+    let mut values: Vec<_> = text.lines().filter_map(of).collect();
+    values.sort();
+    values.dedup();
+    values
+}
+
+#[test]
+fn models_that_nobody_configured_share_one_label() {
+    let (telemetry, live) = (telemetry(), live());
+    for number in 0..1000 {
+        let settled = request(&live).asks(&format!("made-up-{number}")).answered(0, 200);
+        telemetry.observe(&settled.served(&format!("served-{number}"), [1, 1]).settled());
+    }
+    assert_eq!(values(&telemetry, "gen_ai_original_model"), ["other"]);
+    assert_eq!(values(&telemetry, "gen_ai_request_model"), ["other"]);
+    assert_eq!(values(&telemetry, "gen_ai_response_model"), ["other", "served-0", "served-1", "served-2"]);
+}
+
+#[test]
+fn what_other_cores_have_named_keeps_its_name_when_the_bound_is_reached() {
+    let (telemetry, live) = (telemetry(), live());
+    let serve = |names: &[&str]| {
+        for name in names {
+            let settled = request(&live).asks("gpt-4o-mini").answered(0, 200).served(name, [1, 1]);
+            telemetry.observe(&settled.settled());
+        }
+    };
+    serve(&["a", "b", "c", "d"]);
+    std::thread::scope(|scope| {
+        scope.spawn(|| serve(&["e", "b"]));
+    });
+    let totals = telemetry.metrics();
+    let twice = totals.lines().find(|line| {
+        line.starts_with("gen_ai_server_request_duration_seconds_count")
+            && line.contains("gen_ai_response_model=\"b\"")
+    });
+    assert!(twice.is_some_and(|line| line.ends_with(" 2")), "{twice:?}");
+    assert_eq!(values(&telemetry, "gen_ai_response_model"), ["a", "b", "c", "other"]);
+}
+
+#[test]
+fn a_failure_is_marked_and_has_no_tokens() {
+    let (telemetry, live) = (telemetry(), live());
+    let refused = End::Refused(Refusal::Upstream(Failure::Reset));
+    telemetry.observe(&request(&live).asks("gpt-4o-mini").fails(0, Failure::Reset).ends(refused).settled());
+    assert_eq!(values(&telemetry, "error_type"), ["_OTHER"]);
+    assert!(!telemetry.metrics().contains("gen_ai_client_token_usage"));
+}
+
+#[test]
+fn headers_become_labels_only_where_somebody_asked_for_it() {
+    let variable = "OTEL_AIGW_METRICS_REQUEST_HEADER_ATTRIBUTES";
+    let attributes =
+        HeaderAttributes::from_env(&|name| (name == variable).then(|| "x-team:team.id".to_owned())).unwrap();
+    let (telemetry, live) = (Telemetry::start(Options { attributes, ..options() }).unwrap(), live());
+    let settled = request(&live).header("x-team", b"a\"\\b").asks("gpt-4o-mini").answered(0, 200);
+    telemetry.observe(&settled.settled());
+    assert!(telemetry.metrics().contains("team_id=\"a\\\"\\\\b\""), "{}", telemetry.metrics());
+}
+
+#[test]
+fn the_exposition_can_be_parsed() {
+    let (telemetry, live) = (telemetry(), live());
+    telemetry.publish(&live);
+    let pool = telemetry.pool(&live.snapshot.backends[0].id);
+    pool.open.up();
+    telemetry.reloaded(Reload {
+        unix_ms: 5,
+        took: std::time::Duration::from_millis(3),
+        problems: vec!["line\nbreak".to_owned()],
+    });
+    telemetry.observe(&request(&live).asks("gpt-4o-mini").answered(0, 200).served("m", [1, 2]).settled());
+    check_exposition(&telemetry.metrics());
+}
+
+/// The rules of the text format: each family is announced once, before its samples, and they stand together;
+/// buckets go up and end with the count.
+fn check_exposition(text: &str) {
+    let (mut seen, mut family, mut kind, mut bucket) = (Vec::new(), "", "", 0.0);
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            family = rest.split_once(' ').expect("help has a text").0;
+            assert!(!seen.contains(&family), "{family} comes twice");
+            seen.push(family);
+        } else if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, word) = rest.split_once(' ').expect("a type has a word");
+            assert_eq!(name, family);
+            assert!(["counter", "gauge", "histogram"].contains(&word));
+            assert_eq!(word == "counter", name.ends_with("_total"), "{name}");
+            kind = word;
+        } else {
+            let (series, value) = line.rsplit_once(' ').expect("a sample has a value");
+            let value: f64 = value.parse().expect("a value is a number");
+            let name = series.split('{').next().expect("a split has a first part");
+            let labels = series[name.len()..].trim_start_matches('{').trim_end_matches('}');
+            assert!(labels.is_empty() || labels.split("\",").all(|label| label.contains("=\"")), "{line}");
+            match (kind, name.strip_prefix(family)) {
+                ("histogram", Some("_bucket")) => {
+                    bucket = if labels.contains("le=\"+Inf\"") { value } else { value.max(0.0) };
+                }
+                ("histogram", Some("_count")) => assert_eq!(value, bucket),
+                ("histogram", Some("_sum")) | ("counter" | "gauge", Some("")) => {}
+                other => panic!("{other:?} in {line}"),
+            }
+        }
+    }
+    assert!(seen.len() > 20, "{seen:?}");
+}
+
+#[test]
+fn a_json_line_says_everything_of_a_chat_that_failed_over() {
+    let line = logged(LogFormat::Json, |telemetry| {
+        let live = live();
+        let settled = request(&live)
+            .header("agent-session-id", b"s-1")
+            .asks("gpt-4o-mini")
+            .fails(0, Failure::Tls("certificate expired".to_owned()))
+            .answered(1, 200)
+            .served("claude-opus", [12, 34])
+            .streamed();
+        telemetry.observe(&settled.settled());
+    });
+    let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+    expect![[r#"
+        {
+          "start_time": "2026-11-21T08:00:00.123Z",
+          "method": "POST",
+          "x-envoy-origin-path": "/v1/chat/completions",
+          "host": "gw.test",
+          "protocol": "HTTP/1.1",
+          "user-agent": "test/1",
+          "x-forwarded-for": null,
+          "x-request-id": "r-1",
+          "trace_id": "abababababababababababababababab",
+          "downstream_remote_address": "192.0.2.1:5000",
+          "downstream_local_port": 80,
+          "response_code": 200,
+          "response_flags": "-",
+          "end": "complete",
+          "response_code_details": null,
+          "bytes_received": 100,
+          "bytes_sent": 200,
+          "duration": 120,
+          "x-envoy-upstream-service-time": 10,
+          "upstream_transport_failure_reason": "tls failure: certificate expired",
+          "listener": "default/gw/http",
+          "route": "default/chat",
+          "rule": "default/chat/0",
+          "upstream_cluster": "default/claude",
+          "attempts": 2,
+          "attempt_outcomes": [
+            {
+              "backend": "default/openai",
+              "failure": "tls"
+            },
+            {
+              "backend": "default/claude",
+              "status": 200
+            }
+          ],
+          "gen_ai.operation.name": "chat",
+          "gen_ai.request.model": "gpt-4o-mini",
+          "model_sent": "gpt-4o-mini",
+          "gen_ai.response.model": "claude-opus",
+          "gen_ai.provider.name": "default/claude",
+          "gen_ai.usage.input_tokens": 12,
+          "gen_ai.usage.output_tokens": 34,
+          "gen_ai.usage.cached_input_tokens": null,
+          "gen_ai.usage.cache_creation_input_tokens": null,
+          "gen_ai.usage.reasoning_tokens": null,
+          "time_to_first_token_ms": 20.0,
+          "costs": {
+            "total": 42
+          },
+          "session.id": "s-1"
+        }"#]]
+    .assert_eq(&serde_json::to_string_pretty(&value).unwrap());
+}
+
+#[test]
+fn a_text_line_reads_from_left_to_right() {
+    let lines = logged(LogFormat::Text, |telemetry| {
+        let live = live();
+        let good = request(&live).asks("gpt-4o-mini").fails(0, Failure::Reset).answered(1, 200);
+        telemetry.observe(&good.served("claude-opus", [12, 34]).streamed().settled());
+        telemetry.observe(&request(&live).ends(End::Refused(Refusal::NoModel("gpt-9".into()))).settled());
+    });
+    expect![[r#"
+        2026-11-21T08:00:00.123Z 200 POST /v1/chat/completions 120ms (first token 20.0ms) default/chat/0 → default/openai (reset) → default/claude (200) gpt-4o-mini → claude-opus 12 in 34 out total=42 r-1
+        2026-11-21T08:00:00.123Z 404 POST /v1/chat/completions 120ms default/gw/http total=42 NotFound: model gpt-9 is not configured in the gateway; GET /v1/models lists what is [NR] r-1
+    "#]].assert_eq(&lines);
+}
+
+#[test]
+fn no_line_holds_a_credential_or_breaks_into_two() {
+    for format in [LogFormat::Json, LogFormat::Text] {
+        let lines = logged(format, |telemetry| {
+            let live = live();
+            let mut asked = request(&live)
+                .header("authorization", b"Bearer sk-1")
+                .header("cookie", b"sk-2")
+                .header("x-api-key", b"sk-3")
+                .header("user-agent", b"a\tb\xff\"c");
+            asked.record.head.uri =
+                "/v1/chat/completions?key=sk-4&api_key=sk-5&access_token=sk-6".parse().unwrap();
+            asked.record.request_id = "id\u{9b}31m\"\\".to_owned();
+            let quoting = Failure::Reply(tollgate_llm::Fault::ErrorInReply("bad key sk-7".to_owned()));
+            telemetry.observe(&asked.ends(End::Refused(Refusal::Upstream(quoting))).settled());
+        });
+        assert_eq!(lines.lines().count(), 1, "{lines}");
+        assert!(!lines.contains("sk-"), "{lines}");
+        assert!(!lines.trim_end().chars().any(char::is_control) || format == LogFormat::Json, "{lines:?}");
+        if format == LogFormat::Json {
+            serde_json::from_str::<serde_json::Value>(&lines).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_backend_that_is_ejected_shows_as_such() {
+    let (telemetry, live) = (telemetry(), live());
+    telemetry.publish(&live);
+    live.health[1].rests(crate::health::unix_ms(), std::time::Duration::from_secs(60));
+    let shown = shown(&telemetry, &["tollgate_backend_ejected"]);
+    assert_eq!(shown, "tollgate_backend_ejected{backend=\"default/claude\"} 1\n");
+}
+
+#[test]
+fn pools_of_all_cores_are_added_up_until_they_are_gone() {
+    let (telemetry, live) = (telemetry(), live());
+    let id = &live.snapshot.backends[0].id;
+    let (one, two) = (telemetry.pool(id), telemetry.pool(id));
+    one.open.up();
+    two.open.set(2);
+    two.open.down();
+    let name = "tollgate_pool_connections_open{backend=\"default/openai\"}";
+    assert_eq!(shown(&telemetry, &[name]), format!("{name} 2\n"));
+    drop(one);
+    assert_eq!(shown(&telemetry, &[name]), format!("{name} 1\n"));
+}
+
+/// What a test of another module may rely on: a table outlives neither its snapshot nor its bound.
+#[test]
+fn many_reloads_leave_few_tables_behind() {
+    let telemetry = telemetry();
+    let kept: Vec<Arc<Live>> = (0..20).map(|_| live()).collect();
+    for live in &kept {
+        telemetry.observe(&request(live).answered(0, 200).settled());
+    }
+    let shown = shown(&telemetry, &["tollgate_requests_total"]);
+    assert!(shown.ends_with(" 20\n"), "{shown}");
+}
