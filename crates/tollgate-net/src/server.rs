@@ -292,7 +292,7 @@ async fn connection<H, F, B>(
     // A streamed reply must not wait for the client's delayed acknowledgement.
     let local = socket.set_nodelay(true).and_then(|()| socket.local_addr());
     let Ok(local) = local else { return };
-    let ready = unless_told_to_die(&watch, async {
+    let ready = while_serving(&watch, async {
         match tls {
             None => plain(socket).await.map(|(stream, prefix, version)| (stream, prefix, version, None)),
             Some(tls) => secure(socket, &tls)
@@ -343,11 +343,13 @@ async fn secure(socket: TcpStream, tls: &TlsHandle) -> io::Result<(Stream, Versi
     Ok((Stream::Accepted(Box::new(stream)), version, facts))
 }
 
-async fn unless_told_to_die<F: Future>(watch: &Watch, future: F) -> Option<F::Output> {
+async fn while_serving<F: Future>(watch: &Watch, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
-    poll_fn(|cx| match watch.order(cx) {
-        Order::Die => Poll::Ready(None),
-        Order::Serve | Order::Leave => future.as_mut().poll(cx).map(Some),
+    // What has already arrived is taken up even where the order to leave came with it.
+    poll_fn(|cx| match (future.as_mut().poll(cx), watch.order(cx)) {
+        (Poll::Ready(ready), _) => Poll::Ready(Some(ready)),
+        (Poll::Pending, Order::Serve) => Poll::Pending,
+        (Poll::Pending, Order::Leave | Order::Die) => Poll::Ready(None),
     })
     .await
 }

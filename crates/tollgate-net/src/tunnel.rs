@@ -27,13 +27,34 @@ struct Touched<'a> {
     last: &'a Cell<Instant>,
 }
 
-/// The connection under a request or a response (`message`), once the 101 has passed. Take the future before the
-/// message is given away; await it afterwards, in a task of its own.
-pub fn on_upgrade<B>(
-    message: &mut http::Response<B>,
-) -> impl Future<Output = hyper::Result<Tunnelled>> + use<B> {
-    let upgrade = hyper::upgrade::on(message);
+/// The connection under a request or a response, once the 101 has passed. Take the future before the message is given
+/// away, and await it in a task of its own after the 101 was returned.
+pub fn on_upgrade<M: sealed::CanUpgrade>(
+    message: &mut M,
+) -> impl Future<Output = hyper::Result<Tunnelled>> + use<M> {
+    let upgrade = message.upgrade();
     async { upgrade.await.map(|io| Tunnelled(TokioIo::new(io))) }
+}
+
+mod sealed {
+    use hyper::upgrade::{OnUpgrade, on};
+
+    /// A message whose connection can be taken over.
+    pub trait CanUpgrade {
+        fn upgrade(&mut self) -> OnUpgrade;
+    }
+
+    impl<B> CanUpgrade for http::Request<B> {
+        fn upgrade(&mut self) -> OnUpgrade {
+            on(self)
+        }
+    }
+
+    impl<B> CanUpgrade for http::Response<B> {
+        fn upgrade(&mut self) -> OnUpgrade {
+            on(self)
+        }
+    }
 }
 
 /// Copies both ways until both sides have ended; returns the bytes sent from `client` and from `upstream`.

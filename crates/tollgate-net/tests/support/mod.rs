@@ -1,5 +1,6 @@
 //! Servers and clients over loopback, each on a port of its own.
 #![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::{
     cell::RefCell,
@@ -29,20 +30,20 @@ use tollgate_net::{
 };
 
 /// Runs a test on one core.
-pub fn on_a_core(test: impl Future<Output = ()>) {
+pub(crate) fn on_a_core(test: impl Future<Output = ()>) {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     LocalSet::new().block_on(&runtime, test);
 }
 
 /// Runs a test on one core whose clock jumps to the next deadline whenever nothing else is to do.
-pub fn with_jumping_clock(test: impl Future<Output = ()>) {
+pub(crate) fn with_jumping_clock(test: impl Future<Output = ()>) {
     let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     LocalSet::new().block_on(&runtime, test);
 }
 
 /// A body of fixed chunks, each a frame.
 #[derive(Default)]
-pub struct Parts(pub VecDeque<Bytes>);
+pub(crate) struct Parts(pub(crate) VecDeque<Bytes>);
 
 impl<T: Into<Bytes>> From<T> for Parts {
     fn from(whole: T) -> Self {
@@ -70,12 +71,12 @@ impl Body for Parts {
     }
 }
 
-pub struct Running {
-    pub address: SocketAddr,
-    pub drain: Drain,
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    pub(crate) drain: Drain,
 }
 
-pub fn serve<H, F, B>(settings: ServerSettings, tls: Option<TlsHandle>, handler: H) -> Running
+pub(crate) fn serve<H, F, B>(settings: ServerSettings, tls: Option<TlsHandle>, handler: H) -> Running
 where
     H: Fn(Request<Inbound>, Peer) -> F + 'static,
     F: Future<Output = Response<B>> + 'static,
@@ -90,14 +91,14 @@ where
 }
 
 /// Answers every request with its path and body.
-pub async fn echo(request: Request<Inbound>, _peer: Peer) -> Response<Parts> {
+pub(crate) async fn echo(request: Request<Inbound>, _peer: Peer) -> Response<Parts> {
     let path = request.uri().path().to_owned();
     let body = request.into_body().collect(1 << 20).await.unwrap();
     Response::new(Parts::from([path.as_bytes(), b" ", &body].concat()))
 }
 
 /// An upstream that speaks bytes: each connection is one call of `talk`, told how many came before.
-pub async fn scripted<F>(talk: impl Fn(usize, TcpStream) -> F + 'static) -> SocketAddr
+pub(crate) async fn scripted<F>(talk: impl Fn(usize, TcpStream) -> F + 'static) -> SocketAddr
 where
     F: Future<Output = ()> + 'static,
 {
@@ -114,7 +115,7 @@ where
 }
 
 /// Reads up to the end of a request head; returns it.
-pub async fn read_head(socket: &mut TcpStream) -> String {
+pub(crate) async fn read_head(socket: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         match socket.read_u8().await {
@@ -125,21 +126,21 @@ pub async fn read_head(socket: &mut TcpStream) -> String {
     String::from_utf8(head).unwrap()
 }
 
-pub async fn dial(address: SocketAddr) -> TcpStream {
+pub(crate) async fn dial(address: SocketAddr) -> TcpStream {
     let socket = TcpStream::connect(address).await.unwrap();
     socket.set_nodelay(true).unwrap();
     socket
 }
 
 /// Writes `bytes`, then reads until the server closes the connection.
-pub async fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
+pub(crate) async fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
     let mut socket = dial(address).await;
     socket.write_all(bytes).await.unwrap();
     rest(&mut socket).await
 }
 
 /// What comes until the other side closes, whether it does so politely or not.
-pub async fn rest(socket: &mut TcpStream) -> String {
+pub(crate) async fn rest(socket: &mut TcpStream) -> String {
     let mut all = Vec::new();
     let mut chunk = [0; 4096];
     while let Ok(count @ 1..) = socket.read(&mut chunk).await {
@@ -149,7 +150,7 @@ pub async fn rest(socket: &mut TcpStream) -> String {
 }
 
 /// Reads until `end` has arrived.
-pub async fn until(socket: &mut TcpStream, end: &str) -> String {
+pub(crate) async fn until(socket: &mut TcpStream, end: &str) -> String {
     let mut all = Vec::new();
     while !String::from_utf8_lossy(&all).contains(end) {
         match socket.read_u8().await {
@@ -160,24 +161,24 @@ pub async fn until(socket: &mut TcpStream, end: &str) -> String {
     String::from_utf8_lossy(&all).into_owned()
 }
 
-pub fn pool() -> Pool {
+pub(crate) fn pool() -> Pool {
     pool_with(PoolSettings::default())
 }
 
-pub fn pool_with(settings: PoolSettings) -> Pool {
+pub(crate) fn pool_with(settings: PoolSettings) -> Pool {
     Pool::new(settings, Resolver::system(Arc::new(Overrides::default())))
 }
 
-pub fn plain(address: SocketAddr, protocol: Protocol) -> Origin {
+pub(crate) fn plain(address: SocketAddr, protocol: Protocol) -> Origin {
     Origin::new(&address.ip().to_string(), address.port(), protocol, None)
 }
 
-pub fn post(path: &str, body: &'static str) -> Request<tollgate_net::Payload> {
+pub(crate) fn post(path: &str, body: &'static str) -> Request<tollgate_net::Payload> {
     Request::post(path).body(Bytes::from_static(body.as_bytes()).into()).unwrap()
 }
 
 /// The whole body as text.
-pub async fn text(response: Response<UpstreamBody>) -> Result<String, Failure> {
+pub(crate) async fn text(response: Response<UpstreamBody>) -> Result<String, Failure> {
     let mut body = response.into_body();
     let mut chunks = Vec::new();
     while let Some(more) = body.next_chunks(&mut chunks).await {
@@ -187,4 +188,4 @@ pub async fn text(response: Response<UpstreamBody>) -> Result<String, Failure> {
 }
 
 /// A list that tasks of one core share.
-pub type Shared<T> = Rc<RefCell<Vec<T>>>;
+pub(crate) type Shared<T> = Rc<RefCell<Vec<T>>>;

@@ -1,0 +1,118 @@
+//! TLS on both sides: which certificate is shown, who is believed, and what is agreed on.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::sync::Arc;
+
+use http::Response;
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use support::*;
+use tollgate_net::{
+    CertError, CertTable, Failure, Origin, Overrides, Pool, PoolSettings, Protocol, Resolver, ServerSettings,
+    ServerTls, TlsHandle, Trust, UpstreamTls, certified_key,
+};
+use tollgate_types::Secret;
+
+/// A certificate for `name`, and the PEM by which clients believe it.
+fn issue(name: &str) -> (Arc<rustls::sign::CertifiedKey>, String) {
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed([name.to_owned()]).unwrap();
+    let pem = cert.pem();
+    (certified_key(pem.as_bytes(), signing_key.serialize_pem().as_bytes()).unwrap(), pem)
+}
+
+fn settings(entries: &[(&str, &Arc<rustls::sign::CertifiedKey>)]) -> ServerTls {
+    let mut certs = CertTable::default();
+    entries.iter().for_each(|(name, key)| certs.insert(name, Arc::clone(key)));
+    ServerTls { certs, ..ServerTls::default() }
+}
+
+/// An origin by that name on the address of a local server, which believes `pem`.
+fn origin(name: &str, port: u16, (protocol, pem): (Protocol, &str)) -> Origin {
+    let trust = Trust::Pem(pem.as_bytes().into());
+    Origin::new(name, port, protocol, Some(UpstreamTls { trust, ..UpstreamTls::default() }))
+}
+
+fn local_pool(names: &[&str]) -> Pool {
+    let mut overrides = Overrides::default();
+    names.iter().for_each(|name| overrides.insert(&format!("{name}=127.0.0.1")).unwrap());
+    Pool::new(PoolSettings::default(), Resolver::system(Arc::new(overrides)))
+}
+
+#[test]
+fn the_server_name_chooses_the_certificate_and_alpn_the_protocol() {
+    on_a_core(async {
+        let (exact, exact_pem) = issue("a.example.com");
+        let (wild, wild_pem) = issue("*.example.com");
+        let tls = TlsHandle::new(settings(&[("a.example.com", &exact), ("*.example.com", &wild)])).unwrap();
+        let server =
+            serve(ServerSettings::default(), Some(tls), |request: http::Request<_>, peer| async move {
+                let peer: tollgate_net::Peer = peer;
+                Response::new(Parts::from(format!("{} {:?}", peer.server_name().unwrap(), request.version())))
+            });
+        let (pool, port) = (local_pool(&["a.example.com", "b.example.com"]), server.address.port());
+        for (name, pem, protocol, want) in [
+            ("a.example.com", &exact_pem, Protocol::Auto, "a.example.com HTTP/2.0"),
+            ("a.example.com", &exact_pem, Protocol::Http1, "a.example.com HTTP/1.1"),
+            ("b.example.com", &wild_pem, Protocol::Http2, "b.example.com HTTP/2.0"),
+        ] {
+            let response = pool.send(&origin(name, port, (protocol, pem)), post("/", "")).await.unwrap();
+            assert_eq!(text(response).await.unwrap(), want);
+        }
+    });
+}
+
+#[test]
+fn a_certificate_nobody_vouches_for_is_refused_unless_told_otherwise() {
+    on_a_core(async {
+        let (key, _) = issue("a.example.com");
+        let (_, other) = issue("a.example.com");
+        let tls = TlsHandle::new(settings(&[("", &key)])).unwrap();
+        let server = serve(ServerSettings::default(), Some(tls), echo);
+        let (pool, port) = (local_pool(&["a.example.com"]), server.address.port());
+        let failure =
+            pool.send(&origin("a.example.com", port, (Protocol::Auto, &other)), post("/", "")).await;
+        assert!(matches!(failure, Err(Failure::Tls(_))), "{failure:?}");
+        let careless = UpstreamTls { trust: Trust::InsecureSkipVerify, ..UpstreamTls::default() };
+        let careless = Origin::new("a.example.com", port, Protocol::Auto, Some(careless));
+        assert_eq!(text(pool.send(&careless, post("/", "x")).await.unwrap()).await.unwrap(), "/ x");
+    });
+}
+
+#[test]
+fn a_replaced_certificate_is_shown_to_new_connections_and_old_ones_live_on() {
+    on_a_core(async {
+        let ((old, old_pem), (new, new_pem)) = (issue("a.example.com"), issue("a.example.com"));
+        let tls = TlsHandle::new(settings(&[("", &old)])).unwrap();
+        let server = serve(ServerSettings::default(), Some(tls.clone()), echo);
+        let (pool, port) = (local_pool(&["a.example.com"]), server.address.port());
+        let believes_old = origin("a.example.com", port, (Protocol::Http1, &old_pem));
+        text(pool.send(&believes_old, post("/", "")).await.unwrap()).await.unwrap();
+        tls.replace(settings(&[("", &new)])).unwrap();
+        let believes_new = origin("a.example.com", port, (Protocol::Http1, &new_pem));
+        text(pool.send(&believes_new, post("/", "")).await.unwrap()).await.unwrap();
+        text(pool.send(&believes_old, post("/", "")).await.unwrap()).await.unwrap();
+        assert_eq!(server.drain.load().connections, 2);
+    });
+}
+
+#[test]
+fn the_longest_wildcard_wins_and_the_rest_get_the_default() {
+    let (keys, _): (Vec<_>, Vec<_>) = (0..3).map(|_| issue("x")).unzip();
+    let table = settings(&[("*.com", &keys[0]), ("*.a.com", &keys[1]), ("", &keys[2])]).certs;
+    let found = |name: &str| keys.iter().position(|key| Arc::ptr_eq(key, table.find(Some(name)).unwrap()));
+    assert_eq!(
+        [found("b.com"), found("x.y.a.com"), found("a.com"), found("a.org")],
+        [Some(0), Some(1), Some(0), Some(2)]
+    );
+}
+
+#[test]
+fn an_error_says_what_is_wrong_and_shows_no_key() {
+    let key = generate_simple_self_signed(["a".to_owned()]).unwrap();
+    let other = generate_simple_self_signed(["a".to_owned()]).unwrap();
+    let (cert, secret) = (key.cert.pem(), Secret::new(other.signing_key.serialize_pem()));
+    assert_eq!(certified_key(cert.as_bytes(), secret.expose()).unwrap_err(), CertError::Mismatch);
+    assert_eq!(certified_key(b"", secret.expose()).unwrap_err(), CertError::NoCertificate);
+    assert_eq!(certified_key(cert.as_bytes(), b"").unwrap_err(), CertError::BadKey);
+}
