@@ -19,14 +19,17 @@ pub struct LocalReply {
 impl LocalReply {
     /// `/v1/models` in the client's dialect.
     pub(crate) fn models(dialect: Dialect, models: &[ModelEntry]) -> Self {
-        let entries = models.iter().map(|model| tollgate_llm::Model {
-            id: model.id.as_str(),
-            owned_by: &model.owned_by,
-            created: model.created,
-        });
+        let entries: Vec<_> = models
+            .iter()
+            .map(|model| tollgate_llm::ModelEntry {
+                id: model.id.as_str(),
+                owned_by: &model.owned_by,
+                created: u64::try_from(model.created).unwrap_or_default(),
+            })
+            .collect();
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Self { status: StatusCode::OK, headers, body: tollgate_llm::models_body(dialect, entries) }
+        Self { status: StatusCode::OK, headers, body: tollgate_llm::models_body(dialect, &entries) }
     }
 
     pub(crate) fn direct(response: &DirectResponse) -> Self {
@@ -34,9 +37,4 @@ impl LocalReply {
         response.headers.apply(&mut headers);
         Self { status: response.status, headers, body: response.body.clone() }
     }
-}
-
-/// The error object of this gateway, which the SDKs of every dialect can read.
-pub(crate) fn error_body(status: StatusCode, kind: &str, message: &str) -> Bytes {
-    tollgate_llm::error_body(status, kind, message)
 }

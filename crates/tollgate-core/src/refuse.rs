@@ -5,11 +5,11 @@ use http::{
     HeaderMap, HeaderValue, StatusCode,
     header::{ACCEPT, ALLOW, CONTENT_TYPE, RETRY_AFTER},
 };
-use tollgate_llm::{BadRequest, Fault, Untranslatable};
+use tollgate_llm::{BadRequest, Fault, Untranslatable, error_body};
 use tollgate_snapshot::Problem;
-use tollgate_types::ModelId;
+use tollgate_types::{Dialect, Endpoint, ModelId};
 
-use crate::{Failure, LocalReply, Record, local};
+use crate::{Failure, LocalReply, Record};
 
 /// A request that gets no backend's answer, and why.
 #[derive(Debug)]
@@ -73,9 +73,11 @@ impl Refused {
         let status = self.refusal.status();
         let message = self.refusal.to_string();
         let mut headers = HeaderMap::new();
-        let body = if self.record.endpoint.is_some() || accepts_json(&self.record.head.headers) {
+        let dialect = self.record.endpoint.map(Endpoint::dialect);
+        let body = if dialect.is_some() || accepts_json(&self.record.head.headers) {
+            let dialect = dialect.unwrap_or(Dialect::OpenAi);
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            local::error_body(status, self.refusal.kind(), &message)
+            error_body(dialect, status, self.refusal.kind(), &message)
         } else {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
             Bytes::from(message)

@@ -11,10 +11,10 @@ pub use self::{
     ai::{
         AiBackendRef, AiGatewayRoute, AiGatewayRouteRule, AiRouteMatch, AiServiceBackend, AiTargetRef,
         ApiKeyCredential, AwsCredentials, AwsCredentialsFile, AwsOidcExchangeToken, AzureCredentials,
-        BackendSecurityPolicy, BackendSecurityPolicyType, CredentialOverride, ExtProcContainer, ForwardProxy,
-        GatewayConfig, GatewayConfigExtProc, GcpCredentials, GcpCredentialsFile,
-        GcpServiceAccountImpersonation, GcpWorkloadIdentityFederation, Oidc, OidcExchangeToken, OidcProvider,
-        OverrideFromHeaders, OverrideFromMetadata, VersionedSchema,
+        BackendSecurityPolicy, BackendSecurityPolicyType, CredentialOverride, ExtProcContainer,
+        ForwardIdToken, ForwardProxy, GatewayConfig, GatewayConfigExtProc, GcpCredentials,
+        GcpCredentialsFile, GcpServiceAccountImpersonation, GcpWorkloadIdentityFederation, Oidc,
+        OidcExchangeToken, OidcProvider, OverrideFromHeaders, OverrideFromMetadata, VersionedSchema,
     },
     common::{
         BackendObjectRef, BodyField, BodyMutation, HeaderMatch, HeaderMutation, HttpHeader, LabelOperator,
@@ -45,6 +45,8 @@ pub use self::{
         RequestRedirect, UrlRewrite,
     },
 };
+
+pub(crate) use self::ai::api_schema_names;
 
 /// An object of a kind that is known and not served yet, as it was written.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,6 +2,7 @@
 //!
 //! `text ─▶ parse ─▶ tree ─▶ substitute ─▶ de (typed kinds) ─▶ validate ─▶ ResourceSet + Diagnostics`
 
+mod crds;
 mod de;
 mod finding;
 mod formats;
@@ -9,6 +10,7 @@ mod kinds;
 mod load;
 mod object;
 mod parse;
+mod prepare;
 mod registry;
 mod secret;
 mod set;
@@ -18,6 +20,7 @@ mod tree;
 mod validate;
 
 pub use self::{
+    crds::crds,
     kinds::*,
     load::{Loaded, Source, load},
     object::{Meta, Object, Positions},

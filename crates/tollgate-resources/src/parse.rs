@@ -2,7 +2,10 @@ use std::collections::HashSet;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, StrInput};
 
-use crate::tree::{Entry, Mark, Node, Scalar, Value};
+use crate::{
+    prepare::{Prepared, prepare, unmask},
+    tree::{Entry, Mark, Node, Scalar, Value},
+};
 
 /// Nesting that no manifest needs; deeper is refused so that nobody's stack overflows.
 const MAX_DEPTH: usize = 64;
@@ -35,6 +38,7 @@ enum Open {
 }
 
 struct Builder {
+    masked: bool,
     first_line: u32,
     stack: Vec<Frame>,
     anchors: Vec<(usize, Node)>,
@@ -69,8 +73,10 @@ pub(crate) fn documents(text: &str) -> Vec<Chunk<'_>> {
 
 /// Reads one document; `None` where there is nothing in it.
 pub(crate) fn document(chunk: &Chunk<'_>) -> Result<Option<Node>, Unreadable> {
-    let mut parser = Parser::<StrInput<'_>>::new_from_str(chunk.text);
+    let Prepared { text, masked } = prepare(chunk.text);
+    let mut parser = Parser::<StrInput<'_>>::new_from_str(&text);
     let mut builder = Builder {
+        masked,
         first_line: chunk.first_line,
         stack: Vec::new(),
         anchors: Vec::new(),
@@ -109,7 +115,8 @@ impl Builder {
             Event::Scalar(text, style, anchor, tag) => {
                 let string = tag.is_some_and(|tag| tag.is_yaml_core_schema() && tag.suffix == "str");
                 let plain = style == ScalarStyle::Plain && !string;
-                let scalar = Scalar { text: text.into_owned(), plain, substituted: false };
+                let text = if self.masked { unmask(&text) } else { text.into_owned() };
+                let scalar = Scalar { text, plain, substituted: false };
                 let node = Node { at, value: Value::Scalar(scalar) };
                 self.remember(anchor, &node)?;
                 self.place(node)?;

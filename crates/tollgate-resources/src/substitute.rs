@@ -21,13 +21,13 @@ struct Walk<'a> {
 }
 
 /// One `${…}`.
-struct Reference<'a> {
+pub(crate) struct Reference<'a> {
     name: &'a str,
     default: Option<&'a str>,
     /// With a colon the default also stands in for an empty value.
     empty_counts: bool,
     /// What follows the closing brace.
-    rest: &'a str,
+    pub(crate) rest: &'a str,
 }
 
 // === impl Walk ===
@@ -107,7 +107,7 @@ impl Walk<'_> {
 }
 
 /// Reads a reference at the start of `text`; what is not quite one is nobody's business.
-fn reference(text: &str) -> Option<Reference<'_>> {
+pub(crate) fn reference(text: &str) -> Option<Reference<'_>> {
     let inner = text.strip_prefix("${")?;
     let name_length = inner.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
     let (name, tail) = inner.split_at(name_length);

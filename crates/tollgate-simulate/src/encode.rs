@@ -113,13 +113,13 @@ pub(crate) fn head(
     out: &mut Vec<u8>,
 ) {
     let (reply, behaviour) = (&exchange.reply, &exchange.behaviour);
-    let _ = write!(
-        out,
-        "HTTP/1.1 {} {}\r\ncontent-type: {}\r\nserver: tollgate-simulate\r\n",
-        reply.status,
-        reason(reply.status),
-        reply.content_type
-    );
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(itoa::Buffer::new().format(reply.status).as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(reason(reply.status).as_bytes());
+    out.extend_from_slice(b"\r\nserver: tollgate-simulate\r\ncontent-type: ");
+    out.extend_from_slice(reply.content_type.as_bytes());
+    out.extend_from_slice(b"\r\n");
     match ending {
         Ending::Length(length) => {
             out.extend_from_slice(b"content-length: ");
@@ -137,7 +137,10 @@ pub(crate) fn head(
         header(out, "x-simulator-model", &exchange.model);
         header(out, "x-simulator-key", &exchange.key);
         let id = if exchange.provider == Provider::Anthropic { "request-id" } else { "x-request-id" };
-        let _ = write!(out, "{id}: req_{:016x}\r\n", state.serial());
+        out.extend_from_slice(id.as_bytes());
+        out.extend_from_slice(b": req_");
+        out.extend_from_slice(itoa::Buffer::new().format(state.serial()).as_bytes());
+        out.extend_from_slice(b"\r\n");
     }
     for (name, value) in &reply.headers {
         header(out, name, value);
@@ -158,7 +161,12 @@ pub(crate) fn head(
 fn header(out: &mut Vec<u8>, name: &str, value: &str) {
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b": ");
-    out.extend(value.bytes().filter(|byte| *byte >= 0x20 && *byte != 0x7f));
+    let sound = |byte: &u8| *byte >= 0x20 && *byte != 0x7f;
+    if value.as_bytes().iter().all(sound) {
+        out.extend_from_slice(value.as_bytes());
+    } else {
+        out.extend(value.bytes().filter(sound));
+    }
     out.extend_from_slice(b"\r\n");
 }
 

@@ -8,7 +8,7 @@ pub(crate) mod responses;
 
 use serde_json::{Value, json};
 
-use crate::answer::{Answer, Finish};
+use crate::answer::{Answer, Finish, Usage};
 
 /// The event that ends a stream.
 pub(crate) const DONE: &[u8] = b"data: [DONE]\n\n";
@@ -26,19 +26,32 @@ pub(crate) const fn finish_reason(finish: &Finish) -> &'static str {
     }
 }
 
-/// Usage as chat and completions report it.
-pub(crate) fn usage(answer: &Answer) -> Value {
-    let usage = answer.usage;
-    json!({
-        "prompt_tokens": usage.input,
-        "completion_tokens": usage.output,
-        "total_tokens": usage.input + usage.output,
-        "prompt_tokens_details": {"cached_tokens": usage.cached, "audio_tokens": 0},
-        "completion_tokens_details": {
-            "reasoning_tokens": usage.reasoning, "audio_tokens": 0,
-            "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0,
-        },
-    })
+/// Usage as chat and completions report it, as JSON.
+pub(crate) fn usage(answer: &Answer) -> String {
+    let Usage { input, cached, output, reasoning } = answer.usage;
+    let mut out = String::with_capacity(320);
+    let parts = [
+        (r#"{"prompt_tokens":"#, input),
+        (r#","completion_tokens":"#, output),
+        (r#","total_tokens":"#, input + output),
+        (r#","prompt_tokens_details":{"cached_tokens":"#, cached),
+        (r#","audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":"#, reasoning),
+    ];
+    for (name, count) in parts {
+        out.push_str(name);
+        out.push_str(itoa::Buffer::new().format(count));
+    }
+    out.push_str(r#","audio_tokens":0,"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}}"#);
+    out
+}
+
+/// The last event but one of a stream whose client asked for usage: `head` with no choice.
+pub(crate) fn usage_event(mut head: Value, answer: &Answer) -> Vec<u8> {
+    const HOLE: &str = "\"usage\":null";
+    head["choices"] = json!([]);
+    head["usage"] = Value::Null;
+    let text = head.to_string().replace(HOLE, &format!("\"usage\":{}", usage(answer)));
+    format!("data: {text}\n\n").into_bytes()
 }
 
 /// The body of an error.

@@ -124,9 +124,16 @@ impl<'a> Request<'a> {
 
 /// `name: value` lines, values trimmed; a line without a colon is skipped.
 fn lines(headers: &str) -> impl Iterator<Item = (&str, &str)> {
-    headers.split("\r\n").filter_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        Some((name, value.trim()))
+    let mut rest = headers;
+    std::iter::from_fn(move || {
+        loop {
+            let end = memchr::memchr(b'\n', rest.as_bytes())?;
+            let line = &rest[..end];
+            rest = &rest[end + 1..];
+            if let Some(colon) = memchr::memchr(b':', line.as_bytes()) {
+                return Some((&line[..colon], line[colon + 1..].trim_ascii()));
+            }
+        }
     })
 }
 

@@ -146,7 +146,7 @@ fn speak(api: Api, ask: &Ask<'_>, exchange: &Exchange, (request, state): (&Reque
         Api::Completions => openai::completions::reply(ask, &answer()),
         Api::Responses => openai::responses::reply(ask, &answer()),
         Api::InputTokens => openai::responses::input_tokens(ask),
-        Api::Embeddings => openai::embeddings::reply(ask, &exchange.behaviour, request.body),
+        Api::Embeddings => openai::embeddings::reply(ask, &exchange.behaviour, (request.body, state)),
         Api::Moderations => Reply::json(200, openai::moderation(&ask.model).to_string()),
         Api::Messages => anthropic::messages::reply(ask, &answer()),
         Api::CountTokens => anthropic::count_tokens(ask),
@@ -156,10 +156,13 @@ fn speak(api: Api, ask: &Ask<'_>, exchange: &Exchange, (request, state): (&Reque
 
 fn behaviour(request: &Request<'_>, state: &State, exchange: &Exchange) -> Result<Behaviour, (u16, String)> {
     let mut behaviour = exchange.behaviour.clone();
+    // Most requests ask for nothing special, and a load test is made of most requests.
     if let Some(rule) = state.rule(request.path, &exchange.model, &exchange.key) {
         behaviour = rule.over(&behaviour);
     }
-    behaviour = Behaviour::from_headers(request).map_err(|message| (400, message))?.over(&behaviour);
+    if request.knobs().next().is_some() {
+        behaviour = Behaviour::from_headers(request).map_err(|message| (400, message))?.over(&behaviour);
+    }
     if let Some(magic) = Behaviour::from_model(&exchange.model) {
         behaviour = magic.over(&behaviour);
     }

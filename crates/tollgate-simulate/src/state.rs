@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, HashSet, VecDeque},
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -11,7 +11,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Behaviour, Options, Rule, answer::Usage, request::Request};
+use crate::{Behaviour, Options, Rule, answer::Usage, openai::embeddings::Form, request::Request};
 
 /// Distinct models, keys and cached prefixes that are told apart.
 const MOST_NAMES: usize = 4096;
@@ -77,6 +77,15 @@ struct Books {
     prefixes: HashSet<u64, foldhash::fast::FixedState>,
     rules: Vec<Rule>,
     last: VecDeque<Recorded>,
+    /// The latest embedding: numbers are dear to write, and a load test wants the same ones.
+    vector: Option<Vector>,
+}
+
+/// An embedding as it is written.
+#[derive(Debug)]
+struct Vector {
+    shape: (u64, Form),
+    bytes: Arc<[u8]>,
 }
 
 /// Counts up now and down when it is dropped.
@@ -248,6 +257,18 @@ impl State {
             }
         }
         steps * 1024
+    }
+
+    /// The embedding that `shape` describes, made at most once in a row.
+    pub(crate) fn vector(&self, shape: (u64, Form), make: impl FnOnce() -> Vec<u8>) -> Arc<[u8]> {
+        if let Some(vector) = &self.books().vector
+            && vector.shape == shape
+        {
+            return vector.bytes.clone();
+        }
+        let bytes: Arc<[u8]> = make().into();
+        self.books().vector = Some(Vector { shape, bytes: bytes.clone() });
+        bytes
     }
 
     pub(crate) fn serial(&self) -> u64 {

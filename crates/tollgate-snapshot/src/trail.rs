@@ -2,7 +2,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use serde::Serialize;
-use tollgate_llm::{Call, Delivery, Inspected};
+use tollgate_llm::{Call, Delivery, Inspected, Spots};
 use tollgate_types::ModelId;
 
 use crate::{
@@ -298,8 +298,12 @@ fn llm_path(
     question: &Question<'_>,
 ) -> Option<Result<String, String>> {
     let endpoint = question.request.endpoint?;
-    let inspected =
-        Inspected { model: question.model?.clone(), delivery: Delivery::Whole, wants_usage: false };
+    let inspected = Inspected {
+        model: question.model?.clone(),
+        delivery: Delivery::Whole,
+        wants_usage: false,
+        spots: Spots::default(),
+    };
     let call = Call {
         endpoint,
         body: &Bytes::from_static(SAMPLE),

@@ -14,6 +14,7 @@ use crate::formats;
 /// `AIGatewayRoute`: models and the backends that serve them.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "AiGatewayRoute")]
 pub struct AiGatewayRoute {
     /// Gateways it attaches to.
     #[serde(default)]
@@ -31,6 +32,7 @@ pub struct AiGatewayRoute {
 /// A rule of an AIGatewayRoute.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "AiGatewayRouteRule")]
 pub struct AiGatewayRouteRule {
     /// For policies and people.
     pub name: Option<String>,
@@ -58,6 +60,7 @@ pub struct AiGatewayRouteRule {
 /// A backend of a rule: an AIServiceBackend, or an InferencePool where group and kind say so.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "AiBackendRef")]
 pub struct AiBackendRef {
     /// Name.
     pub name: String,
@@ -84,6 +87,7 @@ pub struct AiBackendRef {
 /// Conditions that all have to hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "AiRouteMatch")]
 pub struct AiRouteMatch {
     /// On headers; `x-ai-eg-model` is the model.
     #[serde(default)]
@@ -93,6 +97,7 @@ pub struct AiRouteMatch {
 /// `AIServiceBackend`: an API and where it is.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "AiServiceBackend")]
 pub struct AiServiceBackend {
     /// The API it speaks.
     pub schema: VersionedSchema,
@@ -107,6 +112,7 @@ pub struct AiServiceBackend {
 /// The API a backend speaks.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "VersionedSchema")]
 pub struct VersionedSchema {
     /// Which.
     #[serde(deserialize_with = "api_schema")]
@@ -122,6 +128,7 @@ pub struct VersionedSchema {
 /// other: validation saw to it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "BackendSecurityPolicy")]
 pub struct BackendSecurityPolicy {
     /// To what it applies, in its own namespace.
     #[serde(default)]
@@ -150,6 +157,7 @@ pub struct BackendSecurityPolicy {
 /// An AIServiceBackend or InferencePool of the policy's namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "AiTargetRef")]
 pub struct AiTargetRef {
     /// API group.
     pub group: String,
@@ -184,6 +192,7 @@ pub enum BackendSecurityPolicyType {
 /// A key in a Secret, under `apiKey`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "ApiKeyCredential")]
 pub struct ApiKeyCredential {
     /// The Secret.
     pub secret_ref: super::common::SecretRef,
@@ -192,6 +201,7 @@ pub struct ApiKeyCredential {
 /// How requests to AWS are signed; neither file nor token means AWS's own default chain.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "AwsCredentials")]
 pub struct AwsCredentials {
     /// Region.
     pub region: String,
@@ -204,6 +214,7 @@ pub struct AwsCredentials {
 /// A credentials file in a Secret, under `credentials`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "AwsCredentialsFile")]
 pub struct AwsCredentialsFile {
     /// The Secret.
     pub secret_ref: super::common::SecretRef,
@@ -215,6 +226,7 @@ pub struct AwsCredentialsFile {
 /// A token to exchange for AWS credentials.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "AwsOidcExchangeToken")]
 pub struct AwsOidcExchangeToken {
     /// Where the token comes from.
     pub oidc: Oidc,
@@ -229,6 +241,7 @@ pub struct AwsOidcExchangeToken {
 /// A token to exchange for cloud credentials.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "OidcExchangeToken")]
 pub struct OidcExchangeToken {
     /// Where the token comes from.
     pub oidc: Oidc,
@@ -241,6 +254,7 @@ pub struct OidcExchangeToken {
 /// How Azure access tokens are had: exactly one of a client secret and a token to exchange.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "AzureCredentials")]
 pub struct AzureCredentials {
     /// Application.
     #[serde(rename = "clientID")]
@@ -257,6 +271,7 @@ pub struct AzureCredentials {
 /// How Google access tokens are had; neither file nor federation means Google's own default chain.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "GcpCredentials")]
 pub struct GcpCredentials {
     /// Project.
     pub project_name: String,
@@ -271,6 +286,7 @@ pub struct GcpCredentials {
 /// A service account's key in a Secret, under `service_account.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "GcpCredentialsFile")]
 pub struct GcpCredentialsFile {
     /// The Secret.
     pub secret_ref: super::common::SecretRef,
@@ -279,6 +295,7 @@ pub struct GcpCredentialsFile {
 /// Google's workload identity federation.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "GcpWorkloadIdentityFederation")]
 pub struct GcpWorkloadIdentityFederation {
     /// Project.
     #[serde(rename = "projectID")]
@@ -296,6 +313,7 @@ pub struct GcpWorkloadIdentityFederation {
 /// The service account to act for.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "GcpServiceAccountImpersonation")]
 pub struct GcpServiceAccountImpersonation {
     /// Its name, without the project's domain.
     pub service_account_name: String,
@@ -304,6 +322,7 @@ pub struct GcpServiceAccountImpersonation {
 /// Envoy Gateway's OpenID Connect settings; the exchange of tokens reads issuer, token endpoint, client and scopes.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "Oidc")]
 pub struct Oidc {
     /// The identity provider.
     pub provider: OidcProvider,
@@ -336,7 +355,7 @@ pub struct Oidc {
     pub forward_access_token: Option<bool>,
     /// Hands the id token to the backend.
     #[serde(rename = "forwardIDToken")]
-    pub forward_id_token: Option<Json>,
+    pub forward_id_token: Option<ForwardIdToken>,
     /// Lifetime of tokens that name none.
     #[serde(rename = "defaultTokenTTL")]
     pub default_token_ttl: Option<String>,
@@ -356,9 +375,18 @@ pub struct Oidc {
     pub disable_token_encryption: Option<bool>,
 }
 
+/// Where the id token is put.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(title = "ForwardIdToken")]
+pub struct ForwardIdToken {
+    /// The header.
+    pub header: String,
+}
+
 /// An identity provider.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "OidcProvider")]
 pub struct OidcProvider {
     /// Its URL.
     pub issuer: String,
@@ -379,6 +407,7 @@ pub struct OidcProvider {
 /// Lets the client bring its own credential: exactly one of the two.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "CredentialOverride")]
 pub struct CredentialOverride {
     /// In a request header.
     pub from_request_headers: Option<OverrideFromHeaders>,
@@ -389,6 +418,7 @@ pub struct CredentialOverride {
 /// A credential in a request header.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "OverrideFromHeaders")]
 pub struct OverrideFromHeaders {
     /// The header (for AWS: the prefix of three); each type has a default.
     pub header: Option<String>,
@@ -400,6 +430,7 @@ pub struct OverrideFromHeaders {
 /// A credential in metadata that another filter set.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "OverrideFromMetadata")]
 pub struct OverrideFromMetadata {
     /// The namespace of the metadata.
     pub namespace: String,
@@ -413,6 +444,7 @@ pub struct OverrideFromMetadata {
 /// `GatewayConfig`: settings for the Gateways that name it in an annotation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "GatewayConfig")]
 pub struct GatewayConfig {
     /// The external processor's container.
     pub ext_proc: Option<GatewayConfigExtProc>,
@@ -426,6 +458,7 @@ pub struct GatewayConfig {
 /// The external processor.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "GatewayConfigExtProc")]
 pub struct GatewayConfigExtProc {
     /// Its container.
     pub kubernetes: Option<ExtProcContainer>,
@@ -436,6 +469,7 @@ pub struct GatewayConfigExtProc {
 /// A container, as Envoy Gateway has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "ExtProcContainer")]
 pub struct ExtProcContainer {
     /// Environment, as in a pod.
     pub env: Option<Json>,
@@ -454,6 +488,7 @@ pub struct ExtProcContainer {
 /// The proxy through which providers are reached.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "ForwardProxy")]
 pub struct ForwardProxy {
     /// `host:port`
     pub address: String,

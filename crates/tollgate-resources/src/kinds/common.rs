@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// What a route attaches to (Gateway API `ParentReference`).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "ParentRef")]
 pub struct ParentRef {
     /// API group, `gateway.networking.k8s.io` unless given.
     #[serde(default = "gateway_group")]
@@ -26,6 +27,7 @@ pub struct ParentRef {
 /// A reference to a Secret, or to an object that stands in for one.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "SecretRef")]
 pub struct SecretRef {
     /// API group; empty is core.
     #[serde(default)]
@@ -42,6 +44,7 @@ pub struct SecretRef {
 /// What traffic goes to (Gateway API `BackendObjectReference`).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "BackendObjectRef")]
 pub struct BackendObjectRef {
     /// API group; empty is core.
     #[serde(default)]
@@ -60,6 +63,7 @@ pub struct BackendObjectRef {
 /// A reference to an object of any kind in the referrer's own namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "LocalObjectRef")]
 pub struct LocalObjectRef {
     /// API group; empty is core.
     pub group: String,
@@ -96,6 +100,7 @@ pub enum MatchType {
 /// A header that a request has to carry.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "HeaderMatch")]
 pub struct HeaderMatch {
     /// How the value is compared.
     #[serde(rename = "type", default)]
@@ -109,6 +114,7 @@ pub struct HeaderMatch {
 /// A header with its value.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "HttpHeader")]
 pub struct HttpHeader {
     /// Header name, case-insensitive.
     pub name: String,
@@ -119,6 +125,7 @@ pub struct HttpHeader {
 /// Changes to a request's headers on the way to an AI backend.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "HeaderMutation")]
 pub struct HeaderMutation {
     /// Headers to overwrite or add.
     #[serde(default)]
@@ -131,6 +138,7 @@ pub struct HeaderMutation {
 /// A top-level field of a JSON body with its new value.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "BodyField")]
 pub struct BodyField {
     /// Name of the top-level field.
     pub path: String,
@@ -141,6 +149,7 @@ pub struct BodyField {
 /// Changes to a request's JSON body on the way to an AI backend.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "BodyMutation")]
 pub struct BodyMutation {
     /// Fields to overwrite or add.
     #[serde(default)]
@@ -153,6 +162,7 @@ pub struct BodyMutation {
 /// What a request cost, kept under a name for limits and logs.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "LlmRequestCost")]
 pub struct LlmRequestCost {
     /// The name under which the cost is kept.
     pub metadata_key: String,

@@ -309,6 +309,7 @@ pub struct HttpBackendRef {
 /// Deadlines; zero means none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "HttpRouteTimeouts")]
 pub struct HttpRouteTimeouts {
     /// For the whole request, retries included.
     #[serde(default, deserialize_with = "formats::duration")]

@@ -1,8 +1,8 @@
 use super::{
     Rules, Validate,
     shared::{
-        backend_object_ref, header_matches, header_name, headers, hostnames, is_backend, is_gateway, names,
-        namespace, parent_ref, secret_ref, section_name, timeouts,
+        backend_object_ref, header_matches, header_name, headers, hostnames, is_backend, names, namespace,
+        parent_ref, secret_ref, section_name, timeouts,
     },
     text,
 };
@@ -23,7 +23,7 @@ impl Validate for AiGatewayRoute {
         rules.each("parentRefs", parent_refs, |rules, parent| {
             parent_ref(rules, parent);
             rules.demand(
-                is_gateway(parent),
+                parent.kind == "Gateway",
                 "parent-not-a-gateway",
                 ("kind", "a parent of an AIGatewayRoute is a Gateway"),
             );
@@ -299,8 +299,10 @@ fn oidc(rules: &mut Rules, oidc: &Oidc) {
         rules.demand(oidc.provider.backend_ref.is_none(), "unsupported-field", ("backendRef", message));
     });
     rules.field("clientSecret", |rules| secret_ref(rules, &oidc.client_secret));
-    let id_token_header = oidc.forward_id_token.as_ref().and_then(|forward| forward.get("header")?.as_str());
-    let taken = id_token_header.is_some_and(|header| header.eq_ignore_ascii_case("authorization"));
+    let taken = oidc
+        .forward_id_token
+        .as_ref()
+        .is_some_and(|token| token.header.eq_ignore_ascii_case("authorization"));
     let clash = taken && oidc.forward_access_token == Some(true);
     let message = "the access token and the id token cannot both be in `Authorization`";
     rules.demand(!clash, "token-header-clash", ("forwardAccessToken", message));

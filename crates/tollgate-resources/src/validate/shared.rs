@@ -7,7 +7,7 @@ use crate::{
     kinds::{
         BackendObjectRef, HeaderMatch, HttpHeader, HttpRouteTimeouts, LocalObjectRef, ParentRef, SecretRef,
     },
-    registry::{ENVOY_GATEWAY, GATEWAY_API},
+    registry::ENVOY_GATEWAY,
 };
 
 pub(crate) const HOSTNAME: &str = "a host such as api.example.com or *.example.com in lower case";
@@ -84,11 +84,6 @@ pub(crate) fn backend_object_ref(rules: &mut Rules, reference: &BackendObjectRef
 /// True for `gateway.envoyproxy.io` `Backend`.
 pub(crate) fn is_backend(reference: &BackendObjectRef) -> bool {
     reference.group == ENVOY_GATEWAY && reference.kind == "Backend"
-}
-
-/// True for a `Gateway`.
-pub(crate) fn is_gateway(parent: &ParentRef) -> bool {
-    parent.group == GATEWAY_API && parent.kind == "Gateway"
 }
 
 pub(crate) fn header_matches(rules: &mut Rules, headers: &[HeaderMatch]) {

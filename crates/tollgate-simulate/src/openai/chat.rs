@@ -1,6 +1,6 @@
 //! `POST /v1/chat/completions`.
 
-use std::io::Write as _;
+use std::{borrow::Cow, io::Write as _};
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::{
     answer::{Answer, Call},
     ask::Ask,
     events::{Events, Tokens},
-    openai::{DONE, data, finish_reason, usage},
+    openai::{DONE, finish_reason, usage},
     reply::Reply,
     text::escape,
 };
@@ -69,9 +69,10 @@ fn calls(answer: &Answer) -> Value {
     answer.calls.iter().enumerate().map(call).collect()
 }
 
-fn logprobs(ask: &Ask<'_>, answer: &Answer) -> Value {
+/// As JSON.
+fn logprobs(ask: &Ask<'_>, answer: &Answer) -> Cow<'static, str> {
     if ask.rich("logprobs") != &Value::Bool(true) {
-        return Value::Null;
+        return "null".into();
     }
     let top = usize::try_from(ask.rich("top_logprobs").as_u64().unwrap_or(0)).unwrap_or(0).min(20);
     let token = |piece: &str| {
@@ -81,6 +82,8 @@ fn logprobs(ask: &Ask<'_>, answer: &Answer) -> Value {
         with_top
     };
     json!({"content": answer.text.pieces().map(token).collect::<Vec<_>>(), "refusal": null})
+        .to_string()
+        .into()
 }
 
 fn stream(ask: &Ask<'_>, answer: &Answer) -> Events {
@@ -123,11 +126,14 @@ fn stream(ask: &Ask<'_>, answer: &Answer) -> Events {
         events.tail.push(chunk(last));
     }
     if ask.include_usage {
-        events.tail.push(data(&json!({
-            "id": answer.id("chatcmpl-"), "object": "chat.completion.chunk", "created": answer.created,
-            "model": answer.model, "service_tier": "default", "system_fingerprint": "fp_simulated",
-            "choices": [], "usage": usage(answer),
-        })));
+        let mut last = b"data: ".to_vec();
+        open(answer, "chat.completion.chunk", &mut last);
+        let _ = write!(
+            last,
+            "],\"service_tier\":\"default\",\"system_fingerprint\":\"fp_simulated\",\"usage\":{}}}\n\n",
+            usage(answer)
+        );
+        events.tail.push(last);
     }
     events.tail.push(DONE.to_vec());
     events

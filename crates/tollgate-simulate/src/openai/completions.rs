@@ -6,7 +6,7 @@ use crate::{
     answer::Answer,
     ask::Ask,
     events::{Events, Tokens},
-    openai::{DONE, data, finish_reason, usage},
+    openai::{DONE, data, finish_reason, usage, usage_event},
     reply::Reply,
 };
 
@@ -16,9 +16,10 @@ pub(crate) fn reply(ask: &Ask<'_>, answer: &Answer) -> Reply {
     }
     let text = answer.text.joined();
     let choices = (0..=answer.more).map(|index| choice(index, &text, json!(finish_reason(&answer.finish))));
-    let mut whole = object(answer, choices.collect());
-    whole["usage"] = usage(answer);
-    Reply::json(200, whole.to_string()).with_usage(answer.usage)
+    let mut whole = object(answer, choices.collect()).to_string();
+    whole.truncate(whole.len() - 1);
+    whole += &format!(",\"usage\":{}}}", usage(answer));
+    Reply::json(200, whole).with_usage(answer.usage)
 }
 
 fn choice(index: u32, text: &str, finish: Value) -> Value {
@@ -51,9 +52,7 @@ fn stream(ask: &Ask<'_>, answer: &Answer) -> Events {
         events.tail.push(data(&object(answer, last)));
     }
     if ask.include_usage {
-        let mut last = object(answer, Vec::new());
-        last["usage"] = usage(answer);
-        events.tail.push(data(&last));
+        events.tail.push(usage_event(object(answer, Vec::new()), answer));
     }
     events.tail.push(DONE.to_vec());
     events

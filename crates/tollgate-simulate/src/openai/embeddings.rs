@@ -11,13 +11,21 @@ use crate::{
     behaviour::Behaviour,
     reply::Reply,
     scan,
+    state::State,
     text::{count, escape},
 };
 
 const MOST_DIMENSIONS: u64 = 65_536;
 const MOST_INPUTS: usize = 2048;
 
-pub(crate) fn reply(ask: &Ask<'_>, behaviour: &Behaviour, body: &[u8]) -> Reply {
+/// How an embedding is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Numbers,
+    Base64,
+}
+
+pub(crate) fn reply(ask: &Ask<'_>, behaviour: &Behaviour, (body, state): (&[u8], &State)) -> Reply {
     let input =
         scan::members(body).find(|(key, _)| *key == b"input").map_or(&b"\"\""[..], |(_, value)| value);
     let inputs: Vec<u64> = match serde_json::from_slice(input) {
@@ -28,13 +36,9 @@ pub(crate) fn reply(ask: &Ask<'_>, behaviour: &Behaviour, body: &[u8]) -> Reply 
     };
     let dimensions = ask.rich("dimensions").as_u64();
     let dimensions = dimensions.unwrap_or_else(|| u64::from(behaviour.dimensions.unwrap_or(8)));
-    let vector = vector(dimensions.min(MOST_DIMENSIONS));
-    let vector = if ask.rich("encoding_format") == "base64" {
-        let bytes: Vec<u8> = vector.iter().flat_map(|number| number.to_le_bytes()).collect();
-        format!("\"{}\"", STANDARD.encode(bytes)).into_bytes()
-    } else {
-        numbers(&vector)
-    };
+    let dimensions = dimensions.min(MOST_DIMENSIONS);
+    let form = if ask.rich("encoding_format") == "base64" { Form::Base64 } else { Form::Numbers };
+    let vector = state.vector((dimensions, form), || render(&vector(dimensions), form));
     let mut out = Vec::with_capacity(256 + (vector.len() + 64) * inputs.len());
     out.extend_from_slice(br#"{"object":"list","data":["#);
     for index in 0..inputs.len().min(MOST_INPUTS) {
@@ -55,6 +59,16 @@ fn tokens(input: &Value) -> u64 {
         Value::String(text) => count(text.len()).max(1),
         Value::Array(ids) => ids.len() as u64,
         _ => 1,
+    }
+}
+
+fn render(vector: &[f32], form: Form) -> Vec<u8> {
+    match form {
+        Form::Numbers => numbers(vector),
+        Form::Base64 => {
+            let bytes: Vec<u8> = vector.iter().flat_map(|number| number.to_le_bytes()).collect();
+            format!("\"{}\"", STANDARD.encode(bytes)).into_bytes()
+        }
     }
 }
 

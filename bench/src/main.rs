@@ -1,0 +1,116 @@
+//! The gateway and its peers side by side, against the same simulator, under the same load.
+
+mod cases;
+mod histogram;
+mod http;
+mod load;
+mod manual;
+mod peers;
+mod process;
+mod report;
+mod run;
+mod streams;
+
+use std::{fs, io, path::PathBuf};
+
+use clap::{Parser, Subcommand};
+use tokio::runtime::Builder;
+use tollgate_simulate::{Options, spawn};
+
+use crate::{
+    manual::{LoadArgs, SimulateArgs},
+    peers::{ALL, Places},
+    report::Report,
+    run::{Bench, Effort},
+};
+
+/// The simulator and the load allocate for each request.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Core of the gateway under test; simulator and load share the other.
+const GATEWAY_CORE: usize = 0;
+const HARNESS_CORE: usize = 1;
+
+#[derive(Debug, Parser)]
+#[command(about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Install and start every peer in turn, measure, and print one table
+    Run(RunArgs),
+    /// Load one address
+    Load(LoadArgs),
+    /// Serve the simulator by itself
+    Simulate(SimulateArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct RunArgs {
+    /// Shorter steps and fewer of them: under four minutes
+    #[arg(long)]
+    quick: bool,
+    /// Only these peers (comma-separated; the direct column always runs)
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Only these closed-loop cases, by key (chat-1k, stream-7, …), and none of the other steps
+    #[arg(long, value_delimiter = ',')]
+    cases: Vec<String>,
+    /// Also write the table here, as JSON
+    #[arg(long)]
+    json: Option<PathBuf>,
+}
+
+fn main() -> io::Result<()> {
+    match Cli::parse().command {
+        Command::Run(args) => run(&args),
+        Command::Load(args) => manual::load(&args),
+        Command::Simulate(args) => manual::simulate(&args),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the table is the output")]
+fn run(args: &RunArgs) -> io::Result<()> {
+    let machine = machine();
+    process::pin_self(HARNESS_CORE)?;
+    let simulator = spawn(Options { record: 0, ..Options::default() })?;
+    let cache = std::env::home_dir().unwrap_or_else(std::env::temp_dir).join(".cache/tollgate-bench");
+    let places = Places {
+        repository: PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().map(PathBuf::from).unwrap_or_default(),
+        run: cache.join("run"),
+        cache,
+        simulator: simulator.address(),
+        core: GATEWAY_CORE,
+    };
+    fs::create_dir_all(&places.run)?;
+    let effort = if args.quick { Effort::Quick } else { Effort::Full };
+    let mut bench = Bench { simulator: &simulator, effort, cases: args.cases.clone(), baseline: None };
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let mut report = Report { machine, ..Report::default() };
+    eprintln!("direct …");
+    report.columns.push(runtime.block_on(bench.ceiling()));
+    for peer in ALL {
+        if args.only.is_empty() || args.only.iter().any(|word| peer.is_called(word)) {
+            eprintln!("{} …", peer.name());
+            report.columns.push(runtime.block_on(bench.peer(peer, &places)));
+        }
+    }
+    println!("{}", report.markdown());
+    let json = serde_json::to_string_pretty(&report)?;
+    fs::write(args.json.clone().unwrap_or_else(|| places.run.join("report.json")), json)
+}
+
+/// What the figures were measured on.
+fn machine() -> String {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let cpu = read("/proc/cpuinfo");
+    let model =
+        cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map(|(_, name)| name);
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let kernel = read("/proc/sys/kernel/osrelease");
+    format!("{} × {cores}, Linux {}", model.unwrap_or("unknown processor"), kernel.trim())
+}

