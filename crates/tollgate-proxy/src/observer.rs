@@ -1,7 +1,10 @@
 use tollgate_core::Settled;
 
-/// Learns of every finished request, on the core that served it. Must not block.
+/// Learns of every request, on the core that serves it. Must not block.
 pub trait Observer: Send + Sync + std::fmt::Debug + 'static {
-    /// A request has ended, on this core.
-    fn settled(&self, core: usize, settled: Settled);
+    /// A request has come in on this port of the Gateway; it will settle, once.
+    fn began(&self, port: u16);
+
+    /// A request has ended.
+    fn settled(&self, settled: Settled);
 }

@@ -22,6 +22,7 @@ pub(crate) async fn serve(
     peer: Peer,
 ) -> Response<ReplyBody> {
     let served = worker.served();
+    worker.shared.observer.began(port);
     let (parts, body) = request.into_parts();
     let mut extensions = parts.extensions;
     let head = RequestHead {

@@ -75,7 +75,7 @@ impl Worker {
     }
 
     pub(crate) fn settle(&self, settled: Settled) {
-        self.shared.observer.settled(self.core, settled);
+        self.shared.observer.settled(settled);
     }
 
     /// How a request ends whose connection is gone.

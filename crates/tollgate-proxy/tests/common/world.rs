@@ -69,7 +69,9 @@ impl World {
 }
 
 impl Observer for Tell {
-    fn settled(&self, _core: usize, settled: Settled) {
+    fn began(&self, _port: u16) {}
+
+    fn settled(&self, settled: Settled) {
         self.0.try_send(settled).expect("a test has fewer requests than its queue");
     }
 }
