@@ -214,7 +214,9 @@ impl Plan {
         {
             return Verdict::Again(self.backoff(attempt, now));
         }
-        headers::from_upstream(&mut headers);
+        if status != StatusCode::SWITCHING_PROTOCOLS {
+            headers::from_upstream(&mut headers);
+        }
         let mut head = match &mut attempt.reply {
             ReplyReader::Llm(reply) => reply.head(status, headers),
             ReplyReader::Http => Head { status, headers },

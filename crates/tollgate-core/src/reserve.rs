@@ -6,7 +6,7 @@ use std::{
 use smallvec::SmallVec;
 use tollgate_snapshot::{Action, Rule};
 
-use crate::{LocalReply, Record, Refusal, Refused, Routed, redirect, route::Payload};
+use crate::{Failure, LocalReply, Now, Record, Refusal, Refused, Routed, redirect, route::Payload};
 
 /// A routed request, paid for in advance where something has to be paid.
 #[derive(Debug)]
@@ -103,10 +103,19 @@ impl Plan {
         Refused { record: self.record, refusal }
     }
 
-    /// Gives up because `timeouts.request` has passed.
+    /// Gives up because `timeouts.request` has passed; a backend that was silent until then has failed.
     #[must_use]
-    pub fn expire(self) -> Refused {
+    pub fn expire(mut self, now: Now) -> Refused {
         let limit = self.rule.timeouts.request.unwrap_or(Duration::ZERO);
+        if let Some(attempt) = self.record.attempts.last_mut()
+            && attempt.ended.is_none()
+        {
+            attempt.ended = Some(now.instant);
+            attempt.failure = Some(Failure::Silent(limit));
+            if let Some(health) = self.record.live.health.get(attempt.backend.index as usize) {
+                health.failed(now.unix_ms);
+            }
+        }
         self.refuse(Refusal::Deadline(limit))
     }
 }

@@ -193,7 +193,7 @@ impl Body for UpstreamBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.over || self.incoming.is_end_stream()
+        self.failed.is_none() && (self.over || self.incoming.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -1,47 +1,31 @@
 //! The `tollgate` command.
+
 mod autoconfig;
 mod build;
 mod check;
+mod cli;
+mod completion;
 mod diagnostics;
 mod explain;
 mod files;
+mod healthcheck;
+mod limits;
+mod reload;
+mod run;
+mod serving;
+mod simulate;
+mod watch;
 
-use std::{
-    env,
-    io::{self, IsTerminal},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::Parser as _;
 
-/// An AI gateway
-#[derive(Debug, Parser)]
-#[command(version)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[derive(Debug, Subcommand)]
-enum Command {
-    Check(check::CheckArgs),
-    Explain(explain::ExplainArgs),
-}
-
-fn main() -> io::Result<ExitCode> {
-    let cli = Cli::parse();
-    let variable = |name: &str| env::var(name).ok();
-    let colour = diagnostics::Colour::of(io::stdout().is_terminal(), &variable);
-    let (mut stdin, mut stdout, mut stderr) = (io::stdin(), io::stdout(), io::stderr());
-    let mut terminal = check::Terminal {
-        stdin: &mut stdin,
-        stdout: &mut stdout,
-        stderr: &mut stderr,
-        env: &variable,
-        colour,
-    };
-    match cli.command {
-        Command::Check(args) => check::run(&args, &mut terminal),
-        Command::Explain(args) => explain::run(&args, &mut terminal),
-    }
+fn main() -> ExitCode {
+    cli::Cli::parse().run().unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        ExitCode::FAILURE
+    })
 }

@@ -1,0 +1,265 @@
+use std::{future::pending, rc::Rc, time::Duration};
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, Request, Response, StatusCode, Uri,
+    header::{CONTENT_LENGTH, HOST},
+};
+use hyper::upgrade::OnUpgrade;
+use tollgate_core::{Attempt, AttemptBody, End, Failure, Outgoing, Plan, Refusal, ReplyReader, Verdict};
+use tollgate_llm::{Head, Output};
+use tollgate_net::{Chunks, Payload, UpstreamBody};
+
+use crate::{
+    ReplyBody, failure,
+    failure::Unsent,
+    in_hand::InHand,
+    lent::{Lent, Loan},
+    mirror,
+    relay::{Opened, Relay},
+    served::Served,
+    timer::{Expired, Timer},
+    tunnel,
+    upload::Upload,
+    worker::Worker,
+};
+
+/// What the client's connection still has to give.
+#[derive(Debug)]
+pub(crate) struct Client {
+    /// Its body, where it was not read for routing.
+    pub(crate) body: Option<Upload>,
+    /// The connection itself, where the client asked for an upgrade.
+    pub(crate) upgrade: Option<OnUpgrade>,
+}
+
+/// What an attempt came to.
+enum Outcome {
+    /// The client can have it.
+    Open(Box<Open>),
+    /// Another attempt, after this pause.
+    Again(Duration),
+    /// No further attempt.
+    Over(Refusal),
+    /// The request's time is up.
+    Expired,
+}
+
+/// A reply whose first piece is here.
+struct Open {
+    attempt: Attempt,
+    head: Head,
+    upstream: UpstreamBody,
+    out: Output,
+    /// True where `out` is all there is.
+    ended: bool,
+    /// The backend's side of an upgrade.
+    upgrade: Option<OnUpgrade>,
+}
+
+/// One request in its loop of attempts.
+struct Forward<'a> {
+    worker: &'a Rc<Worker>,
+    served: &'a Served,
+    timer: Timer,
+    client: Client,
+}
+
+/// Asks backends until one answers usably, or none is left.
+pub(crate) async fn forward(
+    worker: &Rc<Worker>,
+    served: &Served,
+    plan: Plan,
+    mut client: Client,
+) -> Response<ReplyBody> {
+    mirror::send_copies(worker, served, &plan, &mut client);
+    let timer = Timer::until(plan.deadline());
+    let mut plan = InHand::new(worker, plan);
+    let mut this = Forward { worker, served, timer, client };
+    loop {
+        let attempt = match plan.next_attempt(worker.now(), worker.random()) {
+            Ok(attempt) => attempt,
+            Err(refusal) => return worker.refuse(plan.release().refuse(refusal)),
+        };
+        match this.attempt(&mut plan, attempt).await {
+            Outcome::Open(open) => return this.reply(plan.release(), *open),
+            Outcome::Over(refusal) => return worker.refuse(plan.release().refuse(refusal)),
+            Outcome::Expired => return worker.refuse(plan.release().expire(worker.now())),
+            Outcome::Again(pause) if pause.is_zero() => {}
+            Outcome::Again(pause) => {
+                this.timer.phase(worker.now().instant.checked_add(pause));
+                if let Err(Expired::Overall) = this.timer.within(pending::<()>()).await {
+                    return worker.refuse(plan.release().expire(worker.now()));
+                }
+            }
+        }
+    }
+}
+
+impl Forward<'_> {
+    async fn attempt(&mut self, plan: &mut Plan, mut attempt: Attempt) -> Outcome {
+        let Some(endpoint) = self.served.endpoint(&attempt.backend) else {
+            return Outcome::Over(Refusal::NoEndpoints);
+        };
+        let (request, loan) = match self.request(&mut attempt, endpoint.host.as_ref()) {
+            Ok(request) => request,
+            Err(refusal) => return Outcome::Over(refusal),
+        };
+        let patience = attempt.patience.head;
+        self.timer.phase(patience.and_then(|patience| self.worker.now().instant.checked_add(patience)));
+        let sent = self.timer.within(self.worker.pool.send(&endpoint.origin, request)).await;
+        if let Some(loan) = loan {
+            self.client.body = loan.back();
+        }
+        match sent {
+            Ok(Ok(response)) => self.answered(plan, attempt, response).await,
+            Ok(Err(error)) => match Unsent::from(error) {
+                Unsent::Client(refusal) => Outcome::Over(refusal),
+                Unsent::Upstream(failure) => self.failed(plan, &attempt, failure),
+            },
+            Err(Expired::Overall) => Outcome::Expired,
+            Err(Expired::Phase) => {
+                let failure = Failure::Silent(patience.unwrap_or_default());
+                self.failed(plan, &attempt, failure)
+            }
+        }
+    }
+
+    fn failed(&self, plan: &mut Plan, attempt: &Attempt, failure: Failure) -> Outcome {
+        tracing::debug!(backend = %attempt.backend.id, %failure, "attempt failed");
+        match plan.failed(attempt, failure, self.worker.now()) {
+            Ok(pause) => Outcome::Again(pause),
+            Err(refusal) => Outcome::Over(refusal),
+        }
+    }
+
+    /// The request as it goes out; the attempt keeps what decides about a further one.
+    fn request(
+        &mut self,
+        attempt: &mut Attempt,
+        own_name: Option<&http::HeaderValue>,
+    ) -> Result<(Request<Payload>, Option<Loan>), Refusal> {
+        let Outgoing { method, path, host, headers, body, .. } = &mut attempt.outgoing;
+        let (payload, loan) = match body {
+            AttemptBody::Bytes(bytes) => (Payload::Whole(bytes.clone()), None),
+            AttemptBody::Client => match self.client.body.take() {
+                Some(body) if http_body::Body::is_end_stream(&body) => (Payload::empty(), None),
+                Some(body) => {
+                    let (lent, loan) = Lent::new(body);
+                    (Payload::streamed(lent), Some(loan))
+                }
+                None => (Payload::empty(), None),
+            },
+        };
+        let mut request = Request::new(payload);
+        *request.method_mut() = method.clone();
+        // A path from the client was valid before; a rewrite may have made it something else.
+        *request.uri_mut() = Uri::try_from(std::mem::take(path)).map_err(|_| Refusal::BrokenBody)?;
+        *request.headers_mut() = std::mem::take(headers);
+        if let Some(host) = host.as_ref().or(own_name) {
+            request.headers_mut().insert(HOST, host.clone());
+        }
+        Ok((request, loan))
+    }
+
+    async fn answered(
+        &mut self,
+        plan: &mut Plan,
+        mut attempt: Attempt,
+        response: Response<UpstreamBody>,
+    ) -> Outcome {
+        let (parts, upstream) = response.into_parts();
+        let mut extensions = parts.extensions;
+        let now = self.worker.now();
+        let head = Head { status: parts.status, headers: parts.headers };
+        let head = match plan.answered(&mut attempt, head, now) {
+            Verdict::Accept(head) => head,
+            Verdict::Again(pause) => return Outcome::Again(pause),
+        };
+        let upgrade = extensions.remove::<OnUpgrade>();
+        let ended = http_body::Body::is_end_stream(&upstream);
+        let mut open = Open { attempt, head, upstream, out: Output::default(), ended, upgrade };
+        if let ReplyReader::Llm(_) = open.attempt.reply {
+            match self.hold(&mut open).await {
+                Ok(()) => {}
+                Err(Held::Expired) => return Outcome::Expired,
+                Err(Held::Failed(failure)) => return self.failed(plan, &open.attempt, failure),
+            }
+        }
+        Outcome::Open(Box::new(open))
+    }
+
+    /// Holds the head back until there is something to send after it: a reply that breaks before is no reply.
+    async fn hold(&mut self, open: &mut Open) -> Result<(), Held> {
+        let idle = open.attempt.patience.idle.unwrap_or(self.worker.options().stream_idle);
+        let mut parts: Vec<Bytes> = Vec::new();
+        loop {
+            if open.ended {
+                open.attempt.reply.finish(&mut open.out).map_err(Failure::Reply)?;
+                return Ok(());
+            }
+            self.timer.phase(self.worker.now().instant.checked_add(idle));
+            match self.timer.within(open.upstream.next_chunks(&mut parts)).await {
+                Ok(Some(Ok(()))) => {}
+                Ok(Some(Err(error))) => return Err(failure::upstream(error).into()),
+                Ok(None) => open.ended = true,
+                Err(Expired::Overall) => return Err(Held::Expired),
+                Err(Expired::Phase) => return Err(Failure::Stalled(idle).into()),
+            }
+            for chunk in parts.drain(..) {
+                open.attempt.reply.push(chunk, &mut open.out).map_err(Failure::Reply)?;
+            }
+            open.ended |= http_body::Body::is_end_stream(&open.upstream);
+            if !open.ended && open.out.0.iter().any(|chunk| !chunk.is_empty()) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// From here on the client gets its bytes.
+    fn reply(self, plan: Plan, open: Open) -> Response<ReplyBody> {
+        let Open { attempt, head, upstream, out, ended, upgrade } = open;
+        let Head { status, headers } = head;
+        let llm = matches!(attempt.reply, ReplyReader::Llm(_));
+        let idle = attempt.patience.idle.unwrap_or(self.worker.options().stream_idle);
+        let mut exchange = plan.accept(attempt, status);
+        if status == StatusCode::SWITCHING_PROTOCOLS {
+            tunnel::spawn(self.worker, exchange, self.client.upgrade, upgrade);
+            return response(status, headers, ReplyBody::empty());
+        }
+        if !out.0.is_empty() {
+            exchange.first_byte(self.worker.now().instant);
+        }
+        if !ended {
+            let opened = Opened { exchange, upstream, out, timer: self.timer, idle };
+            return response(status, headers, ReplyBody::relay(Relay::new(self.worker, opened)));
+        }
+        exchange.sent(out.0.iter().map(Bytes::len).sum());
+        self.worker.settle(exchange.settle(End::Complete, self.worker.now().instant));
+        let mut response = response(status, headers, ReplyBody::whole(out.0.into_iter().collect::<Chunks>()));
+        if llm {
+            // It is known now, whatever the backend's framing was.
+            response.headers_mut().remove(CONTENT_LENGTH);
+        }
+        response
+    }
+}
+
+/// Why a held reply is none.
+enum Held {
+    Expired,
+    Failed(Failure),
+}
+
+impl From<Failure> for Held {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+fn response(status: StatusCode, headers: HeaderMap, body: ReplyBody) -> Response<ReplyBody> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}

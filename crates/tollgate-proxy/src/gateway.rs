@@ -1,0 +1,291 @@
+use std::{
+    collections::BTreeMap,
+    io,
+    net::SocketAddr,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread,
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use tokio::{
+    sync::{Mutex, mpsc},
+    task::{JoinSet, spawn_local},
+};
+use tollgate_core::Live;
+use tollgate_net::{Drain, Listener, Load, Server, TlsHandle, run_cores};
+use tollgate_snapshot::{Port, PortProtocol, Snapshot};
+
+use crate::{
+    Observer, Options,
+    serve::serve,
+    served::Served,
+    tls,
+    worker::{Shared, Worker},
+};
+
+/// Orders a core may have waiting; far more than a Gateway has ports.
+const ORDERS: usize = 4096;
+
+/// The native host in service: its threads, its ports, and what they serve.
+#[derive(Debug)]
+pub struct Gateway {
+    shared: Arc<Shared>,
+    cores: Vec<mpsc::Sender<Order>>,
+    threads: Option<thread::JoinHandle<io::Result<()>>>,
+    open: BTreeMap<u16, OpenPort>,
+}
+
+/// What became of a snapshot.
+#[derive(Debug, Default)]
+pub struct Published {
+    /// Every port that is served now: the Gateway's number, and the address.
+    pub addresses: Vec<(u16, SocketAddr)>,
+    /// What of it is not.
+    pub problems: Vec<NotServed>,
+}
+
+/// A part of a snapshot that cannot be served.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotServed {
+    /// The address is taken, or not ours to bind.
+    #[error("port {port}: cannot listen on {address}: {reason}")]
+    Bind {
+        /// The Gateway's port.
+        port: u16,
+        /// Where we tried.
+        address: SocketAddr,
+        /// The system's words.
+        reason: String,
+    },
+    /// TLS material is broken.
+    #[error("port {port}, {what}: {reason}")]
+    Tls {
+        /// The Gateway's port.
+        port: u16,
+        /// The listener.
+        what: String,
+        /// What is wrong, without key material.
+        reason: String,
+    },
+}
+
+#[derive(Debug)]
+struct OpenPort {
+    address: SocketAddr,
+    protocol: PortProtocol,
+    tls: Option<TlsHandle>,
+    drain: Drain,
+}
+
+#[derive(Debug)]
+enum Order {
+    Serve { port: u16, listener: Listener, tls: Option<TlsHandle>, drain: Drain },
+    Retire { drain: Drain, patience: Duration },
+}
+
+// === impl Gateway ===
+
+impl Gateway {
+    /// Starts the threads. No port is open before the first [`Gateway::publish`].
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn start(options: Options, observer: Arc<dyn Observer>) -> io::Result<Self> {
+        let cores = options.cores;
+        let empty = Arc::new(Live::new(Snapshot::default(), None));
+        let shared = Arc::new(Shared {
+            options,
+            published: Arc::new(ArcSwap::from_pointee(Served::new(empty))),
+            observer,
+            leaving: AtomicBool::new(false),
+        });
+        let (senders, receivers): (Vec<_>, Vec<_>) = (0..cores.get()).map(|_| mpsc::channel(ORDERS)).unzip();
+        let receivers: Vec<_> = receivers.into_iter().map(Mutex::new).collect();
+        let receivers = Arc::new(receivers);
+        let for_cores = Arc::clone(&shared);
+        let threads = thread::Builder::new().name("cores".to_owned()).spawn(move || {
+            run_cores(cores, move |core| run_core(core, Arc::clone(&for_cores), Arc::clone(&receivers)))
+        })?;
+        Ok(Self { shared, cores: senders, threads: Some(threads), open: BTreeMap::new() })
+    }
+
+    /// What is in service now.
+    #[must_use]
+    pub fn live(&self) -> Arc<Live> {
+        Arc::clone(&self.shared.published.load().live)
+    }
+
+    /// Puts a snapshot into service: requests that begin from now on see it, those under way keep theirs. Ports
+    /// that came are opened, ports that went are drained; a port that cannot be opened is tried again next time.
+    pub fn publish(&mut self, live: Arc<Live>) -> Published {
+        let mut published = Published::default();
+        let served = Arc::new(Served::new(Arc::clone(&live)));
+        let ports = &live.snapshot.ports;
+        let gone: Vec<u16> = self
+            .open
+            .iter()
+            .filter(|(number, open)| {
+                !ports.iter().any(|port| port.number == **number && port.protocol == open.protocol)
+            })
+            .map(|(number, _)| *number)
+            .collect();
+        // The tables go first: a port that is opened must not meet a request it knows nothing of.
+        self.shared.published.store(served);
+        for number in gone {
+            self.retire(number);
+        }
+        for port in ports {
+            self.serve_port(port, &mut published.problems);
+        }
+        published.addresses = self.open.iter().map(|(number, open)| (*number, open.address)).collect();
+        published
+    }
+
+    fn serve_port(&mut self, port: &Port, problems: &mut Vec<NotServed>) {
+        let number = port.number;
+        let (tls, broken) = tls::of_port(port);
+        problems.extend(broken.into_iter().map(|(listener, reason)| NotServed::Tls {
+            port: number,
+            what: format!("listener {listener}"),
+            reason,
+        }));
+        let unusable = |error: tollgate_net::CertError| NotServed::Tls {
+            port: number,
+            what: "tls".to_owned(),
+            reason: error.to_string(),
+        };
+        if let Some(open) = self.open.get(&number) {
+            if let (Some(handle), Some(tls)) = (&open.tls, tls)
+                && let Err(error) = handle.replace(tls)
+            {
+                problems.push(unusable(error));
+            }
+            return;
+        }
+        let handle = match tls.map(TlsHandle::new).transpose() {
+            Ok(handle) => handle,
+            Err(error) => return problems.push(unusable(error)),
+        };
+        let options = &self.shared.options;
+        let local = options.port_map.get(&number).copied().unwrap_or(number);
+        let address = SocketAddr::new(options.bind, local);
+        match Listener::bind(address, options.cores) {
+            Ok(listeners) => self.open_port(port, listeners, handle),
+            Err(error) => {
+                problems.push(NotServed::Bind { port: number, address, reason: error.to_string() });
+            }
+        }
+    }
+
+    fn open_port(&mut self, port: &Port, listeners: Vec<Listener>, tls: Option<TlsHandle>) {
+        let Some(address) = listeners.first().map(Listener::address) else { return };
+        let drain = Drain::new();
+        for (core, listener) in self.cores.iter().zip(listeners) {
+            let order = Order::Serve { port: port.number, listener, tls: tls.clone(), drain: drain.clone() };
+            if core.try_send(order).is_err() {
+                tracing::error!(port = port.number, "a core takes no more orders");
+            }
+        }
+        self.open.insert(port.number, OpenPort { address, protocol: port.protocol, tls, drain });
+    }
+
+    fn retire(&mut self, number: u16) {
+        let Some(OpenPort { drain, .. }) = self.open.remove(&number) else { return };
+        drain.start();
+        let patience = self.shared.options.retire_patience;
+        if let Some(core) = self.cores.first()
+            && core.try_send(Order::Retire { drain, patience }).is_err()
+        {
+            tracing::error!(port = number, "a core takes no more orders");
+        }
+    }
+
+    /// What is open on all ports.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        self.open.values().map(|open| open.drain.load()).fold(Load::default(), |sum, load| Load {
+            connections: sum.connections + load.connections,
+            requests: sum.requests + load.requests,
+        })
+    }
+
+    /// Stops accepting, lets requests under way finish for as long as `patience`, cuts the rest and ends the
+    /// threads. Returns what was cut. Dropping the future cuts at once.
+    pub async fn drain(mut self, patience: Duration) -> Load {
+        self.shared.leaving.store(true, Relaxed);
+        for open in self.open.values() {
+            open.drain.start();
+        }
+        let mut waits = JoinSet::new();
+        for (_, open) in std::mem::take(&mut self.open) {
+            waits.spawn(async move { open.drain.finish(patience).await });
+        }
+        let mut cut = Load::default();
+        while let Some(load) = waits.join_next().await {
+            let load = load.unwrap_or_default();
+            cut.connections += load.connections;
+            cut.requests += load.requests;
+        }
+        self.cores.clear();
+        if let Some(threads) = self.threads.take() {
+            let joined = tokio::task::spawn_blocking(move || threads.join()).await;
+            if !matches!(joined, Ok(Ok(Ok(())))) {
+                tracing::error!("a core did not end well");
+            }
+        }
+        cut
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.shared.leaving.store(true, Relaxed);
+        for (_, open) in std::mem::take(&mut self.open) {
+            if let Some(core) = self.cores.first() {
+                // A core that takes no order has ended already.
+                drop(core.try_send(Order::Retire { drain: open.drain, patience: Duration::ZERO }));
+            }
+        }
+    }
+}
+
+type Orders = Arc<Vec<Mutex<mpsc::Receiver<Order>>>>;
+
+async fn run_core(core: usize, shared: Arc<Shared>, orders: Orders) {
+    let Some(orders) = orders.get(core) else { return };
+    let mut orders = orders.lock().await;
+    let worker = Worker::new(core, shared);
+    let mut servers = JoinSet::new();
+    loop {
+        tokio::select! {
+            order = orders.recv() => match order {
+                Some(Order::Serve { port, listener, tls, drain }) => {
+                    let worker = Rc::clone(&worker);
+                    servers.spawn_local(async move {
+                        let server = Server::new(worker.options().server.clone(), drain);
+                        let outcome = server
+                            .run(listener, tls, move |request, peer| {
+                                serve(Rc::clone(&worker), port, request, peer)
+                            })
+                            .await;
+                        if let Err(error) = outcome {
+                            tracing::error!(port, %error, "listener failed");
+                        }
+                    });
+                }
+                Some(Order::Retire { drain, patience }) => {
+                    spawn_local(async move { drain.finish(patience).await });
+                }
+                None => break,
+            },
+            Some(_) = servers.join_next() => {}
+        }
+    }
+    // Every drain is over or its handle is gone; what is left has been told to end.
+    while servers.join_next().await.is_some() {}
+}

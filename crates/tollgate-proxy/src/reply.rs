@@ -1,0 +1,69 @@
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Buf as _;
+use http_body::{Body, Frame, SizeHint};
+use tollgate_net::Chunks;
+
+use crate::relay::Relay;
+
+/// What a client gets after the head.
+#[derive(Debug)]
+pub struct ReplyBody(Kind);
+
+/// The reply broke off, and the client has to notice: its connection is aborted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the reply broke off")]
+pub struct Broken;
+
+#[derive(Debug)]
+enum Kind {
+    Whole(Chunks),
+    Relay(Box<Relay>),
+}
+
+// === impl ReplyBody ===
+
+impl ReplyBody {
+    /// All of it is here.
+    pub(crate) fn whole(body: impl Into<Chunks>) -> Self {
+        Self(Kind::Whole(body.into()))
+    }
+
+    pub(crate) fn relay(relay: Box<Relay>) -> Self {
+        Self(Kind::Relay(relay))
+    }
+
+    pub(crate) fn empty() -> Self {
+        Self(Kind::Whole(Chunks::default()))
+    }
+}
+
+impl Body for ReplyBody {
+    type Data = Chunks;
+    type Error = Broken;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Chunks>, Broken>>> {
+        match &mut self.get_mut().0 {
+            Kind::Whole(chunks) if chunks.is_empty() => Poll::Ready(None),
+            Kind::Whole(chunks) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(chunks))))),
+            Kind::Relay(relay) => relay.poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Kind::Whole(chunks) => chunks.is_empty(),
+            Kind::Relay(relay) => relay.is_over(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Kind::Whole(chunks) => SizeHint::with_exact(chunks.remaining() as u64),
+            Kind::Relay(_) => SizeHint::default(),
+        }
+    }
+}

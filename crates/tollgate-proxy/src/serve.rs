@@ -1,0 +1,80 @@
+use std::{rc::Rc, sync::Arc};
+
+use http::{Request, Response};
+use hyper::upgrade::OnUpgrade;
+use tollgate_core::{AwaitingBody, Refusal, RequestHead, Reserved, Routed, Step, receive};
+use tollgate_net::{Inbound, InboundError, Peer};
+
+use crate::{
+    ReplyBody,
+    forward::{Client, forward},
+    in_hand::InHand,
+    timer::Timer,
+    upload::Upload,
+    worker::Worker,
+};
+
+/// One request from its head to the head of its reply.
+pub(crate) async fn serve(
+    worker: Rc<Worker>,
+    port: u16,
+    request: Request<Inbound>,
+    peer: Peer,
+) -> Response<ReplyBody> {
+    let served = worker.served();
+    worker.shared.observer.began(port);
+    let (parts, body) = request.into_parts();
+    let mut extensions = parts.extensions;
+    let head = RequestHead {
+        method: parts.method,
+        uri: parts.uri,
+        version: parts.version,
+        headers: parts.headers,
+        port,
+        server_name: peer.server_name().map(Arc::from),
+        secure: peer.is_tls(),
+        peer: peer.remote(),
+    };
+    let received = match receive(Arc::clone(&served.live), head, worker.now(), worker.randoms()) {
+        Ok(received) => received,
+        Err(refused) => return worker.refuse(refused),
+    };
+    let upgrade = extensions.remove::<OnUpgrade>();
+    let routed = match received.admit().route() {
+        Ok(Step::Routed(routed)) => (routed, Some(Upload::new(body))),
+        Ok(Step::Answered(answered)) => return worker.answer(answered),
+        Ok(Step::Body(awaiting)) => match read(&worker, awaiting, body).await {
+            Ok(routed) => (routed, None),
+            Err(response) => return response,
+        },
+        Err(refused) => return worker.refuse(refused),
+    };
+    let (routed, body) = routed;
+    match routed.reserve() {
+        Ok(Reserved::Forward(plan)) => forward(&worker, &served, plan, Client { body, upgrade }).await,
+        Ok(Reserved::Answered(answered)) => worker.answer(answered),
+        Err(refused) => worker.refuse(refused),
+    }
+}
+
+/// Reads the body that decides about the route.
+async fn read(
+    worker: &Rc<Worker>,
+    awaiting: AwaitingBody,
+    body: Inbound,
+) -> Result<Routed, Response<ReplyBody>> {
+    let limit = awaiting.limit();
+    let awaiting = InHand::new(worker, awaiting);
+    let patience = worker.options().body_timeout;
+    let mut timer = Timer::until(awaiting.record().began.instant.checked_add(patience));
+    let collected = timer.within(body.collect(limit)).await;
+    let awaiting = awaiting.release();
+    let refusal = match collected {
+        Ok(Ok(body)) => return awaiting.body(body).map_err(|refused| worker.refuse(refused)),
+        Ok(Err(InboundError::TooLarge { limit })) => Refusal::TooLarge(limit),
+        Ok(Err(InboundError::Idle)) => Refusal::SlowBody(worker.options().server.body_idle_timeout),
+        Ok(Err(InboundError::Broken(_))) => Refusal::BrokenBody,
+        Err(_) => Refusal::SlowBody(patience),
+    };
+    Err(worker.refuse(awaiting.refuse(refusal)))
+}

@@ -1,0 +1,102 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
+
+use http::HeaderValue;
+use tollgate_core::Live;
+use tollgate_net::{ClientIdentity, Origin, Protocol, Trust, UpstreamTls};
+use tollgate_snapshot::{Address, AddressHost, Backend, CaCertificates, Upstream, UpstreamProtocol};
+
+/// What is in service: the tables, and how to reach what they name. Loaded once per request.
+#[derive(Debug)]
+pub(crate) struct Served {
+    pub(crate) live: Arc<Live>,
+    /// At the index of each backend.
+    backends: Vec<Endpoints>,
+}
+
+/// Where one backend can be reached.
+#[derive(Debug)]
+struct Endpoints {
+    list: Box<[Endpoint]>,
+    next: AtomicUsize,
+}
+
+/// One address of a backend.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    pub(crate) origin: Origin,
+    /// What it is called in the `host` header unless the request says otherwise.
+    pub(crate) host: Option<HeaderValue>,
+}
+
+// === impl Served ===
+
+impl Served {
+    pub(crate) fn new(live: Arc<Live>) -> Self {
+        let backends =
+            live.snapshot.backends.iter().map(|backend| Endpoints::new(&backend.upstream)).collect();
+        Self { live, backends }
+    }
+
+    /// The backend's next address; `None` where it has none.
+    pub(crate) fn endpoint(&self, backend: &Backend) -> Option<&Endpoint> {
+        self.backends.get(backend.index as usize)?.next()
+    }
+}
+
+// === impl Endpoints ===
+
+impl Endpoints {
+    fn new(upstream: &Upstream) -> Self {
+        let list = upstream.addresses.iter().map(|address| Endpoint::new(address, upstream)).collect();
+        Self { list, next: AtomicUsize::new(0) }
+    }
+
+    fn next(&self) -> Option<&Endpoint> {
+        match &*self.list {
+            [] => None,
+            [only] => Some(only),
+            // A core that races another one skips an address now and then; the shares stay even.
+            list => list.get(self.next.fetch_add(1, Relaxed) % list.len()),
+        }
+    }
+}
+
+// === impl Endpoint ===
+
+impl Endpoint {
+    fn new(address: &Address, upstream: &Upstream) -> Self {
+        let host = match &address.host {
+            AddressHost::Name(name) => name.to_string(),
+            AddressHost::Ip(ip) => ip.to_string(),
+        };
+        let tls = upstream.tls.as_ref().map(|tls| UpstreamTls {
+            server_name: tls.sni.clone().or_else(|| address.hostname.clone()),
+            verify_names: tls.subject_alt_names.clone(),
+            trust: match &tls.ca {
+                CaCertificates::System => Trust::System,
+                CaCertificates::Pem(pem) => Trust::Pem(Arc::clone(pem)),
+                CaCertificates::Unverified => Trust::InsecureSkipVerify,
+            },
+            identity: tls.client.as_ref().map(|client| {
+                Arc::new(ClientIdentity { chain: Arc::clone(&client.chain), key: client.key.clone() })
+            }),
+            ..UpstreamTls::default()
+        });
+        let protocol = match upstream.protocol {
+            UpstreamProtocol::Auto => Protocol::Auto,
+            UpstreamProtocol::Http1 => Protocol::Http1,
+            UpstreamProtocol::Http2 => Protocol::Http2,
+        };
+        let secure = tls.is_some();
+        let origin = Origin::new(&host, address.port, protocol, tls);
+        let authority = match &address.hostname {
+            Some(name) if address.port == if secure { 443 } else { 80 } => name.to_string(),
+            Some(name) => format!("{name}:{}", address.port),
+            None => origin.authority(),
+        };
+        Self { origin, host: HeaderValue::try_from(authority).ok() }
+    }
+}

@@ -1,0 +1,111 @@
+use std::{
+    cell::{Cell, RefCell},
+    fmt,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
+
+use arc_swap::{ArcSwap, Cache};
+use http::Response;
+use tollgate_core::{Answered, End, LocalReply, Now, Refused, Settled};
+use tollgate_net::{Pool, Resolver};
+
+use crate::{Observer, Options, ReplyBody, clock::Clock, random::Random, served::Served};
+
+/// What all cores share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) options: Options,
+    pub(crate) published: Arc<ArcSwap<Served>>,
+    pub(crate) observer: Arc<dyn Observer>,
+    /// Set when the whole gateway goes down.
+    pub(crate) leaving: AtomicBool,
+}
+
+/// Everything that one core needs to serve requests.
+pub(crate) struct Worker {
+    pub(crate) pool: Pool,
+    pub(crate) shared: Arc<Shared>,
+    /// Copies for mirrors under way.
+    pub(crate) mirrors: Cell<usize>,
+    core: usize,
+    served: RefCell<Cache<Arc<ArcSwap<Served>>, Arc<Served>>>,
+    clock: Clock,
+    random: Random,
+}
+
+// === impl Worker ===
+
+impl Worker {
+    pub(crate) fn new(core: usize, shared: Arc<Shared>) -> Rc<Self> {
+        let resolver = Resolver::system(Arc::clone(&shared.options.overrides));
+        Rc::new(Self {
+            pool: Pool::new(shared.options.pool.clone(), resolver),
+            mirrors: Cell::new(0),
+            core,
+            served: RefCell::new(Cache::new(Arc::clone(&shared.published))),
+            clock: Clock::new(),
+            random: Random::new(core),
+            shared,
+        })
+    }
+
+    /// What is in service now: loaded once per request.
+    pub(crate) fn served(&self) -> Arc<Served> {
+        Arc::clone(self.served.borrow_mut().load())
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        &self.shared.options
+    }
+
+    pub(crate) fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    pub(crate) fn random(&self) -> u64 {
+        self.random.next()
+    }
+
+    pub(crate) fn randoms<const N: usize>(&self) -> [u64; N] {
+        self.random.words()
+    }
+
+    pub(crate) fn settle(&self, settled: Settled) {
+        self.shared.observer.settled(settled);
+    }
+
+    /// How a request ends whose connection is gone.
+    pub(crate) fn gone(&self) -> End {
+        if self.shared.leaving.load(Relaxed) { End::Drained } else { End::ClientGone }
+    }
+
+    pub(crate) fn refuse(&self, refused: Refused) -> Response<ReplyBody> {
+        let (reply, settled) = refused.settle(self.now().instant);
+        self.settle(settled);
+        local(reply)
+    }
+
+    pub(crate) fn answer(&self, answered: Answered) -> Response<ReplyBody> {
+        let (reply, settled) = answered.settle(self.now().instant);
+        self.settle(settled);
+        local(reply)
+    }
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").field("core", &self.core).finish_non_exhaustive()
+    }
+}
+
+fn local(reply: LocalReply) -> Response<ReplyBody> {
+    let LocalReply { status, headers, body } = reply;
+    let mut response = Response::new(ReplyBody::whole(body));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}

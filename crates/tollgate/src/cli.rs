@@ -1,0 +1,56 @@
+use std::{
+    env,
+    io::{self, IsTerminal as _},
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+
+use crate::{check, completion, diagnostics::Colour, explain, healthcheck, run, simulate};
+
+/// An AI gateway: serves LLM and plain HTTP traffic from Kubernetes resources
+#[derive(Debug, Parser)]
+#[command(name = "tollgate", version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(Box<run::RunArgs>),
+    Check(check::CheckArgs),
+    Explain(explain::ExplainArgs),
+    Simulate(Box<simulate::SimulateArgs>),
+    Healthcheck(healthcheck::HealthcheckArgs),
+    Completion(completion::CompletionArgs),
+}
+
+// === impl Cli ===
+
+impl Cli {
+    /// Runs the command that was asked for.
+    ///
+    /// # Errors
+    /// What ends the command and is not its result.
+    pub(crate) fn run(self) -> io::Result<ExitCode> {
+        let variable = |name: &str| env::var(name).ok();
+        let colour = Colour::of(io::stdout().is_terminal(), &variable);
+        let (mut stdin, mut stdout, mut stderr) = (io::stdin(), io::stdout(), io::stderr());
+        let mut terminal = check::Terminal {
+            stdin: &mut stdin,
+            stdout: &mut stdout,
+            stderr: &mut stderr,
+            env: &variable,
+            colour,
+        };
+        match self.command {
+            Command::Run(args) => run::run(*args),
+            Command::Check(args) => check::run(&args, &mut terminal),
+            Command::Explain(args) => explain::run(&args, &mut terminal),
+            Command::Simulate(args) => simulate::run(*args),
+            Command::Healthcheck(args) => healthcheck::run(&args),
+            Command::Completion(args) => completion::run(&args, &mut terminal),
+        }
+    }
+}

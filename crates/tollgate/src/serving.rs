@@ -1,0 +1,349 @@
+//! The gateway in service: the thread that watches over the threads that serve.
+use std::{
+    env, io,
+    net::SocketAddr,
+    process::ExitCode,
+    sync::{Arc, mpsc::SyncSender},
+    thread,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use arc_swap::ArcSwap;
+use tokio::{
+    net::TcpListener,
+    runtime::Builder,
+    signal::unix::{Signal, SignalKind, signal},
+    sync::mpsc,
+    time::{MissedTickBehavior, interval},
+};
+use tollgate_core::{Live, Settled};
+use tollgate_proxy::{Gateway, NotServed, Observer, Published};
+use tollgate_snapshot::Snapshot;
+use tollgate_telemetry::{
+    AccessLog, Admin, Build, ConfigFormat, HeaderAttributes, Options as Watching, Reload, Telemetry, serve,
+};
+use tollgate_types::Severity;
+
+use crate::{
+    reload::{Resources, State, line},
+    watch::Watch,
+};
+
+/// How often a port that could not be bound is tried again.
+const REBIND: Duration = Duration::from_secs(5);
+/// Exit status after a second signal, as shells have it for SIGINT.
+const CUT: u8 = 130;
+/// Changes that wait to be put into service; a later one says all that an earlier one says.
+const CHANGES: usize = 4;
+
+/// How to serve.
+pub(crate) struct Serving {
+    pub(crate) proxy: tollgate_proxy::Options,
+    pub(crate) admin: SocketAddr,
+    pub(crate) access_log: Option<AccessLog>,
+    /// Patience with requests under way at the end.
+    pub(crate) drain: Duration,
+}
+
+/// Resources that were read again.
+struct Change {
+    state: State,
+    took: Duration,
+}
+
+/// What the control thread holds.
+struct Control {
+    gateway: Gateway,
+    telemetry: Arc<Telemetry>,
+    config: Arc<ArcSwap<Config>>,
+    /// Ports that could not be opened.
+    unserved: Vec<NotServed>,
+    problems: Vec<String>,
+}
+
+/// What `/config` shows.
+#[derive(Debug, Default)]
+struct Config {
+    text: String,
+    json: String,
+}
+
+#[derive(Debug)]
+struct Tell(Arc<Telemetry>);
+
+impl Observer for Tell {
+    fn began(&self, port: u16) {
+        self.0.began(port);
+    }
+
+    fn settled(&self, settled: Settled) {
+        self.0.observe(&settled);
+    }
+}
+
+/// Serves until a signal ends it.
+///
+/// # Errors
+/// Where the resources cannot be read at the start, or nothing can be listened on.
+pub(crate) fn run(mut resources: Resources, serving: Serving) -> io::Result<ExitCode> {
+    let began = Instant::now();
+    let state = resources.read(&variable).ok_or_else(|| io::Error::other("nothing was read"))?;
+    for note in &state.notes {
+        report(note.severity, &line(note));
+    }
+    startable(&state)?;
+    let Serving { proxy, admin, access_log, drain } = serving;
+    let telemetry = Arc::new(Telemetry::start(Watching {
+        build: Build { version: env!("CARGO_PKG_VERSION"), commit: option_env!("TOLLGATE_COMMIT").unwrap_or("unknown") },
+        access_log,
+        attributes: HeaderAttributes::default(),
+        response_models: Watching::RESPONSE_MODELS,
+    })?);
+    let gateway = Gateway::start(proxy, Arc::new(Tell(Arc::clone(&telemetry))))?;
+    let control = Control {
+        gateway,
+        telemetry,
+        config: Arc::default(),
+        unserved: Vec::new(),
+        problems: Vec::new(),
+    };
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let code = runtime.block_on(control.serve(resources, state, (admin, drain, began)));
+    runtime.shutdown_background();
+    code
+}
+
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok()
+}
+
+fn report(severity: Severity, line: &str) {
+    match severity {
+        Severity::Error => tracing::error!("{line}"),
+        Severity::Warning => tracing::warn!("{line}"),
+        Severity::Info => tracing::info!("{line}"),
+    }
+}
+
+/// What is broken now was broken by whoever starts us: better to say so than to serve nothing.
+fn startable(state: &State) -> io::Result<()> {
+    if let Some(unreadable) = state.notes.iter().find(|note| note.code == "unreadable-file") {
+        return Err(io::Error::other(unreadable.message.clone()));
+    }
+    if state.compiled.snapshot.ports.is_empty() {
+        return Err(io::Error::other(
+            "no listener: the resources have no Gateway with an HTTP or HTTPS listener that can be served",
+        ));
+    }
+    Ok(())
+}
+
+/// Reads again whenever something may have changed; ends with its receiver.
+fn watch(mut resources: Resources, changes: &mpsc::Sender<Change>, watch: &Watch) {
+    while !changes.is_closed() {
+        watch.wait();
+        let began = Instant::now();
+        if let Some(state) = resources.read(&variable)
+            && changes.blocking_send(Change { state, took: began.elapsed() }).is_err()
+        {
+            return;
+        }
+    }
+}
+
+// === impl Control ===
+
+impl Control {
+    async fn serve(
+        mut self,
+        resources: Resources,
+        state: State,
+        (admin, drain, began): (SocketAddr, Duration, Instant),
+    ) -> io::Result<ExitCode> {
+        let mut signals = Signals::new()?;
+        let listener = TcpListener::bind(admin).await.map_err(|error| {
+            io::Error::new(error.kind(), format!("cannot listen on {admin} (--admin): {error}"))
+        })?;
+        let admin = listener.local_addr()?;
+        let published = self.publish(state);
+        if published.addresses.is_empty() {
+            let reasons: Vec<_> = published.problems.iter().map(ToString::to_string).collect();
+            return Err(io::Error::other(format!("no listener: {}", reasons.join("; "))));
+        }
+        tokio::spawn(serve(listener, Arc::new(self.admin())));
+        let (changes, stop) = start_watching(resources)?;
+        let mut changes = changes;
+        self.say_ready(&published, admin, began);
+        let mut rebind = interval(REBIND);
+        rebind.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = signals.next() => break,
+                Some(change) = changes.recv() => self.change(change),
+                _ = rebind.tick() => self.rebind(),
+            }
+        }
+        drop(changes);
+        // Wakes the watcher up, which finds that nobody listens any more.
+        drop(stop.map(|stop| stop.try_send(())));
+        self.end(drain, signals).await
+    }
+
+    fn publish(&mut self, state: State) -> Published {
+        let problems = state.problems();
+        let before = self.gateway.live();
+        self.config.store(Arc::new(Config::of(&state)));
+        let live = Arc::new(Live::new(state.compiled.snapshot, Some(&before)));
+        self.telemetry.publish(&live);
+        let published = self.gateway.publish(live);
+        for problem in &published.problems {
+            tracing::error!("{problem}");
+        }
+        self.unserved.clone_from(&published.problems);
+        self.problems = problems;
+        published
+    }
+
+    fn change(&mut self, change: Change) {
+        let Change { state, took } = change;
+        for note in &state.notes {
+            if note.severity != Severity::Info {
+                report(note.severity, &line(note));
+            }
+        }
+        let kept = state.kept.len();
+        let refused = state.refused;
+        let began = Instant::now();
+        self.publish(state);
+        let took = took + began.elapsed();
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mut problems = self.problems.clone();
+        problems.extend(self.unserved.iter().map(ToString::to_string));
+        self.telemetry.reloaded(Reload {
+            unix_ms: u64::try_from(unix.as_millis()).unwrap_or(u64::MAX),
+            took,
+            problems,
+        });
+        if refused {
+            tracing::warn!(?took, kept, "resources changed; what is broken keeps its last good state");
+        } else {
+            tracing::info!(?took, "resources changed and serve");
+        }
+    }
+
+    /// Tries ports again that could not be opened.
+    fn rebind(&mut self) {
+        if !self.unserved.iter().any(|problem| matches!(problem, NotServed::Bind { .. })) {
+            return;
+        }
+        let published = self.gateway.publish(self.gateway.live());
+        if published.problems.len() < self.unserved.len() {
+            tracing::info!("a port that was taken is served now");
+        }
+        self.unserved = published.problems;
+    }
+
+    fn admin(&self) -> Admin {
+        let config = Arc::clone(&self.config);
+        Admin {
+            telemetry: Arc::clone(&self.telemetry),
+            config: Box::new(move |format| {
+                let config = config.load();
+                match format {
+                    ConfigFormat::Text => config.text.clone(),
+                    ConfigFormat::Json => config.json.clone(),
+                }
+            }),
+        }
+    }
+
+    fn say_ready(&self, published: &Published, admin: SocketAddr, began: Instant) {
+        let addresses: Vec<_> = published
+            .addresses
+            .iter()
+            .map(|(port, address)| if *port == address.port() { address.to_string() } else { format!("{address} (port {port})") })
+            .collect();
+        let live = self.gateway.live();
+        let Snapshot { rules, backends, .. } = &live.snapshot;
+        eprintln!(
+            "tollgate {} ready in {:.0?}: serving {} with {} rules and {} backends; admin on http://{admin}",
+            env!("CARGO_PKG_VERSION"),
+            began.elapsed(),
+            addresses.join(", "),
+            rules.len(),
+            backends.len(),
+        );
+    }
+
+    async fn end(self, patience: Duration, mut signals: Signals) -> io::Result<ExitCode> {
+        let Self { gateway, telemetry, .. } = self;
+        let load = gateway.load();
+        tracing::info!(connections = load.connections, requests = load.requests, ?patience, "draining");
+        telemetry.draining();
+        let code = tokio::select! {
+            cut = gateway.drain(patience) => {
+                if cut.requests > 0 {
+                    tracing::warn!(requests = cut.requests, "cut after the drain timeout");
+                }
+                ExitCode::SUCCESS
+            }
+            () = signals.next() => ExitCode::from(CUT),
+        };
+        telemetry.flush(Duration::from_secs(2));
+        Ok(code)
+    }
+}
+
+fn start_watching(resources: Resources) -> io::Result<(mpsc::Receiver<Change>, Option<SyncSender<()>>)> {
+    let (tell, changes) = mpsc::channel(CHANGES);
+    let paths = resources.paths();
+    if paths.is_empty() {
+        return Ok((changes, None));
+    }
+    let (watcher, stop) = Watch::new(&paths);
+    thread::Builder::new().name("reload".to_owned()).spawn(move || watch(resources, &tell, &watcher))?;
+    Ok((changes, Some(stop)))
+}
+
+// === impl Config ===
+
+impl Config {
+    fn of(state: &State) -> Self {
+        let described = tollgate_compile::describe(&state.compiled.snapshot);
+        let problems = state.problems();
+        let mut text = String::new();
+        for problem in &problems {
+            text.push_str("# ");
+            text.push_str(problem);
+            text.push('\n');
+        }
+        text.push_str(&described);
+        let json = serde_json::json!({
+            "files": state.texts.iter().map(|file| &file.name).collect::<Vec<_>>(),
+            "problems": problems,
+            "compiled": described,
+        });
+        Self { text, json: json.to_string() }
+    }
+}
+
+/// The signals that end a process.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+// === impl Signals ===
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
