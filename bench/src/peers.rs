@@ -177,6 +177,8 @@ impl Peer {
             .replace("@PORT@", &port.to_string())
             .replace("@SIMULATOR@", &places.simulator.port().to_string());
         let path = dir.join(name);
+        // What an earlier run left behind can stand in the way of this one, so a failure to remove it shows below.
+        let _ = fs::remove_dir_all(dir);
         fs::create_dir_all(dir).and_then(|()| fs::write(&path, text)).map_err(|error| error.to_string())?;
         Ok(path)
     }

@@ -197,10 +197,12 @@ impl Bench<'_> {
 
     /// Streams at the pace of a model.
     async fn held(&self, way: Way<'_>, column: &mut Column) {
-        let levels = match (is_slow(way), self.effort) {
-            (true, _) => &HELD[..1],
-            (false, Effort::Quick) => &HELD[3..4],
-            (false, Effort::Full) => &HELD[..],
+        let levels = match (way, self.effort) {
+            (Way::Through(running), _) if running.peer.is_slow() => &[64][..],
+            // The slow ones are held against the same number without them.
+            (Way::Direct, Effort::Quick) => &[64, 512][..],
+            (Way::Through(_), Effort::Quick) => &[512][..],
+            (_, Effort::Full) => &HELD[..],
         };
         let target = self.target(way, Case::StreamPaced);
         let mut most = 0;
@@ -259,7 +261,8 @@ impl Bench<'_> {
         let many = 10_000.min(descriptors().saturating_sub(400) / 2);
         let levels = match (is_slow(way), self.effort) {
             (false, Effort::Full) => &[("few", 1000, 2), ("many", many, 10)][..],
-            _ => &[("few", 1000, 2)][..],
+            (false, Effort::Quick) => &[("few", 1000, 2)][..],
+            (true, _) => &[("few", 100, 4)][..],
         };
         column.set("rss.loaded", mib(running.process.load().rss));
         let target = self.target(way, Case::StreamIdle);
@@ -271,11 +274,16 @@ impl Bench<'_> {
             let (held, during) = hold(&target, step, || running.process.load()).await;
             if held.open < streams * 99 / 100 {
                 column.note(format!("rss.{name}"), format!("only {} of {streams} streams open", held.open));
-            } else if *name == "many" && *streams < 10_000 {
+            } else if *streams == many && many < 10_000 {
                 column.note(format!("rss.{name}"), format!("{streams} streams: the limit of open files"));
+            } else if *streams < 1000 {
+                column.note(format!("rss.{name}"), format!("{streams} streams: more are beyond it"));
+            }
+            if held.open == 0 {
+                continue;
             }
             column.set(format!("rss.{name}"), mib(during.rss));
-            let each = during.rss.saturating_sub(before) as f64 / held.open.max(1) as f64;
+            let each = during.rss.saturating_sub(before) as f64 / held.open as f64;
             column.set(format!("rss.{name}.each"), each);
             sleep(self.effort.millis(1000, 3000)).await;
             column.set(format!("rss.{name}.after"), mib(running.process.load().rss));
