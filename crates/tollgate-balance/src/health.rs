@@ -21,6 +21,8 @@ pub struct Health {
     ejected_until: AtomicU64,
     /// When the last probe was let through, so that only one goes out at a time.
     probed_at: AtomicU64,
+    /// Never reset, for metrics.
+    ejected_in_all: AtomicU64,
 }
 
 /// May this backend be asked?
@@ -60,6 +62,12 @@ impl Health {
                 _ => Standing::Probe,
             },
         }
+    }
+
+    /// How often it was taken out since it is known.
+    #[must_use]
+    pub fn ejections(&self) -> u64 {
+        self.ejected_in_all.load(Relaxed)
     }
 
     /// Says that a request goes out to it now.
@@ -103,7 +111,11 @@ impl Health {
         let until = now.saturating_add(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
         let before = self.ejected_until.fetch_max(until, Relaxed);
         self.probed_at.store(0, Relaxed);
-        (before < until && !pause.is_zero()).then_some(Turn::Ejected(pause))
+        if before >= until || pause.is_zero() {
+            return None;
+        }
+        self.ejected_in_all.fetch_add(1, Relaxed);
+        Some(Turn::Ejected(pause))
     }
 }
 

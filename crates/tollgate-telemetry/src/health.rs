@@ -22,4 +22,9 @@ pub(crate) fn write(live: Option<&Live>, out: &mut Exposition) {
         let out_of_service = health.standing(now) != Standing::Up;
         out.sample(ejected, &[("backend", backend.id.as_str())], u8::from(out_of_service));
     }
+    let ejections = "tollgate_backend_ejections_total";
+    out.family(ejections, "How often a backend was taken out of service.", "counter");
+    for (backend, health) in backends() {
+        out.sample(ejections, &[("backend", backend.id.as_str())], health.ejections());
+    }
 }

@@ -8,7 +8,9 @@
 //!
 //! A core writes only what is its own, so observing a request waits for nobody.
 
+mod admin;
 mod attributes;
+mod decisions;
 mod end;
 mod health;
 mod lock;
@@ -17,13 +19,16 @@ mod metric;
 mod recent;
 mod status;
 mod telemetry;
+mod trace;
 
 pub use self::{
+    admin::{Admin, ConfigFormat, serve},
     attributes::{HeaderAttribute, HeaderAttributes, InvalidAttributes},
     log::{AccessLog, LogFormat},
     metric::{Gauge, PoolGauge},
     status::{Phase, Reload},
     telemetry::{Build, Options, Telemetry},
+    trace::{InvalidTracing, OtlpProtocol, Sampler, TraceSettings, Vocabulary},
 };
 
 #[cfg(test)]

@@ -15,13 +15,13 @@ use tollgate_core::{Live, Settled};
 pub use self::gauge::{Gauge, PoolGauge};
 pub(crate) use self::{
     exposition::{Exposition, Totals},
+    family::Family,
     gauge::Gauges,
     gen_ai::Bounded,
     shard::Shard,
     table::{TOKEN_TYPES, token_counts},
 };
 use self::{
-    family::Family,
     gen_ai::GenAi,
     shard::{Counter, Registry},
     table::Table,

@@ -1,5 +1,6 @@
 use std::{
     cell::RefCell,
+    collections::BTreeMap,
     fmt, io,
     sync::{
         Arc,
@@ -12,12 +13,14 @@ use tollgate_core::{Live, Settled};
 use tollgate_types::BackendId;
 
 use crate::{
-    AccessLog, HeaderAttributes, LogFormat, Phase, PoolGauge, Reload,
+    AccessLog, HeaderAttributes, LogFormat, Phase, PoolGauge, Reload, TraceSettings,
+    decisions::Decisions,
     lock::Slot,
     log::{self, Buffer, Clock, Writer},
     metric::{Bounded, CoreMetrics, Exposition, Gauges, Shard, Totals},
     recent::{Ring, Trouble},
     status::Status,
+    trace::{self, Exporter, Sampler, Vocabulary},
 };
 
 /// What to watch and where to tell of it.
@@ -27,6 +30,8 @@ pub struct Options {
     pub build: Build,
     /// Where lines go; `None` for nowhere.
     pub access_log: Option<AccessLog>,
+    /// Where spans go; `None` for nowhere.
+    pub traces: Option<TraceSettings>,
     /// Request headers that become attributes.
     pub attributes: HeaderAttributes,
     /// Most model names of providers that become labels; further ones are `other`.
@@ -52,8 +57,18 @@ pub struct Telemetry {
     cores: Slot<Vec<(Arc<Shard>, Arc<Ring>)>>,
     live: Slot<Option<Arc<Live>>>,
     log: Option<(LogFormat, Writer)>,
+    traces: Option<Traces>,
     gauges: Gauges,
     pub(crate) status: Status,
+    pub(crate) decisions: Decisions,
+}
+
+/// What is done about spans.
+#[derive(Debug)]
+struct Traces {
+    sampler: Sampler,
+    vocabulary: Vocabulary,
+    exporter: Exporter,
 }
 
 /// One core's half: nobody else touches it.
@@ -87,9 +102,16 @@ impl Telemetry {
     /// # Errors
     /// The system's, where it gives no thread.
     pub fn start(options: Options) -> io::Result<Self> {
-        let Options { build, access_log, attributes, response_models } = options;
+        let Options { build, access_log, traces, attributes, response_models } = options;
         let log = match access_log {
             Some(AccessLog { format, to }) => Some((format, Writer::start(to)?)),
+            None => None,
+        };
+        let traces = match traces {
+            Some(settings) => {
+                let TraceSettings { sampler, vocabulary, .. } = settings;
+                Some(Traces { sampler, vocabulary, exporter: Exporter::start(settings)? })
+            }
             None => None,
         };
         Ok(Self {
@@ -100,8 +122,10 @@ impl Telemetry {
             cores: Slot::default(),
             live: Slot::default(),
             log,
+            traces,
             gauges: Gauges::default(),
             status: Status::default(),
+            decisions: Decisions::default(),
         })
     }
 
@@ -142,10 +166,19 @@ impl Telemetry {
                 buffer.line(|out| log::line(settled, shape, clock, out));
             }
         });
+        self.decisions.observe(settled);
+        if let Some(Traces { sampler, vocabulary, exporter }) = &self.traces
+            && sampler.keeps(&settled.record.trace)
+        {
+            exporter.send(trace::spans(settled, *vocabulary, &self.attributes.spans));
+        }
     }
 
-    /// Waits until the lines that were logged so far are written, at most this long.
+    /// Waits until lines and spans so far are written and sent, at most this long for each.
     pub fn flush(&self, patience: Duration) {
+        if let Some(traces) = &self.traces {
+            traces.exporter.flush(patience);
+        }
         if let Some((_, writer)) = &self.log {
             writer.flush(patience);
         }
@@ -173,6 +206,13 @@ impl Telemetry {
                 writer.failed(),
             );
         }
+        if let Some(traces) = &self.traces {
+            let counts = traces.exporter.counts();
+            let help = "Spans that a collector took, and those that were dropped.";
+            out.family("tollgate_spans_total", help, "counter");
+            out.sample("tollgate_spans_total", &[("result", "sent")], counts.sent.load(Relaxed));
+            out.sample("tollgate_spans_total", &[("result", "dropped")], counts.dropped.load(Relaxed));
+        }
         out.about(&self.build);
         out.finish()
     }
@@ -190,6 +230,10 @@ impl Telemetry {
     pub(crate) fn recent(&self) -> Vec<Trouble> {
         let rings: Vec<_> = self.cores.with(|cores| cores.iter().map(|(_, ring)| Arc::clone(ring)).collect());
         Ring::merged(rings.iter().map(|ring| &**ring))
+    }
+
+    pub(crate) fn pools(&self) -> BTreeMap<BackendId, [u64; 3]> {
+        self.gauges.pools()
     }
 
     fn with_core(&self, act: impl FnOnce(&mut Core)) {

@@ -86,6 +86,7 @@ pub(crate) fn options() -> Options {
     Options {
         build: Build { version: "1.2.3", commit: "abc" },
         access_log: None,
+        traces: None,
         attributes: HeaderAttributes::default(),
         response_models: 3,
     }

@@ -1,0 +1,129 @@
+use std::{convert::Infallible, net::SocketAddr, sync::mpsc};
+
+use http::HeaderMap;
+use hyper::service::service_fn;
+use tokio::net::TcpListener;
+
+use super::*;
+use crate::{
+    Options, Telemetry, TraceSettings,
+    testing::{live, options, request},
+};
+
+type Taken = (HeaderMap, Bytes);
+
+/// A collector on a free port: answers 200 (gRPC: status 0) and tells what it got.
+fn collector() -> (SocketAddr, mpsc::Receiver<Taken>) {
+    let ((told, address), (take, taken)) = (mpsc::channel(), mpsc::channel());
+    // Ends with the test's process.
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            told.send(listener.local_addr().unwrap()).unwrap();
+            while let Ok((stream, _)) = listener.accept().await {
+                let take = take.clone();
+                let answer = service_fn(move |request: Request<Incoming>| {
+                    let take = take.clone();
+                    async move {
+                        let (head, body) = request.into_parts();
+                        let body = body.collect().await.unwrap().to_bytes();
+                        take.send((head.headers, body)).unwrap();
+                        let answer = Response::builder().header("grpc-status", "0");
+                        Ok::<_, Infallible>(answer.body(Full::new(Bytes::new())).unwrap())
+                    }
+                });
+                tokio::spawn(async move {
+                    let first = &mut [0; 3];
+                    stream.peek(first).await.unwrap();
+                    let io = TokioIo::new(stream);
+                    // HTTP/2 begins with `PRI`.
+                    let _ = match &*first {
+                        b"PRI" => {
+                            let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+                            server.serve_connection(io, answer).await
+                        }
+                        _ => hyper::server::conn::http1::Builder::new().serve_connection(io, answer).await,
+                    };
+                });
+            }
+        });
+    });
+    (address.recv().unwrap(), taken)
+}
+
+fn tracing(set: &[(&str, &str)]) -> Telemetry {
+    let lookup = |name: &str| set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+    let traces = TraceSettings::from_env(&lookup).unwrap();
+    assert!(traces.is_some());
+    Telemetry::start(Options { traces, ..options() }).unwrap()
+}
+
+fn send_one(telemetry: &Telemetry) {
+    let live = live();
+    let settled = request(&live)
+        .header("authorization", b"Bearer sk-1")
+        .asks("gpt-4o-mini")
+        .fails(0, tollgate_core::Failure::Reset)
+        .answered(1, 200)
+        .served("claude-opus", [12, 34])
+        .streamed();
+    telemetry.observe(&settled.settled());
+    telemetry.flush(Duration::from_secs(10));
+}
+
+fn spans_of(message: &[u8]) -> Vec<Span> {
+    let mut request = ExportTraceServiceRequest::decode(message).unwrap();
+    request.resource_spans.remove(0).scope_spans.remove(0).spans
+}
+
+#[test]
+fn a_request_becomes_a_span_with_one_below_it_per_attempt() {
+    let (address, taken) = collector();
+    let telemetry = tracing(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://{address}")),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=a%20b"),
+    ]);
+    send_one(&telemetry);
+    let (headers, body) = taken.recv_timeout(Duration::from_secs(10)).unwrap();
+    assert_eq!(
+        (&headers["x-tenant"], &headers["content-type"]),
+        (&"a b".parse().unwrap(), &"application/x-protobuf".parse().unwrap())
+    );
+    assert!(!String::from_utf8_lossy(&body).contains("sk-1"));
+    let spans = spans_of(&body);
+    let names: Vec<_> = spans.iter().map(|span| span.name.as_str()).collect();
+    assert_eq!(names, ["ChatCompletion", "attempt 1", "attempt 2"]);
+    assert_eq!(spans[0].trace_id, [0xab; 16]);
+    assert!(spans[1..].iter().all(|span| span.parent_span_id == spans[0].span_id));
+    assert_ne!(spans[1].span_id, spans[2].span_id);
+    assert_eq!(spans[0].end_time_unix_nano - spans[0].start_time_unix_nano, 120_000_000);
+    let keys: Vec<_> = spans[0].attributes.iter().map(|attribute| attribute.key.as_str()).collect();
+    assert!(keys.contains(&"llm.token_count.prompt") && keys.contains(&"llm.model_name"), "{keys:?}");
+    assert!(telemetry.metrics().contains("tollgate_spans_total{result=\"sent\"} 3\n"));
+}
+
+#[test]
+fn grpc_carries_the_same_message_behind_five_bytes() {
+    let (address, taken) = collector();
+    let telemetry = tracing(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://{address}")),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("AI_GATEWAY_TRACING_SEMCONV", "gen_ai"),
+    ]);
+    send_one(&telemetry);
+    let (headers, body) = taken.recv_timeout(Duration::from_secs(10)).unwrap();
+    assert_eq!(headers["content-type"], "application/grpc");
+    assert_eq!(body[..5], [&[0][..], &u32::try_from(body.len() - 5).unwrap().to_be_bytes()].concat());
+    assert_eq!(spans_of(&body[5..])[0].name, "chat gpt-4o-mini");
+    assert!(telemetry.metrics().contains("tollgate_spans_total{result=\"sent\"} 3\n"));
+}
+
+#[test]
+fn spans_that_nobody_takes_are_dropped_and_counted() {
+    // A port that was free a moment ago; nobody listens there.
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let telemetry = tracing(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://{address}"))]);
+    send_one(&telemetry);
+    assert!(telemetry.metrics().contains("tollgate_spans_total{result=\"dropped\"} 3\n"));
+}

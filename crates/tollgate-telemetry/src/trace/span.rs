@@ -1,0 +1,219 @@
+use std::time::Instant;
+
+use opentelemetry_proto::tonic::{
+    common::v1::{AnyValue, KeyValue, any_value::Value},
+    trace::v1::{Span, Status, span, status::StatusCode},
+};
+use tollgate_core::{AttemptRecord, End, Record, Settled};
+use tollgate_types::{Dialect, Endpoint};
+
+use super::Vocabulary;
+use crate::{
+    attributes::HeaderAttribute,
+    end,
+    metric::{nanos, token_counts},
+};
+
+/// The span of a request and one below it for each attempt. They hold no prompt, no reply and no credential.
+pub(crate) fn spans(settled: &Settled, vocabulary: Vocabulary, attributes: &[HeaderAttribute]) -> Vec<Span> {
+    let record = &settled.record;
+    let mut spans = Vec::with_capacity(1 + record.attempts.len());
+    spans.push(request(settled, vocabulary, attributes));
+    for (number, attempt) in (1_u64..).zip(&record.attempts) {
+        spans.push(self::attempt(record, number, attempt, settled.ended));
+    }
+    spans
+}
+
+fn request(settled: &Settled, vocabulary: Vocabulary, attributes: &[HeaderAttribute]) -> Span {
+    let record = &settled.record;
+    let mut all = match (record.endpoint, vocabulary) {
+        (None, _) => Vec::new(),
+        (Some(endpoint), Vocabulary::OpenInference) => open_inference(record, endpoint),
+        (Some(endpoint), Vocabulary::GenAi) => gen_ai(record, endpoint),
+    };
+    for attribute in attributes {
+        if let Some(value) = record.head.headers.get(&attribute.header).and_then(|value| value.to_str().ok())
+        {
+            all.push(text(&attribute.name, value));
+        }
+    }
+    if let Some(rule) = &record.rule {
+        all.push(text("tollgate.route", rule.route.as_str()));
+        all.push(text("tollgate.rule", rule.id.as_str()));
+    }
+    let code = record.status.map(|status| status.as_u16());
+    all.extend(code.map(|code| int("http.response.status_code", u64::from(code))));
+    let failed = code.is_none_or(|code| code >= 400) || !matches!(settled.end, End::Complete | End::Local);
+    let status = match failed {
+        false => Status { message: String::new(), code: StatusCode::Ok.into() },
+        true => {
+            all.push(text("error.type", &code.map_or("_OTHER".to_owned(), |code| code.to_string())));
+            Status { message: end::detail(settled).unwrap_or_default(), code: StatusCode::Error.into() }
+        }
+    };
+    let kind = match (record.endpoint, vocabulary) {
+        (Some(_), Vocabulary::OpenInference) => span::SpanKind::Internal,
+        (Some(_), Vocabulary::GenAi) => span::SpanKind::Client,
+        (None, _) => span::SpanKind::Server,
+    };
+    let first = record.first_byte.filter(|_| record.delivery == Some(tollgate_llm::Delivery::Streamed));
+    Span {
+        trace_id: record.trace.trace_id.to_vec(),
+        span_id: record.trace.span_id.to_vec(),
+        parent_span_id: record.trace.parent.map(|parent| parent.to_vec()).unwrap_or_default(),
+        name: name(record, vocabulary),
+        kind: kind.into(),
+        start_time_unix_nano: unix_nanos(record, record.began.instant),
+        end_time_unix_nano: unix_nanos(record, settled.ended),
+        attributes: all,
+        events: first
+            .into_iter()
+            .map(|first| event("First Token Stream Event", unix_nanos(record, first)))
+            .collect(),
+        status: Some(status),
+        ..Span::default()
+    }
+}
+
+fn attempt(record: &Record, number: u64, attempt: &AttemptRecord, ended: Instant) -> Span {
+    let mut attributes = vec![
+        text("tollgate.backend", attempt.backend.id.as_str()),
+        int("http.request.resend_count", number - 1),
+    ];
+    if let Some(target) = &attempt.backend.target {
+        attributes.push(text("gen_ai.provider.name", target.schema.provider_name()));
+    }
+    let status = attempt.status.map(|status| status.as_u16());
+    attributes.extend(status.map(|status| int("http.response.status_code", u64::from(status))));
+    let mut outcome = Status { message: String::new(), code: StatusCode::Unset.into() };
+    if let Some(failure) = &attempt.failure {
+        attributes.push(text("error.type", failure.word()));
+        outcome = Status { message: end::reason(failure), code: StatusCode::Error.into() };
+    } else if status.is_some_and(|status| status >= 400) {
+        outcome.code = StatusCode::Error.into();
+    }
+    // Unique within the trace is all that an id has to be.
+    let own =
+        u64::from_be_bytes(record.trace.span_id).wrapping_add(number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    Span {
+        trace_id: record.trace.trace_id.to_vec(),
+        span_id: own.max(1).to_be_bytes().to_vec(),
+        parent_span_id: record.trace.span_id.to_vec(),
+        name: format!("attempt {number}"),
+        kind: span::SpanKind::Client.into(),
+        start_time_unix_nano: unix_nanos(record, attempt.began),
+        end_time_unix_nano: unix_nanos(record, attempt.ended.unwrap_or(ended)),
+        attributes,
+        status: Some(outcome),
+        ..Span::default()
+    }
+}
+
+/// The request began at a known wall time; everything else is measured from there.
+fn unix_nanos(record: &Record, moment: Instant) -> u64 {
+    (record.began.unix_ms.saturating_mul(1_000_000)).saturating_add(nanos(record.began.instant, moment))
+}
+
+fn name(record: &Record, vocabulary: Vocabulary) -> String {
+    let Some(endpoint) = record.endpoint else {
+        // Names have to be few, so the path stays out of them.
+        return record.rule.as_ref().map_or_else(
+            || record.head.method.to_string(),
+            |rule| format!("{} {}", record.head.method, rule.route),
+        );
+    };
+    match vocabulary {
+        Vocabulary::OpenInference => match endpoint {
+            Endpoint::ChatCompletions => "ChatCompletion",
+            Endpoint::Completions => "Completion",
+            Endpoint::Embeddings => "CreateEmbeddings",
+            Endpoint::Responses => "Responses",
+            Endpoint::Models | Endpoint::AnthropicModels => "Models",
+            Endpoint::Messages => "Message",
+            Endpoint::CountTokens => "CountTokens",
+        }
+        .to_owned(),
+        Vocabulary::GenAi => match &record.model_asked {
+            Some(model) => format!("{} {model}", operation(endpoint)),
+            None => operation(endpoint).to_owned(),
+        },
+    }
+}
+
+/// `gen_ai.operation.name` of spans, which differs from that of metrics.
+const fn operation(endpoint: Endpoint) -> &'static str {
+    match endpoint {
+        Endpoint::ChatCompletions | Endpoint::Responses | Endpoint::Messages => "chat",
+        Endpoint::Completions => "text_completion",
+        Endpoint::Embeddings => "embeddings",
+        Endpoint::CountTokens => "tokenize",
+        Endpoint::Models | Endpoint::AnthropicModels => "models",
+    }
+}
+
+fn open_inference(record: &Record, endpoint: Endpoint) -> Vec<KeyValue> {
+    let (kind, model_key) = match endpoint {
+        Endpoint::Embeddings => ("EMBEDDING", "embedding.model_name"),
+        Endpoint::CountTokens => ("TOKEN_COUNTER", "llm.model_name"),
+        _ => ("LLM", "llm.model_name"),
+    };
+    let mut all = vec![text("openinference.span.kind", kind)];
+    if endpoint != Endpoint::Embeddings {
+        let system = match endpoint.dialect() {
+            Dialect::OpenAi => "openai",
+            Dialect::Anthropic => "anthropic",
+        };
+        all.push(text("llm.system", system));
+    }
+    let served = record.model_served.as_deref().filter(|served| !served.is_empty());
+    let model = served.or(record.model_asked.as_ref().map(|model| model.as_str()));
+    all.extend(model.map(|model| text(model_key, model)));
+    let [input, output, cached, written, reasoning] = token_counts(&record.usage);
+    let total = (!record.usage.is_empty()).then(|| record.usage.total_or_sum().0);
+    let counts = [
+        ("llm.token_count.prompt", input.filter(|n| *n > 0)),
+        ("llm.token_count.completion", output.filter(|n| *n > 0)),
+        ("llm.token_count.total", total.filter(|n| *n > 0)),
+        ("llm.token_count.prompt_details.cache_read", cached),
+        ("llm.token_count.prompt_details.cache_creation", written),
+        ("llm.token_count.completion_details.reasoning", reasoning),
+    ];
+    all.extend(counts.into_iter().filter_map(|(name, count)| Some(int(name, count?))));
+    all
+}
+
+fn gen_ai(record: &Record, endpoint: Endpoint) -> Vec<KeyValue> {
+    let mut all = vec![text("gen_ai.operation.name", operation(endpoint))];
+    let asked = record.model_sent.as_ref().or(record.model_asked.as_ref());
+    all.extend(asked.map(|model| text("gen_ai.request.model", model.as_str())));
+    all.extend(record.model_served.as_deref().map(|model| text("gen_ai.response.model", model)));
+    let target = record.backend().and_then(|backend| backend.target.as_ref());
+    all.extend(target.map(|target| text("gen_ai.provider.name", target.schema.provider_name())));
+    let names = [
+        "gen_ai.usage.input_tokens",
+        "gen_ai.usage.output_tokens",
+        "gen_ai.usage.cache_read.input_tokens",
+        "gen_ai.usage.cache_creation.input_tokens",
+        "gen_ai.usage.reasoning.output_tokens",
+    ];
+    let counts = names.into_iter().zip(token_counts(&record.usage));
+    all.extend(counts.filter_map(|(name, count)| Some(int(name, count?))));
+    all
+}
+
+fn event(name: &str, time_unix_nano: u64) -> span::Event {
+    span::Event { time_unix_nano, name: name.to_owned(), ..span::Event::default() }
+}
+
+pub(super) fn text(key: &str, value: &str) -> KeyValue {
+    attribute(key, Value::StringValue(value.to_owned()))
+}
+
+fn int(key: &str, value: u64) -> KeyValue {
+    attribute(key, Value::IntValue(i64::try_from(value).unwrap_or(i64::MAX)))
+}
+
+fn attribute(key: &str, value: Value) -> KeyValue {
+    KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
+}
