@@ -2,8 +2,8 @@
 use std::{io::Read, path::PathBuf};
 
 use tollgate_compile::{Compiled, Options, compile};
-use tollgate_resources::{ResourceSet, load};
-use tollgate_types::{Diagnostics, ObjectRef};
+use tollgate_resources::load;
+use tollgate_types::Diagnostics;
 
 use crate::files::{File, Files};
 
@@ -15,10 +15,6 @@ pub(crate) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 pub(crate) struct Built {
     /// The texts.
     pub(crate) texts: Vec<File>,
-    /// The objects in them.
-    pub(crate) set: ResourceSet,
-    /// Objects that break their schema.
-    pub(crate) refused: Vec<ObjectRef>,
     /// What they compile to.
     pub(crate) compiled: Compiled,
     /// Everything that was found: reading, loading, compiling.
@@ -37,7 +33,7 @@ impl Built {
     pub(crate) fn from_files(files: Files, env: Env<'_>) -> Self {
         let loaded = load(&files.sources(), env);
         let Files { texts, mut notes } = files;
-        let options = Options { refused: loaded.refused.clone(), ..Options::default() };
+        let options = Options { refused: loaded.refused, ..Options::default() };
         let mut compiled = compile(&loaded.set, &options);
         notes.0.extend(loaded.notes.0);
         notes.0.append(&mut compiled.notes.0);
@@ -47,7 +43,7 @@ impl Built {
             let file = span.and_then(|span| texts.iter().position(|file| *file.name == *span.file));
             (file, span.map(|span| (span.line, span.column)))
         });
-        Self { texts, set: loaded.set, refused: loaded.refused, compiled, notes }
+        Self { texts, compiled, notes }
     }
 }
 

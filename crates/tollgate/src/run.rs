@@ -111,7 +111,8 @@ pub(crate) fn run(args: RunArgs) -> io::Result<ExitCode> {
         refused: Vec::new(),
     };
     let resources = if args.paths.is_empty() {
-        let file = autoconfig::from_environment(&|name| env::var(name).ok()).map_err(|error| invalid(&error))?;
+        let file =
+            autoconfig::from_environment(&|name| env::var(name).ok()).map_err(|error| invalid(&error))?;
         Resources::fixed(file, compile)
     } else {
         Resources::at(args.paths.clone(), compile, &mut io::stdin())?
@@ -127,7 +128,8 @@ impl RunArgs {
         for text in &self.resolve {
             overrides.insert(text).map_err(|error| invalid(&error))?;
         }
-        let cores = self.threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
+        let cores =
+            self.threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
         let proxy = tollgate_proxy::Options {
             cores,
             bind: self.bind,

@@ -20,7 +20,8 @@ use tollgate_core::{Live, Settled};
 use tollgate_proxy::{Gateway, NotServed, Observer, Published};
 use tollgate_snapshot::Snapshot;
 use tollgate_telemetry::{
-    AccessLog, Admin, Build, ConfigFormat, HeaderAttributes, Options as Watching, Reload, Telemetry, serve,
+    AccessLog, Admin, Build, ConfigFormat, HeaderAttributes, Options as Watching, Reload, Telemetry,
+    TraceSettings, serve,
 };
 use tollgate_types::Severity;
 
@@ -94,19 +95,18 @@ pub(crate) fn run(mut resources: Resources, serving: Serving) -> io::Result<Exit
     startable(&state)?;
     let Serving { proxy, admin, access_log, drain } = serving;
     let telemetry = Arc::new(Telemetry::start(Watching {
-        build: Build { version: env!("CARGO_PKG_VERSION"), commit: option_env!("TOLLGATE_COMMIT").unwrap_or("unknown") },
+        build: Build {
+            version: env!("CARGO_PKG_VERSION"),
+            commit: option_env!("TOLLGATE_COMMIT").unwrap_or("unknown"),
+        },
         access_log,
-        attributes: HeaderAttributes::default(),
+        traces: TraceSettings::from_env(&variable).map_err(io::Error::other)?,
+        attributes: HeaderAttributes::from_env(&variable).map_err(io::Error::other)?,
         response_models: Watching::RESPONSE_MODELS,
     })?);
     let gateway = Gateway::start(proxy, Arc::new(Tell(Arc::clone(&telemetry))))?;
-    let control = Control {
-        gateway,
-        telemetry,
-        config: Arc::default(),
-        unserved: Vec::new(),
-        problems: Vec::new(),
-    };
+    let control =
+        Control { gateway, telemetry, config: Arc::default(), unserved: Vec::new(), problems: Vec::new() };
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let code = runtime.block_on(control.serve(resources, state, (admin, drain, began)));
     runtime.shutdown_background();
@@ -184,8 +184,10 @@ impl Control {
             }
         }
         drop(changes);
-        // Wakes the watcher up, which finds that nobody listens any more.
-        drop(stop.map(|stop| stop.try_send(())));
+        if let Some(stop) = stop {
+            // Wakes the watcher up, which finds that nobody listens any more; a full queue wakes it as well.
+            let (Ok(()) | Err(_)) = stop.try_send(());
+        }
         self.end(drain, signals).await
     }
 
@@ -261,7 +263,9 @@ impl Control {
         let addresses: Vec<_> = published
             .addresses
             .iter()
-            .map(|(port, address)| if *port == address.port() { address.to_string() } else { format!("{address} (port {port})") })
+            .map(|(port, address)| {
+                if *port == address.port() { address.to_string() } else { format!("{address} (port {port})") }
+            })
             .collect();
         let live = self.gateway.live();
         let Snapshot { rules, backends, .. } = &live.snapshot;

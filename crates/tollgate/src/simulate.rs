@@ -5,11 +5,13 @@ use tollgate_simulate::{Behaviour, Options, spawn};
 
 /// Serve simulated LLM providers: OpenAI, Azure OpenAI and Anthropic, with delays and errors on demand
 #[derive(Clone, Debug, clap::Args)]
-#[command(after_help = "Requests may ask for behaviour by headers (x-sim-first-token-ms, x-sim-rate, x-sim-tokens, \
+#[command(
+    after_help = "Requests may ask for behaviour by headers (x-sim-first-token-ms, x-sim-rate, x-sim-tokens, \
                         x-sim-status, x-sim-fault …), by model names (sim-429, sim-500, sim-reset …), or for all by \
                         POST /_sim/faults. GET /_sim/stats and /_sim/last tell what was asked.\n\nExamples:\n  \
                         tollgate simulate --listen 127.0.0.1:9101\n  \
-                        tollgate simulate --listen 127.0.0.1:9101 --listen 127.0.0.1:9102 --rate 50")]
+                        tollgate simulate --listen 127.0.0.1:9101 --listen 127.0.0.1:9102 --rate 50"
+)]
 pub(crate) struct SimulateArgs {
     /// Where to listen; port 0 takes a free one; may be repeated
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9101")]

@@ -44,7 +44,8 @@ impl Watch {
             let read_only = event.is_ok_and(|event| event.kind.is_access());
             if !read_only {
                 // A full queue already says all there is to say.
-                let (Ok(()) | Err(TrySendError::Full(()) | TrySendError::Disconnected(()))) = tell.try_send(());
+                let (Ok(()) | Err(TrySendError::Full(()) | TrySendError::Disconnected(()))) =
+                    tell.try_send(());
             }
         })?;
         for path in paths {
