@@ -20,7 +20,8 @@ use tollgate_core::{Live, Settled};
 use tollgate_proxy::{Gateway, NotServed, Observer, Published};
 use tollgate_snapshot::Snapshot;
 use tollgate_telemetry::{
-    AccessLog, Admin, Build, ConfigFormat, HeaderAttributes, Options as Watching, Reload, Telemetry, serve,
+    AccessLog, Admin, Build, ConfigFormat, HeaderAttributes, Options as Watching, Reload, Telemetry,
+    TraceSettings, serve,
 };
 use tollgate_types::Severity;
 
@@ -96,7 +97,8 @@ pub(crate) fn run(mut resources: Resources, serving: Serving) -> io::Result<Exit
     let telemetry = Arc::new(Telemetry::start(Watching {
         build: Build { version: env!("CARGO_PKG_VERSION"), commit: option_env!("TOLLGATE_COMMIT").unwrap_or("unknown") },
         access_log,
-        attributes: HeaderAttributes::default(),
+        traces: TraceSettings::from_env(&variable).map_err(io::Error::other)?,
+        attributes: HeaderAttributes::from_env(&variable).map_err(io::Error::other)?,
         response_models: Watching::RESPONSE_MODELS,
     })?);
     let gateway = Gateway::start(proxy, Arc::new(Tell(Arc::clone(&telemetry))))?;
