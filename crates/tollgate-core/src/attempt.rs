@@ -165,6 +165,9 @@ impl Plan {
                     headers.remove(name);
                 }
                 headers.extend(prepared.set.into_iter().map(|(name, value)| (Some(name), value)));
+                for (name, value) in prepared.default {
+                    headers.entry(name).or_insert(value);
+                }
                 record.model_sent = Some(prepared.model);
                 let outgoing = Outgoing {
                     method: Method::POST,
