@@ -5,7 +5,7 @@ import pytest
 
 from test_openai import PIXEL
 
-MODELS = ["claude-sonnet-4-5", "gpt-4o-mini", "gpt-on-azure"]
+MODELS = ["claude-sonnet-5", "gpt-4o-mini", "gpt-on-azure"]
 HELLO = [{"role": "user", "content": "Say hello to the world."}]
 WEATHER = {
     "name": "get_weather",
@@ -69,7 +69,7 @@ def test_image(anthropic_client, model):
 
 def test_thinking_keeps_its_signature(anthropic_client):
     reply = anthropic_client.messages.create(
-        model="claude-sonnet-4-5",
+        model="claude-sonnet-5",
         messages=HELLO,
         max_tokens=2000,
         thinking={"type": "enabled", "budget_tokens": 1024},
@@ -79,11 +79,11 @@ def test_thinking_keeps_its_signature(anthropic_client):
 
 
 def test_count_tokens(anthropic_client):
-    assert anthropic_client.messages.count_tokens(model="claude-sonnet-4-5", messages=HELLO).input_tokens > 0
+    assert anthropic_client.messages.count_tokens(model="claude-sonnet-5", messages=HELLO).input_tokens > 0
 
 
 def test_models(anthropic_client):
-    assert "claude-sonnet-4-5" in [model.id for model in anthropic_client.models.list()]
+    assert "claude-sonnet-5" in [model.id for model in anthropic_client.models.list()]
 
 
 def test_an_unknown_model_is_not_found_by_name(anthropic_client):

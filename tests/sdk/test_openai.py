@@ -7,7 +7,7 @@ import openai
 import pydantic
 import pytest
 
-CHAT_MODELS = ["gpt-4o-mini", "gpt-on-azure", "claude-sonnet-4-5"]
+CHAT_MODELS = ["gpt-4o-mini", "gpt-on-azure", "claude-sonnet-5"]
 PIXEL = base64.b64encode(
     bytes.fromhex(
         "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
@@ -179,7 +179,7 @@ def test_a_client_that_leaves_is_settled(openai_client, gateway):
         model="gpt-4o-mini",
         messages=HELLO,
         stream=True,
-        extra_headers={"x-request-id": "leaves-early", "x-sim-token-rate": "20"},
+        extra_headers={"x-request-id": "leaves-early", "x-sim-rate": "20"},
     )
     next(iter(stream))
     stream.close()

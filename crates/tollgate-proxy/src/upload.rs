@@ -110,6 +110,6 @@ impl Body for UploadCopy {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.size.clone()
+        self.size
     }
 }

@@ -6,7 +6,7 @@ use std::{
 
 use clap::{Parser, Subcommand};
 
-use crate::{check, completion, diagnostics::Colour, explain, healthcheck, run, simulate};
+use crate::{check, completion, demo, diagnostics::Colour, explain, healthcheck, run, simulate};
 
 /// An AI gateway: serves LLM and plain HTTP traffic from Kubernetes resources
 #[derive(Debug, Parser)]
@@ -22,6 +22,7 @@ enum Command {
     Check(check::CheckArgs),
     Explain(explain::ExplainArgs),
     Simulate(Box<simulate::SimulateArgs>),
+    Demo(demo::DemoArgs),
     Healthcheck(healthcheck::HealthcheckArgs),
     Completion(completion::CompletionArgs),
 }
@@ -49,6 +50,7 @@ impl Cli {
             Command::Check(args) => check::run(&args, &mut terminal),
             Command::Explain(args) => explain::run(&args, &mut terminal),
             Command::Simulate(args) => simulate::run(*args),
+            Command::Demo(args) => demo::run(args),
             Command::Healthcheck(args) => healthcheck::run(&args),
             Command::Completion(args) => completion::run(&args, &mut terminal),
         }

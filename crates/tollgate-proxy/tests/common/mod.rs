@@ -1,5 +1,13 @@
 //! A gateway with simulated providers behind it, on free ports of this machine.
-#![allow(dead_code, unreachable_pub, unused_imports, reason = "each test file uses its own part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    missing_debug_implementations,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "each test file uses its own part, and a test that cannot begin has failed"
+)]
 
 mod client;
 mod upstream;

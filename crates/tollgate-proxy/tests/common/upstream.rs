@@ -52,6 +52,11 @@ impl Upstream {
         self.asked.recv_timeout(Duration::from_secs(20)).expect("a request comes")
     }
 
+    /// Everything that has come and was not looked at.
+    pub fn all_asked(&self) -> Vec<Asked> {
+        self.asked.try_iter().collect()
+    }
+
     /// True where no further request has come.
     pub fn is_quiet(&self) -> bool {
         self.asked.try_recv().is_err()
