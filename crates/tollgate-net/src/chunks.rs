@@ -5,7 +5,9 @@ use bytes::{Buf, Bytes};
 /// Several `Bytes` as one frame: written with one vectored call, never joined.
 #[derive(Clone, Debug, Default)]
 pub struct Chunks {
-    parts: VecDeque<Bytes>,
+    /// Kept apart: one chunk alone, the usual reply that is not streamed, needs no list.
+    first: Bytes,
+    rest: VecDeque<Bytes>,
     remaining: usize,
 }
 
@@ -16,7 +18,11 @@ impl Chunks {
     pub fn push(&mut self, chunk: Bytes) {
         if !chunk.is_empty() {
             self.remaining += chunk.len();
-            self.parts.push_back(chunk);
+            if self.first.is_empty() {
+                self.first = chunk;
+            } else {
+                self.rest.push_back(chunk);
+            }
         }
     }
 
@@ -55,27 +61,27 @@ impl Buf for Chunks {
     }
 
     fn chunk(&self) -> &[u8] {
-        self.parts.front().map_or(&[], |part| part)
+        &self.first
     }
 
     fn chunks_vectored<'a>(&'a self, dst: &mut [IoSlice<'a>]) -> usize {
-        let filled = dst.len().min(self.parts.len());
-        for (slot, part) in dst.iter_mut().zip(&self.parts) {
-            *slot = IoSlice::new(part);
+        if self.is_empty() {
+            return 0;
         }
-        filled
+        let parts = std::iter::once(&self.first).chain(&self.rest);
+        dst.iter_mut().zip(parts).map(|(slot, part)| *slot = IoSlice::new(part)).count()
     }
 
     fn advance(&mut self, mut count: usize) {
         assert!(count <= self.remaining, "the writer advances by what it wrote");
         self.remaining -= count;
-        while let Some(front) = self.parts.front_mut() {
-            if count < front.len() {
-                front.advance(count);
-                return;
+        while count >= self.first.len() {
+            count -= self.first.len();
+            match self.rest.pop_front() {
+                Some(next) => self.first = next,
+                None => return self.first.clear(),
             }
-            count -= front.len();
-            self.parts.pop_front();
         }
+        self.first.advance(count);
     }
 }

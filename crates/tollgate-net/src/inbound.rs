@@ -19,7 +19,7 @@ const TRUSTED_LENGTH: usize = 1 << 20;
 pub struct Inbound {
     incoming: Incoming,
     patience: Duration,
-    idle: Option<Idle>,
+    idle: Option<Box<Idle>>,
 }
 
 /// Why a request body could not be read.
@@ -109,7 +109,7 @@ impl Body for Inbound {
             }
             Poll::Pending => {
                 let patience = this.patience;
-                let idle = this.idle.get_or_insert_with(|| Idle::new(patience));
+                let idle = this.idle.get_or_insert_with(|| Box::new(Idle::new(patience)));
                 idle.poll(cx).map(|()| Some(Err(InboundError::Idle)))
             }
         }

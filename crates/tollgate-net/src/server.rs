@@ -7,7 +7,7 @@ use std::{
     pin::{Pin, pin},
     rc::Rc,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -115,11 +115,20 @@ enum Version {
 }
 
 pin_project_lite::pin_project! {
+    /// A handler at work.
+    struct Answering<F> {
+        #[pin]
+        response: F,
+        in_flight: Option<InFlight>,
+    }
+}
+
+pin_project_lite::pin_project! {
     /// A response body that knows when its request is over.
     struct Outbound<B> {
         #[pin]
         body: B,
-        in_flight: InFlight,
+        _in_flight: Option<InFlight>,
     }
 }
 
@@ -366,7 +375,7 @@ where
             let in_flight = watch.request();
             let patience = host.settings.body_idle_timeout;
             let response = (host.handler)(request.map(|body| Inbound::new(body, patience)), peer.clone());
-            async move { Ok::<_, Infallible>(response.await.map(|body| Outbound { body, in_flight })) }
+            Answering { response, in_flight: Some(in_flight) }
         }
     });
     let outcome = match version {
@@ -454,6 +463,22 @@ where
 {
     fn execute(&self, future: F) {
         spawn_local(future);
+    }
+}
+
+// === impl Answering ===
+
+impl<F, B> Future for Answering<F>
+where
+    F: Future<Output = Response<B>>,
+{
+    type Output = Result<Response<Outbound<B>>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let response = ready!(this.response.poll(cx));
+        let in_flight = this.in_flight.take();
+        Poll::Ready(Ok(response.map(|body| Outbound { body, _in_flight: in_flight })))
     }
 }
 

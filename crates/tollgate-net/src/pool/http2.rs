@@ -114,7 +114,7 @@ impl Http2Lease {
 
     pub(crate) async fn exchange(
         mut self,
-        home: &Home,
+        home: Rc<Home>,
         mut request: Request<Payload>,
     ) -> Result<Response<UpstreamBody>, Failure> {
         address::for_http2(&mut request, home.origin())?;
