@@ -16,12 +16,16 @@ use tokio::{
 use crate::{Failure, Origin, Payload, Resolver, UpstreamBody};
 
 mod address;
+mod exchange;
 mod home;
 mod http1;
 mod http2;
 mod slots;
 
-use self::home::{Lease, Shared};
+use self::{
+    exchange::Exchange,
+    home::{Lease, Shared},
+};
 pub(crate) use self::{home::Home, http1::Http1, http2::InUse};
 
 /// How often kept connections are looked at.
@@ -128,15 +132,15 @@ impl Pool {
         let home = self.home(origin);
         // Where a connection is there the request goes to it here and now, so that the future need not hold it.
         let start = match home.ready(Freshness::Any) {
-            Some(lease) => Start::Now(begin(&home, lease, request)),
+            Some(lease) => Start::Now(Begun::new(&home, lease, request)),
             None => Start::Later(Box::new(request)),
         };
         async move {
-            let (exchange, spare) = match start {
+            let Begun { exchange, spare } = match start {
                 Start::Now(begun) => begun,
                 Start::Later(request) => {
                     let lease = Box::pin(home.lease(Freshness::Any)).await?;
-                    begin(&home, lease, *request)
+                    Begun::new(&home, lease, *request)
                 }
             };
             let outcome = exchange.await;
@@ -197,21 +201,26 @@ pub(crate) enum Freshness {
     New,
 }
 
-enum Start<E> {
-    /// The request is on its way, and where that may have to be repeated, this is its copy.
-    Now((E, Option<Box<Request<Payload>>>)),
+enum Start {
+    Now(Begun),
     /// There is no connection yet.
     Later(Box<Request<Payload>>),
 }
 
-fn begin(
-    home: &Rc<Home>,
-    lease: Lease,
-    request: Request<Payload>,
-) -> (impl Future<Output = Result<Response<UpstreamBody>, Failure>> + use<>, Option<Box<Request<Payload>>>) {
-    // Copying the head is spared where the connection is new and cannot be stale.
-    let spare = if lease.is_reused() { again(&request).map(Box::new) } else { None };
-    (lease.exchange(home, request), spare)
+struct Begun {
+    exchange: Exchange,
+    /// A copy of the request, where it may have to be repeated.
+    spare: Option<Box<Request<Payload>>>,
+}
+
+// === impl Begun ===
+
+impl Begun {
+    fn new(home: &Rc<Home>, lease: Lease, request: Request<Payload>) -> Self {
+        // Copying the head is spared where the connection is new and cannot be stale.
+        let spare = if lease.is_reused() { again(&request).map(Box::new) } else { None };
+        Self { exchange: lease.exchange(home, request), spare }
+    }
 }
 
 /// The same request once more, where its body allows it.

@@ -6,8 +6,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::Either;
-use http::{Request, Response};
+use http::Request;
 use rustls::ClientConfig;
 use tokio::{
     sync::Notify,
@@ -15,12 +14,13 @@ use tokio::{
 };
 
 use crate::{
-    CertError, Failure, Origin, Payload, PoolSettings, PoolStats, Protocol, Resolver, UpstreamBody,
+    CertError, Failure, Origin, Payload, PoolSettings, PoolStats, Protocol, Resolver,
     dial::{Dialled, Spoken, dial},
 };
 
 use super::{
     Freshness, Http1,
+    exchange::Exchange,
     http2::{Http2, Http2Lease},
     slots::{Handover, Slot, Slots},
 };
@@ -130,14 +130,22 @@ impl Home {
             }
         }
         let dialling = Dialling::new(self);
-        match self.slots.take(deadline.saturating_duration_since(Instant::now())).await? {
-            Handover::Connection(connection) => Ok(Lease::Http1(connection)),
-            Handover::Slot(slot) => {
-                let left = deadline.saturating_duration_since(Instant::now());
-                let dialled = dial(&self.origin, &self.resolver, self.tls()?, left).await?;
-                let lease = self.settle(dialled, slot).await;
-                drop(dialling);
-                lease
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.slots.take(left).await? {
+                Handover::Connection(connection) => return Ok(Lease::Http1(connection)),
+                Handover::Stream => {
+                    if let Some(lease) = self.ready(freshness) {
+                        return Ok(lease);
+                    }
+                }
+                Handover::Slot(slot) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    let dialled = dial(&self.origin, &self.resolver, self.tls()?, left).await?;
+                    let lease = self.settle(dialled, slot).await;
+                    drop(dialling);
+                    return lease;
+                }
             }
         }
     }
@@ -214,15 +222,11 @@ impl Lease {
         }
     }
 
-    /// Begins at once; the future waits for the head of the response.
-    pub(crate) fn exchange(
-        self,
-        home: &Rc<Home>,
-        request: Request<Payload>,
-    ) -> impl Future<Output = Result<Response<UpstreamBody>, Failure>> + use<> {
+    /// Begins at once.
+    pub(crate) fn exchange(self, home: &Rc<Home>, request: Request<Payload>) -> Exchange {
         match self {
-            Self::Http1(connection) => Either::Left(connection.exchange(Rc::clone(home), request)),
-            Self::Http2(lease) => Either::Right(Box::pin(lease.exchange(Rc::clone(home), request))),
+            Self::Http1(connection) => connection.exchange(Rc::clone(home), request),
+            Self::Http2(lease) => Exchange::Http2(Box::pin(lease.exchange(Rc::clone(home), request))),
         }
     }
 }

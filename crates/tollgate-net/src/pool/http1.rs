@@ -1,7 +1,7 @@
 use std::{
     fmt,
-    future::{Future, poll_fn},
-    pin::{Pin, pin},
+    future::Future,
+    pin::Pin,
     rc::Rc,
     sync::{
         Arc,
@@ -22,13 +22,17 @@ use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
 
 use crate::{
-    Failure, Payload, UpstreamBody,
+    Failure, Payload,
     dial::Transport,
     failure::Progress,
     gate::{Gate, Round},
 };
 
-use super::{Home, address, slots::Slot};
+use super::{
+    Home, address,
+    exchange::{Exchange, Promise},
+    slots::Slot,
+};
 
 /// One HTTP/1 connection to an upstream.
 ///
@@ -89,43 +93,34 @@ impl Http1 {
         self.sender.is_ready() && now < self.expires && now < self.idle_since + idle_timeout
     }
 
-    /// Hands the request to the connection at once; the future waits for the head of the response.
-    pub(crate) fn exchange(
-        mut self: Box<Self>,
-        home: Rc<Home>,
-        mut request: Request<Payload>,
-    ) -> impl Future<Output = Result<Response<UpstreamBody>, Failure>> + use<> {
-        let addressed = address::for_http1(&mut request, home.origin());
-        self.heard.store(false, Relaxed);
-        let sent = addressed.map(|()| self.sender.send_request(request));
-        async move {
-            let mut response = pin!(sent?);
-            match self.response(response.as_mut()).await {
-                Ok(response) => Ok(response.map(|body| UpstreamBody::http1(body, self, home))),
-                Err(error) => Err(self.failure(error)),
-            }
+    /// Hands the request to the connection at once.
+    pub(crate) fn exchange(mut self: Box<Self>, home: Rc<Home>, mut request: Request<Payload>) -> Exchange {
+        if let Err(failure) = address::for_http1(&mut request, home.origin()) {
+            return Exchange::Failed(Some(failure));
         }
+        self.heard.store(false, Relaxed);
+        let promise = Box::pin(self.sender.send_request(request));
+        Exchange::Http1 { connection: Some(self), promise, home }
     }
 
-    async fn response<F>(&mut self, mut response: Pin<&mut F>) -> F::Output
-    where
-        F: Future,
-    {
+    /// Drives the connection until the head of the response is there.
+    pub(crate) fn poll_response(
+        &mut self,
+        promise: &mut Promise,
+        cx: &mut Context<'_>,
+    ) -> Poll<hyper::Result<Response<Incoming>>> {
         let (gate, connection) = (&self.gate, &mut self.connection);
-        poll_fn(|cx| {
-            let mut outcome = Poll::Pending;
-            // The response cannot be there before the connection was polled, but for the last round's.
-            gate.drive(cx, |ends| {
-                drive(connection, &mut ends.driver);
-                outcome = response.as_mut().poll(&mut ends.reader);
-                if outcome.is_ready() { Round::Done } else { Round::Waits }
-            });
-            outcome
-        })
-        .await
+        let mut outcome = Poll::Pending;
+        // The response cannot be there before the connection was polled, but for the last round's.
+        gate.drive(cx, |ends| {
+            drive(connection, &mut ends.driver);
+            outcome = promise.as_mut().poll(&mut ends.reader);
+            if outcome.is_ready() { Round::Done } else { Round::Waits }
+        });
+        outcome
     }
 
-    fn failure(&self, error: hyper::Error) -> Failure {
+    pub(crate) fn failure(&self, error: hyper::Error) -> Failure {
         match (error.is_canceled(), self.reused && !self.heard.load(Relaxed)) {
             // Nothing was written: as good as a connection that was never there.
             (true, _) => Failure::StaleConnection,
