@@ -85,3 +85,39 @@ impl Buf for Chunks {
         self.first.advance(count);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::IoSlice;
+
+    use bytes::{Buf, Bytes};
+    use proptest::{collection::vec, prelude::*};
+
+    use super::Chunks;
+
+    proptest! {
+        #[test]
+        fn any_writer_sees_the_same_bytes(
+            parts in vec(vec(any::<u8>(), 0..20), 0..12),
+            steps in vec((1..6_usize, 1..25_usize), 0..200),
+        ) {
+            let whole = parts.concat();
+            let mut chunks: Chunks = parts.into_iter().map(Bytes::from).collect();
+            let mut written = Vec::new();
+            for (slots, most) in steps {
+                prop_assert_eq!(chunks.remaining(), whole.len() - written.len());
+                let mut slices = std::vec![IoSlice::new(&[]); slots];
+                let filled = chunks.chunks_vectored(&mut slices);
+                let offered = slices[..filled].iter().flat_map(|slice| slice.iter().copied());
+                let taken: Vec<u8> = offered.take(most).collect();
+                prop_assert_eq!(taken.is_empty(), chunks.is_empty());
+                prop_assert_eq!(chunks.chunk().is_empty(), chunks.is_empty());
+                chunks.advance(taken.len());
+                written.extend(taken);
+            }
+            let rest = chunks.remaining();
+            written.extend(chunks.copy_to_bytes(rest));
+            prop_assert_eq!(written, whole);
+        }
+    }
+}
