@@ -387,7 +387,7 @@ where
         move |request: Request<Incoming>| {
             let in_flight = match version {
                 Version::Http1 => watch.request(),
-                Version::Http2 => watch.stream(),
+                Version::Http2 => host.reaper.stream(&watch),
             };
             let patience = host.settings.body_idle_timeout;
             let request = request.map(|body| Inbound::new(body, patience, &watch));

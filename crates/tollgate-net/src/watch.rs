@@ -4,7 +4,7 @@ use std::{
     mem::MaybeUninit,
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError, Weak,
+        Arc, Weak,
         atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed},
     },
     task::{Context, Poll},
@@ -44,8 +44,6 @@ pub(crate) struct Watch {
     /// Tick since which the client has taken no byte that waits for it; 0 is never.
     blocked: AtomicU32,
     requests: AtomicU32,
-    /// For each open HTTP/2 response the tick since which the client gives it no window; 0 is never.
-    stalls: Mutex<Vec<Weak<AtomicU32>>>,
     /// The body of the last request was not read to its end.
     unread: AtomicBool,
     order: AtomicU8,
@@ -86,14 +84,19 @@ pub(crate) struct Reaper {
     clock: Arc<AtomicU32>,
     limits: Limits,
     watched: RefCell<Vec<Weak<Watch>>>,
+    streams: RefCell<Vec<(Weak<Stall>, Weak<Watch>)>>,
 }
 
 /// A request that has not been answered in full.
 #[derive(Debug)]
 pub(crate) struct InFlight {
     watch: Arc<Watch>,
-    stall: Option<Arc<AtomicU32>>,
+    stall: Option<Arc<Stall>>,
 }
+
+/// Tick since which an HTTP/2 client gives a response no window; 0 is never.
+#[derive(Debug, Default)]
+struct Stall(AtomicU32);
 
 /// The transport of an accepted connection: reports progress, and fails once the connection has to die.
 #[derive(Debug)]
@@ -162,39 +165,12 @@ impl Watch {
     }
 
     pub(crate) fn request(self: &Arc<Self>) -> InFlight {
-        self.requests.fetch_add(1, Relaxed);
-        self.drain.request_opened();
-        self.unread.store(false, Relaxed);
-        self.enter(Stage::Busy);
-        InFlight { watch: Arc::clone(self), stall: None }
-    }
-
-    /// A request on an HTTP/2 connection, whose client may starve each response by itself.
-    pub(crate) fn stream(self: &Arc<Self>) -> InFlight {
-        let stall = Arc::new(AtomicU32::new(0));
-        let mut stalls = self.stalls.lock().unwrap_or_else(PoisonError::into_inner);
-        if stalls.len() == stalls.capacity() {
-            stalls.retain(|stall| stall.strong_count() > 0);
-        }
-        stalls.push(Arc::downgrade(&stall));
-        drop(stalls);
-        let mut request = self.request();
-        request.stall = Some(stall);
-        request
+        InFlight { watch: Arc::clone(self), stall: None }.counted()
     }
 
     /// A request body is given up: its client may still be sending when we close.
     pub(crate) fn leave_unread(&self) {
         self.unread.store(true, Relaxed);
-    }
-
-    fn has_starved_stream(&self, write: u32) -> bool {
-        let now = self.now();
-        let starved = |stall: &Weak<AtomicU32>| {
-            let since = stall.upgrade().map_or(0, |stall| stall.load(Relaxed));
-            since != 0 && now - since >= write
-        };
-        self.stalls.lock().unwrap_or_else(PoisonError::into_inner).iter().any(starved)
     }
 
     /// What to do, and whom to wake when that changes.
@@ -223,9 +199,6 @@ impl Watch {
         if blocked != 0 && now - blocked >= limits.write {
             return true;
         }
-        if self.has_starved_stream(limits.write) {
-            return true;
-        }
         let waited = now - self.since.load(Relaxed);
         match self.stage() {
             Stage::Handshake => waited >= limits.handshake,
@@ -246,17 +219,26 @@ impl Drop for Watch {
 // === impl InFlight ===
 
 impl InFlight {
+    fn counted(self) -> Self {
+        let watch = &self.watch;
+        watch.requests.fetch_add(1, Relaxed);
+        watch.drain.request_opened();
+        watch.unread.store(false, Relaxed);
+        watch.enter(Stage::Busy);
+        self
+    }
+
     /// The client has something to take: a head or a piece of a body.
     pub(crate) fn offered(&self) {
         if let Some(stall) = &self.stall {
-            stall.store(self.watch.now(), Relaxed);
+            stall.0.store(self.watch.now(), Relaxed);
         }
     }
 
     /// The client took what it was offered.
     pub(crate) fn taken(&self) {
         if let Some(stall) = &self.stall {
-            stall.store(0, Relaxed);
+            stall.0.store(0, Relaxed);
         }
     }
 }
@@ -275,7 +257,12 @@ impl Drop for InFlight {
 impl Reaper {
     pub(crate) fn new(limits: Limits) -> Self {
         // Starts at 1, since 0 stands for never.
-        Self { clock: Arc::new(AtomicU32::new(1)), limits, watched: RefCell::default() }
+        Self {
+            clock: Arc::new(AtomicU32::new(1)),
+            limits,
+            watched: RefCell::default(),
+            streams: RefCell::default(),
+        }
     }
 
     pub(crate) fn watch(&self, drain: &Drain) -> Arc<Watch> {
@@ -286,7 +273,6 @@ impl Reaper {
             since: AtomicU32::new(self.clock.load(Relaxed)),
             blocked: AtomicU32::new(0),
             requests: AtomicU32::new(0),
-            stalls: Mutex::default(),
             unread: AtomicBool::new(false),
             order: AtomicU8::new(Order::Serve as u8),
             waker: AtomicWaker::new(),
@@ -294,6 +280,29 @@ impl Reaper {
         });
         self.watched.borrow_mut().push(Arc::downgrade(&watch));
         watch
+    }
+
+    /// A request on an HTTP/2 connection, whose client may starve each response by itself.
+    pub(crate) fn stream(&self, watch: &Arc<Watch>) -> InFlight {
+        let stall = Arc::new(Stall::default());
+        let mut streams = self.streams.borrow_mut();
+        if streams.len() == streams.capacity() {
+            streams.retain(|(stall, _)| stall.strong_count() > 0);
+        }
+        streams.push((Arc::downgrade(&stall), Arc::downgrade(watch)));
+        InFlight { watch: Arc::clone(watch), stall: Some(stall) }.counted()
+    }
+
+    fn tick_streams(&self) {
+        let now = self.clock.load(Relaxed);
+        self.streams.borrow_mut().retain(|(stall, watch)| {
+            let (Some(stall), Some(watch)) = (stall.upgrade(), watch.upgrade()) else { return false };
+            let since = stall.0.load(Relaxed);
+            if since != 0 && now - since >= self.limits.write {
+                watch.tell(Order::Die);
+            }
+            true
+        });
     }
 
     /// One tick: forgets connections that have ended and ends those that are overdue.
@@ -306,6 +315,7 @@ impl Reaper {
             }
             true
         });
+        self.tick_streams();
     }
 
     pub(crate) fn tell_all(&self, order: Order) {
