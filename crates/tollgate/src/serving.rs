@@ -256,6 +256,7 @@ impl Control {
                     ConfigFormat::Json => config.json.clone(),
                 }
             }),
+            names: rustix::system::uname().nodename().to_str().map(str::to_owned).into_iter().collect(),
         }
     }
 
