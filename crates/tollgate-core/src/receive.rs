@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use http::{
-    HeaderMap, HeaderValue, Method, Uri,
+    HeaderMap, HeaderValue, Method, Uri, Version,
     header::{CONTENT_LENGTH, HOST},
 };
 use smallvec::SmallVec;
@@ -19,9 +19,12 @@ pub struct Received {
 ///
 /// # Errors
 /// [`Refused`] where no listener claims the host (404), where the TLS connection was meant for another one (421),
-/// or where a local endpoint is called with the wrong method.
+/// or where no host is named, or more than one (400).
 pub fn receive(live: Arc<Live>, head: RequestHead, now: Now, random: [u64; 4]) -> Result<Received, Refused> {
     let mut record = begin(live, head, now, random);
+    if !names_one_host(&record.head) {
+        return Err(Refused { record, refusal: Refusal::NoHost });
+    }
     let port = record.live.snapshot.port(record.head.port);
     let by_host = port.and_then(|port| port.listener(&record.host));
     let by_name = record.head.server_name.as_deref().and_then(|name| port?.listener(name));
@@ -71,6 +74,16 @@ fn begin(live: Arc<Live>, mut head: RequestHead, now: Now, random: [u64; 4]) -> 
         bytes_out: 0,
         first_byte: None,
     })
+}
+
+/// HTTP/1.1 has to name its host, and nobody may name two (RFC 9112, 3.2).
+fn names_one_host(head: &RequestHead) -> bool {
+    let mut named = head.headers.get_all(HOST).iter();
+    match (named.next(), named.next()) {
+        (_, Some(_)) => false,
+        (None, None) => head.version != Version::HTTP_11,
+        (Some(_), None) => true,
+    }
 }
 
 /// The host that is meant: the target's authority, else the `host` header; lower case, without port.

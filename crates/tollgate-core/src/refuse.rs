@@ -23,6 +23,9 @@ pub struct Refused {
 /// Whose fault it is, and what the client is told.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
+    /// The request does not say which host it is for, or names several (RFC 9112, 3.2).
+    #[error("a request needs one host header")]
+    NoHost,
     /// No listener or no route claims this host and path.
     #[error("no route matches {0}")]
     NoRoute(String),
@@ -110,7 +113,7 @@ impl Refusal {
             Self::NoRoute(_) | Self::NoModel(_) => StatusCode::NOT_FOUND,
             Self::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::BadRequest(_) | Self::BrokenBody => StatusCode::BAD_REQUEST,
+            Self::NoHost | Self::BadRequest(_) | Self::BrokenBody => StatusCode::BAD_REQUEST,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::SlowBody(_) => StatusCode::REQUEST_TIMEOUT,
             Self::Untranslatable(Untranslatable::UnsupportedPair { .. }) => StatusCode::BAD_REQUEST,
@@ -142,7 +145,7 @@ impl Refusal {
             Self::NoRoute(_) | Self::NoModel(_) => "NotFound",
             Self::Misdirected(_) => "Misdirected",
             Self::MethodNotAllowed(_) => "MethodNotAllowed",
-            Self::BadRequest(_) | Self::BrokenBody => "BadRequest",
+            Self::NoHost | Self::BadRequest(_) | Self::BrokenBody => "BadRequest",
             Self::TooLarge(_) => "PayloadTooLarge",
             Self::SlowBody(_) => "RequestTimeout",
             Self::Untranslatable(Untranslatable::UnsupportedPair { .. }) => "UnsupportedPair",
