@@ -15,6 +15,7 @@ use arc_swap::ArcSwap;
 use tokio::{
     sync::{Mutex, mpsc},
     task::{JoinSet, spawn_local},
+    time::{MissedTickBehavior, interval},
 };
 use tollgate_core::Live;
 use tollgate_net::{Drain, Listener, Load, Server, TlsHandle, run_cores};
@@ -30,6 +31,9 @@ use crate::{
 
 /// Orders a core may have waiting; far more than a Gateway has ports.
 const ORDERS: usize = 4096;
+
+/// How often a core says what its pool holds.
+const POOLS: Duration = Duration::from_secs(1);
 
 /// The native host in service: its threads, its ports, and what they serve.
 #[derive(Debug)]
@@ -59,6 +63,8 @@ pub enum NotServed {
         port: u16,
         /// Where we tried.
         address: SocketAddr,
+        /// What kind of error it was.
+        kind: io::ErrorKind,
         /// The system's words.
         reason: String,
     },
@@ -86,6 +92,27 @@ struct OpenPort {
 enum Order {
     Serve { port: u16, listener: Listener, tls: Option<TlsHandle>, drain: Drain },
     Retire { drain: Drain, patience: Duration },
+}
+
+/// Whose a port was until now.
+#[derive(Clone, Copy)]
+enum Claim {
+    /// Nobody's, as far as we know.
+    New,
+    /// Ours; our old sockets may still be closing.
+    Kept,
+}
+
+// === impl Claim ===
+
+impl Claim {
+    /// Our sockets share their port among cores, and would share it with another gateway without a word.
+    fn check(self, address: SocketAddr) -> io::Result<()> {
+        match self {
+            Self::New if address.port() != 0 => std::net::TcpListener::bind(address).map(drop),
+            Self::New | Self::Kept => Ok(()),
+        }
+    }
 }
 
 // === impl Gateway ===
@@ -136,17 +163,18 @@ impl Gateway {
             .collect();
         // The tables go first: a port that is opened must not meet a request it knows nothing of.
         self.shared.published.store(served);
-        for number in gone {
+        for &number in &gone {
             self.retire(number);
         }
         for port in ports {
-            self.serve_port(port, &mut published.problems);
+            let claim = if gone.contains(&port.number) { Claim::Kept } else { Claim::New };
+            self.serve_port(port, claim, &mut published.problems);
         }
         published.addresses = self.open.iter().map(|(number, open)| (*number, open.address)).collect();
         published
     }
 
-    fn serve_port(&mut self, port: &Port, problems: &mut Vec<NotServed>) {
+    fn serve_port(&mut self, port: &Port, claim: Claim, problems: &mut Vec<NotServed>) {
         let number = port.number;
         let (tls, broken) = tls::of_port(port);
         problems.extend(broken.into_iter().map(|(listener, reason)| NotServed::Tls {
@@ -174,10 +202,11 @@ impl Gateway {
         let options = &self.shared.options;
         let local = options.port_map.get(&number).copied().unwrap_or(number);
         let address = SocketAddr::new(options.bind, local);
-        match Listener::bind(address, options.cores) {
+        match claim.check(address).and_then(|()| Listener::bind(address, options.cores)) {
             Ok(listeners) => self.open_port(port, listeners, handle),
             Err(error) => {
-                problems.push(NotServed::Bind { port: number, address, reason: error.to_string() });
+                let (kind, reason) = (error.kind(), error.to_string());
+                problems.push(NotServed::Bind { port: number, address, kind, reason });
             }
         }
     }
@@ -261,8 +290,11 @@ async fn run_core(core: usize, shared: Arc<Shared>, orders: Orders) {
     let mut orders = orders.lock().await;
     let worker = Worker::new(core, shared);
     let mut servers = JoinSet::new();
+    let mut look = interval(POOLS);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
+            _ = look.tick() => worker.tell_pools(),
             order = orders.recv() => match order {
                 Some(Order::Serve { port, listener, tls, drain }) => {
                     let worker = Rc::clone(&worker);

@@ -1,4 +1,6 @@
 use tollgate_core::Settled;
+use tollgate_net::PoolStats;
+use tollgate_types::BackendId;
 
 /// Learns of every request, on the core that serves it. Must not block.
 pub trait Observer: Send + Sync + std::fmt::Debug + 'static {
@@ -7,4 +9,7 @@ pub trait Observer: Send + Sync + std::fmt::Debug + 'static {
 
     /// A request has ended.
     fn settled(&self, settled: Settled);
+
+    /// What the pool of a core holds for the backends in service; about once a second, from the core itself.
+    fn pools(&self, _core: usize, _pools: &[(BackendId, PoolStats)]) {}
 }

@@ -5,8 +5,9 @@ use std::sync::{
 
 use http::HeaderValue;
 use tollgate_core::Live;
-use tollgate_net::{ClientIdentity, Origin, Protocol, Trust, UpstreamTls};
+use tollgate_net::{ClientIdentity, Origin, Pool, PoolStats, Protocol, Trust, UpstreamTls};
 use tollgate_snapshot::{Address, AddressHost, Backend, CaCertificates, Upstream, UpstreamProtocol};
+use tollgate_types::BackendId;
 
 /// What is in service: the tables, and how to reach what they name. Loaded once per request.
 #[derive(Debug)]
@@ -38,6 +39,22 @@ impl Served {
         let backends =
             live.snapshot.backends.iter().map(|backend| Endpoints::new(&backend.upstream)).collect();
         Self { live, backends }
+    }
+
+    /// What a pool holds for each backend.
+    pub(crate) fn pools(&self, pool: &Pool) -> Vec<(BackendId, PoolStats)> {
+        let backends = self.live.snapshot.backends.iter().zip(&self.backends);
+        backends
+            .map(|(backend, endpoints)| {
+                let stats = endpoints.list.iter().map(|endpoint| pool.stats(&endpoint.origin));
+                let sum = stats.fold(PoolStats::default(), |sum, one| PoolStats {
+                    open: sum.open + one.open,
+                    idle: sum.idle + one.idle,
+                    waiting: sum.waiting + one.waiting,
+                });
+                (backend.id.clone(), sum)
+            })
+            .collect()
     }
 
     /// The backend's next address; `None` where it has none.
