@@ -158,7 +158,7 @@ fn show_backend(backend: &Backend, health: &Health, now: u64) -> Value {
     });
     let tls = backend.upstream.tls.as_ref().map(|tls| {
         json!({
-            "sni": tls.sni,
+            "sni": tls.sni.as_deref(),
             "verified": !matches!(tls.ca, CaCertificates::Unverified),
             "clientCertificate": tls.client.is_some(),
         })
