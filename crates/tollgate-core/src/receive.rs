@@ -7,7 +7,7 @@ use http::{
 use smallvec::SmallVec;
 use tollgate_types::Usage;
 
-use crate::{Live, Now, Record, Refusal, Refused, RequestHead, TraceContext, headers};
+use crate::{Live, Now, Record, Refusal, Refused, RequestHead, TraceContext, headers, trace::hex};
 
 /// A request whose listener is known and whose internal headers are gone.
 #[derive(Debug)]
@@ -96,14 +96,16 @@ fn request_id(headers: &mut HeaderMap, [high, low]: [u64; 2]) -> String {
     }
     let high = (high & !0xf000) | 0x4000;
     let low = (low & !(0b11 << 62)) | (0b10 << 62);
-    let id = format!(
-        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-        high >> 32,
-        (high >> 16) & 0xffff,
-        high & 0xffff,
-        low >> 48,
-        low & 0xffff_ffff_ffff
-    );
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&high.to_be_bytes());
+    bytes[8..].copy_from_slice(&low.to_be_bytes());
+    let mut id = String::with_capacity(36);
+    for (group, range) in [0..4, 4..6, 6..8, 8..10, 10..16].into_iter().enumerate() {
+        if group > 0 {
+            id.push('-');
+        }
+        hex(&bytes[range], &mut id);
+    }
     if let Ok(value) = HeaderValue::from_str(&id) {
         headers.insert(headers::REQUEST_ID, value);
     }
