@@ -165,6 +165,9 @@ impl Plan {
                     headers.remove(name);
                 }
                 headers.extend(prepared.set.into_iter().map(|(name, value)| (Some(name), value)));
+                for (name, value) in prepared.default {
+                    headers.entry(name).or_insert(value);
+                }
                 record.model_sent = Some(prepared.model);
                 let outgoing = Outgoing {
                     method: Method::POST,
@@ -187,7 +190,8 @@ impl Plan {
             apply(filter, &mut outgoing.0);
         }
         choice.headers.apply(&mut outgoing.0.headers);
-        if record.endpoint.is_some() {
+        // A hop that reports no span must not put one into the chain.
+        if record.endpoint.is_some() && record.live.sampler.is_some() {
             record.trace.inject(&mut outgoing.0.headers);
         }
         if let Some(credential) = &backend.credential {

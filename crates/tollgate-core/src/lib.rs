@@ -24,6 +24,7 @@ mod redirect;
 mod refuse;
 mod reserve;
 mod route;
+mod sampler;
 mod settle;
 mod trace;
 
@@ -41,6 +42,7 @@ pub use self::{
     refuse::{Refusal, Refused},
     reserve::{Answered, Plan, Reserved},
     route::{AwaitingBody, Routed, Step},
+    sampler::Sampler,
     settle::{End, Settled},
     trace::TraceContext,
 };

@@ -3,6 +3,8 @@ use std::{collections::HashMap, sync::Arc};
 use tollgate_balance::Health;
 use tollgate_snapshot::Snapshot;
 
+use crate::Sampler;
+
 /// A snapshot in service, with what it learns while it serves. Loaded once per request.
 #[derive(Debug)]
 pub struct Live {
@@ -10,6 +12,8 @@ pub struct Live {
     pub snapshot: Snapshot,
     /// How each backend fares, at its `index`.
     pub health: Vec<Arc<Health>>,
+    /// Which traces are kept; `None` where we take no part in traces and hand on what the client sent.
+    pub sampler: Option<Sampler>,
 }
 
 // === impl Live ===
@@ -28,6 +32,12 @@ impl Live {
             .iter()
             .map(|b| known.get(&b.id).copied().cloned().unwrap_or_default())
             .collect();
-        Self { snapshot, health }
+        Self { snapshot, health, sampler: None }
+    }
+
+    /// Takes part in traces, where there is a sampler.
+    #[must_use]
+    pub fn sampling(self, sampler: Option<Sampler>) -> Self {
+        Self { sampler, ..self }
     }
 }

@@ -52,7 +52,7 @@ fn begin(live: Arc<Live>, mut head: RequestHead, now: Now, random: [u64; 4]) -> 
     let length = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     Box::new(Record {
         request_id: request_id(&mut head.headers, [a, b]),
-        trace: TraceContext::of(&head.headers, [b, c, d]),
+        trace: TraceContext::of(&head.headers, live.sampler, [b, c, d]),
         host: host(&head.uri, &head.headers),
         live,
         began: now,

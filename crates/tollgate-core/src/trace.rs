@@ -1,5 +1,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::Sampler;
+
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Where this request stands in a distributed trace (W3C Trace Context, level 1).
@@ -11,7 +13,7 @@ pub struct TraceContext {
     pub span_id: [u8; 8],
     /// The span that called us.
     pub parent: Option<[u8; 8]>,
-    /// Whether the caller records the trace; ours to decide where there is no caller.
+    /// Whether the trace is kept: the sampler's decision, or without one the caller's.
     pub sampled: bool,
 }
 
@@ -20,19 +22,23 @@ pub struct TraceContext {
 impl TraceContext {
     /// Continues the caller's trace, or begins one; `random` gives the ids that are needed.
     #[must_use]
-    pub fn of(headers: &HeaderMap, random: [u64; 3]) -> Self {
+    pub fn of(headers: &HeaderMap, sampler: Option<Sampler>, random: [u64; 3]) -> Self {
         let [a, b, own] = random.map(|word| word.max(1).to_be_bytes());
-        match headers.get(TRACEPARENT).and_then(|value| parse(value.as_bytes())) {
-            Some((trace_id, parent, sampled)) => {
-                Self { trace_id, span_id: own, parent: Some(parent), sampled }
-            }
+        let caller = headers.get(TRACEPARENT).and_then(|value| parse(value.as_bytes()));
+        let (trace_id, parent, decided) = match caller {
+            Some((trace_id, parent, sampled)) => (trace_id, Some(parent), Some(sampled)),
             None => {
                 let mut trace_id = [0; 16];
                 trace_id[..8].copy_from_slice(&a);
                 trace_id[8..].copy_from_slice(&b);
-                Self { trace_id, span_id: own, parent: None, sampled: true }
+                (trace_id, None, None)
             }
-        }
+        };
+        let sampled = match sampler {
+            Some(sampler) => sampler.keeps(&trace_id, decided),
+            None => decided.unwrap_or(false),
+        };
+        Self { trace_id, span_id: own, parent, sampled }
     }
 
     /// Tells the next hop about our span; `tracestate` travels as it came.
@@ -93,10 +99,31 @@ mod tests {
         let mut headers = HeaderMap::new();
         let sent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         headers.insert(TRACEPARENT, HeaderValue::from_static(sent));
-        let context = TraceContext::of(&headers, [1, 2, 0xabc]);
+        let context = TraceContext::of(&headers, Some(Sampler::ParentOrOn), [1, 2, 0xabc]);
         assert_eq!(context.parent, Some([0xb7, 0xad, 0x6b, 0x71, 0x69, 0x20, 0x33, 0x31]));
         context.inject(&mut headers);
         assert_eq!(headers[TRACEPARENT], "00-0af7651916cd43dd8448eb211c80319c-0000000000000abc-01");
+    }
+
+    #[test]
+    fn the_samplers_decision_about_a_new_trace_is_handed_on() {
+        let flags = |sampler| {
+            let mut headers = HeaderMap::new();
+            TraceContext::of(&headers, Some(sampler), [1, 2, 3]).inject(&mut headers);
+            headers[TRACEPARENT].to_str().unwrap()[53..].to_owned()
+        };
+        assert_eq!(flags(Sampler::ParentOrOn), "01");
+        assert_eq!(flags(Sampler::ParentOrOff), "00");
+        assert_eq!([flags(Sampler::Ratio(0.0)), flags(Sampler::Ratio(1.0))], ["00", "01"]);
+    }
+
+    #[test]
+    fn without_a_sampler_only_a_callers_decision_counts() {
+        let mut headers = HeaderMap::new();
+        assert!(!TraceContext::of(&headers, None, [1, 2, 3]).sampled);
+        let sent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        headers.insert(TRACEPARENT, HeaderValue::from_static(sent));
+        assert!(TraceContext::of(&headers, None, [1, 2, 3]).sampled);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The admin server: probes, metrics, configuration, decisions, and a page for people.
 
 mod cross_site;
+mod own_host;
 mod serve;
 mod state;
 
@@ -30,6 +31,8 @@ pub struct Admin {
     pub telemetry: Arc<Telemetry>,
     /// The compiled configuration, credentials left out.
     pub config: Box<dyn Fn(ConfigFormat) -> String + Send + Sync>,
+    /// Names that it is called by, besides `localhost` and addresses; under any other one it tells nothing private.
+    pub names: Vec<String>,
 }
 
 /// How `/config` is written.
@@ -45,6 +48,8 @@ type Reply = Response<Full<Bytes>>;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
+const FOREIGN_NAME: &str = "this page is served under localhost, an IP address or the machine's own name only, \
+                            which keeps other sites from reading it by DNS rebinding\n";
 /// Nothing but our own files, and nobody may frame them.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                       img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -80,6 +85,11 @@ impl Admin {
     pub fn answer(&self, request: &Parts) -> Reply {
         let path = request.uri.path();
         let read = request.method == Method::GET || request.method == Method::HEAD;
+        // Probes and scrapers may call us by any name; what browsers read must not be read by other sites' pages.
+        let public = matches!(path, "/healthz" | "/health" | "/readyz" | "/metrics");
+        if !public && !own_host::is_meant(request, &self.names) {
+            return reply(StatusCode::FORBIDDEN, TEXT, FOREIGN_NAME);
+        }
         match path {
             "/decisions" if request.method == Method::POST => self.arm(request),
             "/decisions" if !read => not_allowed("GET, HEAD, POST"),

@@ -28,7 +28,7 @@ pub use self::{
     metric::{Gauge, PoolGauge},
     status::{Phase, Reload},
     telemetry::{Build, Options, Telemetry},
-    trace::{InvalidTracing, OtlpProtocol, Sampler, TraceSettings, Vocabulary},
+    trace::{InvalidTracing, OtlpProtocol, TraceSettings, Vocabulary},
 };
 
 #[cfg(test)]

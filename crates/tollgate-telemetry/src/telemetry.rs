@@ -20,7 +20,7 @@ use crate::{
     metric::{Bounded, CoreMetrics, Exposition, Gauges, Shard, Totals},
     recent::{Ring, Trouble},
     status::Status,
-    trace::{self, Exporter, Sampler, Vocabulary},
+    trace::{self, Exporter, Vocabulary},
 };
 
 /// What to watch and where to tell of it.
@@ -66,7 +66,6 @@ pub struct Telemetry {
 /// What is done about spans.
 #[derive(Debug)]
 struct Traces {
-    sampler: Sampler,
     vocabulary: Vocabulary,
     exporter: Exporter,
 }
@@ -109,8 +108,8 @@ impl Telemetry {
         };
         let traces = match traces {
             Some(settings) => {
-                let TraceSettings { sampler, vocabulary, .. } = settings;
-                Some(Traces { sampler, vocabulary, exporter: Exporter::start(settings)? })
+                let vocabulary = settings.vocabulary;
+                Some(Traces { vocabulary, exporter: Exporter::start(settings)? })
             }
             None => None,
         };
@@ -167,8 +166,8 @@ impl Telemetry {
             }
         });
         self.decisions.observe(settled);
-        if let Some(Traces { sampler, vocabulary, exporter }) = &self.traces
-            && sampler.keeps(&settled.record.trace)
+        if let Some(Traces { vocabulary, exporter }) = &self.traces
+            && settled.record.trace.sampled
         {
             exporter.send(trace::spans(settled, *vocabulary, &self.attributes.spans));
         }

@@ -7,7 +7,9 @@ use std::{
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use smallvec::SmallVec;
-use tollgate_core::{AttemptRecord, End, Failure, Live, Now, Record, RequestHead, Settled, TraceContext};
+use tollgate_core::{
+    AttemptRecord, End, Failure, Live, Now, Record, RequestHead, Sampler, Settled, TraceContext,
+};
 use tollgate_llm::{BodyMutation, Delivery, Target};
 use tollgate_snapshot::{
     Action, Address, AddressHost, Backend, Choice, Entry, HeaderEdit, HostPattern, HostTable, Listener,
@@ -68,7 +70,7 @@ pub(crate) fn live() -> Arc<Live> {
     });
     let port = Port { number: 80, protocol: PortProtocol::Http, listeners: vec![listener] };
     let snapshot = Snapshot { ports: vec![port], backends, rules: vec![rule], ..Snapshot::default() };
-    Arc::new(Live::new(snapshot, None))
+    Arc::new(Live::new(snapshot, None).sampling(Some(Sampler::ParentOrOn)))
 }
 
 fn backend(index: u32, id: &str, schema: ApiSchema) -> Arc<Backend> {

@@ -16,7 +16,7 @@ use tokio::{
     sync::mpsc,
     time::{MissedTickBehavior, interval},
 };
-use tollgate_core::{Live, Settled};
+use tollgate_core::{Live, Sampler, Settled};
 use tollgate_proxy::{Gateway, NotServed, Observer, Published};
 use tollgate_snapshot::Snapshot;
 use tollgate_telemetry::{
@@ -56,6 +56,7 @@ struct Change {
 struct Control {
     gateway: Gateway,
     telemetry: Arc<Telemetry>,
+    sampler: Option<Sampler>,
     config: Arc<ArcSwap<Config>>,
     /// Ports that could not be opened.
     unserved: Vec<NotServed>,
@@ -94,19 +95,27 @@ pub(crate) fn run(mut resources: Resources, serving: Serving) -> io::Result<Exit
     }
     startable(&state)?;
     let Serving { proxy, admin, access_log, drain } = serving;
+    let traces = TraceSettings::from_env(&variable).map_err(io::Error::other)?;
+    let sampler = traces.as_ref().map(|traces| traces.sampler);
     let telemetry = Arc::new(Telemetry::start(Watching {
         build: Build {
             version: env!("CARGO_PKG_VERSION"),
             commit: option_env!("TOLLGATE_COMMIT").unwrap_or("unknown"),
         },
         access_log,
-        traces: TraceSettings::from_env(&variable).map_err(io::Error::other)?,
+        traces,
         attributes: HeaderAttributes::from_env(&variable).map_err(io::Error::other)?,
         response_models: Watching::RESPONSE_MODELS,
     })?);
     let gateway = Gateway::start(proxy, Arc::new(Tell(Arc::clone(&telemetry))))?;
-    let control =
-        Control { gateway, telemetry, config: Arc::default(), unserved: Vec::new(), problems: Vec::new() };
+    let control = Control {
+        gateway,
+        telemetry,
+        sampler,
+        config: Arc::default(),
+        unserved: Vec::new(),
+        problems: Vec::new(),
+    };
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let code = runtime.block_on(control.serve(resources, state, (admin, drain, began)));
     runtime.shutdown_background();
@@ -195,7 +204,7 @@ impl Control {
         let problems = state.problems();
         let before = self.gateway.live();
         self.config.store(Arc::new(Config::of(&state)));
-        let live = Arc::new(Live::new(state.compiled.snapshot, Some(&before)));
+        let live = Arc::new(Live::new(state.compiled.snapshot, Some(&before)).sampling(self.sampler));
         self.telemetry.publish(&live);
         let published = self.gateway.publish(live);
         for problem in &published.problems {
@@ -256,6 +265,7 @@ impl Control {
                     ConfigFormat::Json => config.json.clone(),
                 }
             }),
+            names: rustix::system::uname().nodename().to_str().map(str::to_owned).into_iter().collect(),
         }
     }
 

@@ -15,7 +15,7 @@ fn admin() -> Admin {
         ConfigFormat::Text => "text".to_owned(),
         ConfigFormat::Json => "{}".to_owned(),
     };
-    Admin { telemetry: Arc::new(telemetry()), config: Box::new(config) }
+    Admin { telemetry: Arc::new(telemetry()), config: Box::new(config), names: vec!["gateway-7".to_owned()] }
 }
 
 fn call(admin: &Admin, method: Method, path: &str, headers: &[(&str, &str)]) -> (u16, String) {
@@ -92,6 +92,21 @@ fn other_sites_cannot_arm_anything() {
     assert_eq!(call(&admin, Method::DELETE, "/decisions", &[]).0, 405);
     assert_eq!(call(&admin, Method::POST, "/metrics", &[]).0, 405);
     assert_eq!(get(&admin, "/nothing").0, 404);
+}
+
+#[test]
+fn a_page_whose_name_was_bent_to_our_address_reads_nothing_private() {
+    let admin = admin();
+    let rebound = [("host", "evil.test:1064"), ("sec-fetch-site", "same-origin")];
+    for path in ["/", "/state.json", "/config", "/decisions", "/console.js"] {
+        let (status, body) = call(&admin, Method::GET, path, &rebound);
+        assert_eq!((status, body.contains("DNS rebinding")), (403, true), "{path}");
+    }
+    assert_eq!(call(&admin, Method::POST, "/decisions", &rebound).0, 403);
+    assert_eq!(call(&admin, Method::GET, "/config", &[("host", "gateway-7:1064")]).0, 200);
+    for path in ["/metrics", "/healthz"] {
+        assert_eq!(call(&admin, Method::GET, path, &rebound).0, 200, "{path}");
+    }
 }
 
 #[test]

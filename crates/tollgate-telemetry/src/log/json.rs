@@ -59,10 +59,14 @@ fn request(settled: &Settled, clock: &mut Clock, line: &mut Members<'_>) {
         }
     }
     line.text("x-request-id", record.request_id.as_bytes());
-    line.name("trace_id");
-    line.out.push(b'"');
-    hex(&record.trace.trace_id, line.out);
-    line.out.push(b'"');
+    if record.trace.parent.is_some() || record.live.sampler.is_some() {
+        line.name("trace_id");
+        line.out.push(b'"');
+        hex(&record.trace.trace_id, line.out);
+        line.out.push(b'"');
+    } else {
+        line.null("trace_id");
+    }
     line.name("downstream_remote_address");
     // Writing to a vector cannot fail; addresses hold nothing to escape.
     let _ = write!(line.out, "\"{}\"", head.peer);

@@ -1,8 +1,7 @@
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Uri};
-
-use super::Sampler;
+use tollgate_core::Sampler;
 
 /// Where spans go, and what they look like.
 #[derive(Clone)]
@@ -15,7 +14,7 @@ pub struct TraceSettings {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// For one batch, connecting included.
     pub timeout: Duration,
-    /// Which traces are kept.
+    /// Which traces are kept: for [`Live::sampling`](tollgate_core::Live::sampling).
     pub sampler: Sampler,
     /// How attributes are named.
     pub vocabulary: Vocabulary,
