@@ -47,7 +47,8 @@ impl Gateway {
             said.push(line.clone());
             line.contains(" ready in ")
         });
-        let ready = ready.unwrap_or_else(|| panic!("{}: {said:#?}", path.display()));
+        assert!(ready.is_some(), "{}: {said:#?}", path.display());
+        let ready = ready.unwrap();
         // Whoever stops reading stops the gateway.
         thread::spawn(move || lines.for_each(drop));
         Self { child, ready }
