@@ -1,12 +1,12 @@
-//! A patched document parses, and differs in the patched field only.
+//! A patched document parses, and differs in the patched field only. The first line names the field.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value};
 use tollgate_wire::patch::Patch;
 
-fuzz_target!(|input: (&str, &str)| {
-    let (field, text) = input;
+fuzz_target!(|input: &str| {
+    let Some((field, text)) = input.split_once('\n') else { return };
     let Ok(mut before) = serde_json::from_str::<Map<String, Value>>(text) else { return };
     if field.is_empty() || field.contains(['.', '\\']) {
         return;

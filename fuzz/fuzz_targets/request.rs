@@ -24,8 +24,7 @@ fuzz_target!(|bytes: &[u8]| {
             };
             if let Ok((prepared, _)) = prepare(&call) {
                 assert!(prepared.path.starts_with('/'));
-                serde_json::from_slice::<serde_json::Value>(&prepared.body)
-                    .expect("what goes to a provider is JSON");
+                tollgate_wire::scan::document(&prepared.body).expect("what goes to a provider is JSON");
             }
         }
     }

@@ -4,19 +4,21 @@
 use libfuzzer_sys::fuzz_target;
 use tollgate_wire::sse::Splitter;
 
-type Seen = Vec<(Option<String>, Vec<u8>)>;
+const LIMIT: usize = 1 << 20;
+
+type Seen = Vec<(Option<String>, Option<Vec<u8>>)>;
 
 fn events<'a>(chunks: impl Iterator<Item = &'a [u8]>) -> Option<Seen> {
-    let mut splitter = Splitter::default();
+    let mut splitter = Splitter::new(LIMIT);
     let mut seen = Seen::new();
     for chunk in chunks {
         let mut at = 0;
         while let Some(event) = splitter.next(chunk, &mut at).ok()? {
-            seen.push((event.name.map(|name| name.to_string()), event.data.to_vec()));
+            seen.push((event.name.map(str::to_owned), event.data.map(<[u8]>::to_vec)));
         }
     }
     if let Some(event) = splitter.finish() {
-        seen.push((event.name.map(|name| name.to_string()), event.data.to_vec()));
+        seen.push((event.name.map(str::to_owned), event.data.map(<[u8]>::to_vec)));
     }
     Some(seen)
 }

@@ -2,7 +2,10 @@
 
 use std::process::Command;
 
-use crate::shell::{self, Outcome};
+use crate::{
+    seeds,
+    shell::{self, Outcome},
+};
 
 pub(crate) fn run(args: &[String]) -> Outcome {
     let seconds = args.iter().position(|arg| arg == "--seconds").and_then(|at| args.get(at + 1));
@@ -36,14 +39,16 @@ fn target(name: &str, seconds: u32) -> Outcome {
     if shell::output(Command::new("cargo").args(["fuzz", "--version"])).is_none() {
         shell::run(Command::new("cargo").args(["install", "--locked", "cargo-fuzz"]))?;
     }
-    let seeds = shell::root().join("fuzz/seeds").join(name);
+    let by_hand = shell::root().join("fuzz/seeds").join(name);
+    let made = seeds::write(name, &shell::cache().join("fuzz-seeds"))?;
     let corpus = shell::cache().join("fuzz").join(name);
     std::fs::create_dir_all(&corpus).map_err(|error| format!("{}: {error}", corpus.display()))?;
     let mut command = Command::new("cargo");
     command.current_dir(shell::root()).args(["+nightly", "fuzz", "run", "--sanitizer", "none", name]);
     command.arg(&corpus);
-    if seeds.is_dir() {
-        command.arg(&seeds);
+    command.args(made);
+    if by_hand.is_dir() {
+        command.arg(&by_hand);
     }
     shell::run(command.arg("--").arg(format!("-max_total_time={seconds}")).arg("-rss_limit_mb=4096"))
 }

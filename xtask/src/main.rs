@@ -7,6 +7,7 @@ mod fuzz;
 mod golden;
 mod layers;
 mod sdk;
+mod seeds;
 mod shell;
 mod sizes;
 mod test;

@@ -7,7 +7,7 @@ use tollgate_auth::{Credential, InvalidCredential};
 use tollgate_llm::{BodyMutation, Target};
 use tollgate_resources::{
     AiServiceBackend, ApiKeyCredential, BackendObjectRef, BackendSecurityPolicy, BackendSecurityPolicyType,
-    Object, SecretRef, VersionedSchema,
+    Meta, Object, SecretRef, VersionedSchema,
 };
 use tollgate_snapshot::{Backend, HeaderEdit, Problem, Upstream};
 use tollgate_types::{ApiSchema, BackendId, Secret};
@@ -15,7 +15,7 @@ use tollgate_types::{ApiSchema, BackendId, Secret};
 use crate::{
     Fault,
     grants::Party,
-    mutations,
+    guards, mutations,
     notes::{At, Broken, Notes},
     tls::keys_of,
     upstreams,
@@ -92,7 +92,7 @@ impl<'a> Backends<'a> {
         let upstream = self
             .upstream(backend_ref, from, notes)
             .map_err(|broken| notes.broken(&at.to(".backendRef"), broken))?;
-        let credential = credential(self.world, namespace, name, notes)?;
+        let credential = credential(self.world, object, notes)?;
         let headers = mutations::headers(header_mutation.as_ref(), &at.to(".headerMutation"), notes);
         let backend = self.add(
             BackendId::from(format!("{namespace}/{name}")),
@@ -209,12 +209,23 @@ fn target(schema: &VersionedSchema) -> Target {
 /// The credential for an AIServiceBackend; none where no policy targets it.
 fn credential(
     world: &World<'_>,
-    namespace: &str,
-    name: &str,
+    object: &Object<AiServiceBackend>,
     notes: &mut Notes,
 ) -> Result<Option<Credential>, Arc<Problem>> {
+    let Meta { namespace, name, .. } = &object.meta;
     let policies = world.security(namespace, name);
-    let Some((policy, others)) = policies.split_first() else { return Ok(None) };
+    let Some((policy, others)) = policies.split_first() else {
+        // Without the credential that it should have given, the client's own would go to the provider.
+        let refused = guards::refused(world, "BackendSecurityPolicy", ("AIServiceBackend", &object.meta));
+        return match refused {
+            None => Ok(None),
+            Some(policy) => {
+                let message =
+                    format!("BackendSecurityPolicy {namespace}/{} for it is broken", policy.meta.name);
+                Err(notes.error(&At::new(object, ""), Fault::new("no-credential", message)))
+            }
+        };
+    };
     if let Some(other) = others.first() {
         let message = format!(
             "AIServiceBackend {namespace}/{name} has two BackendSecurityPolicies, {} and {}",

@@ -9,7 +9,8 @@ use tollgate_resources::{
     RedirectScheme, ReplaceRegex, RequestMirror, RequestRedirect, UrlRewrite as RewriteSpec, ValueSource,
 };
 use tollgate_snapshot::{
-    DirectResponse, Filter, HeaderEdit, HostRewrite, Mirror, PathRewrite, Problem, Redirect, UrlRewrite,
+    DirectResponse, Filter, ForwardedHost, HeaderEdit, HostRewrite, Mirror, PathRewrite, Problem, Redirect,
+    UrlRewrite,
 };
 
 use crate::{
@@ -205,7 +206,8 @@ fn rewrite(spec: &RewriteSpec, scope: &Scope<'_>) -> Result<UrlRewrite, Fault> {
         None => None,
     };
     let path = path.as_ref().map(|path| path_rewrite(path, scope)).transpose()?;
-    Ok(UrlRewrite { host, path })
+    // Envoy Gateway keeps it for the core filter as well.
+    Ok(UrlRewrite { host, path, forwarded: ForwardedHost::Append })
 }
 
 fn path_rewrite(spec: &PathModifier, scope: &Scope<'_>) -> Result<PathRewrite, Fault> {
@@ -224,7 +226,7 @@ fn path_rewrite(spec: &PathModifier, scope: &Scope<'_>) -> Result<PathRewrite, F
 }
 
 fn envoy_rewrite(spec: &FilterUrlRewrite) -> Result<UrlRewrite, Fault> {
-    let FilterUrlRewrite { hostname, path, append_x_forwarded_host: _ } = spec;
+    let FilterUrlRewrite { hostname, path, append_x_forwarded_host } = spec;
     let host = match hostname {
         None => None,
         Some(modifier) => Some(match (modifier.modifier_type, &modifier.header) {
@@ -246,7 +248,11 @@ fn envoy_rewrite(spec: &FilterUrlRewrite) -> Result<UrlRewrite, Fault> {
         }
         None => None,
     };
-    Ok(UrlRewrite { host, path })
+    let forwarded = match append_x_forwarded_host {
+        true => ForwardedHost::Append,
+        false => ForwardedHost::Leave,
+    };
+    Ok(UrlRewrite { host, path, forwarded })
 }
 
 /// RE2's `\1` in the notation of the `regex` crate; `$` stands for itself.

@@ -1,6 +1,6 @@
+use std::{collections::BTreeMap, sync::Arc};
+
 use serde_json::Value;
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use tollgate_resources::{Gateway, Meta, Object, Unserved};
 use tollgate_snapshot::Problem;
 
@@ -23,11 +23,11 @@ pub(crate) struct Protected<'a> {
 /// so that the route answers with a 500 instead.
 pub(crate) fn guard(world: &World<'_>, route: Protected<'_>, notes: &mut Notes) -> Option<Arc<Problem>> {
     let Protected { kinds, meta, gateways } = route;
-    let policy =
-        world.set.unserved.iter().filter(|object| object.spec.kind == "SecurityPolicy").find(|policy| {
-            kinds.iter().any(|kind| targets(policy, kind, meta))
-                || gateways.iter().any(|gateway| targets(policy, "Gateway", &gateway.meta))
-        })?;
+    let guards = |policy: &&Object<Unserved>| {
+        kinds.iter().any(|kind| targets(policy, kind, meta))
+            || gateways.iter().any(|gateway| targets(policy, "Gateway", &gateway.meta))
+    };
+    let policy = written(world, "SecurityPolicy").find(guards)?;
     let fault = Fault::new(
         "policy-not-served",
         format!(
@@ -38,7 +38,50 @@ pub(crate) fn guard(world: &World<'_>, route: Protected<'_>, notes: &mut Notes) 
     Some(notes.error(&At::new(policy, "spec"), fault))
 }
 
-/// True where `targetRef`, `targetRefs` or `targetSelectors` choose the object, in the policy's own namespace.
+/// The first ClientTrafficPolicy that wants client certificates on a listener. Serving without the check would let
+/// everybody in.
+pub(crate) fn client_certificates<'a>(
+    world: &World<'a>,
+    gateway: &Object<Gateway>,
+    listener: &str,
+) -> Option<&'a Object<Unserved>> {
+    written(world, "ClientTrafficPolicy").find(|policy| {
+        let asks = policy.spec.spec.get("tls").is_some_and(|tls| tls.get("clientValidation").is_some());
+        asks && targets(policy, "Gateway", &gateway.meta) && concerns(policy, listener)
+    })
+}
+
+/// The first refused policy of a kind that names an object of its namespace: what it would have protected must not be
+/// served without it.
+pub(crate) fn refused<'a>(
+    world: &World<'a>,
+    policy_kind: &str,
+    (kind, meta): (&str, &Meta),
+) -> Option<&'a Object<Unserved>> {
+    let policies = &world.set.refused_policies;
+    policies.iter().find(|policy| policy.spec.kind == policy_kind && targets(policy, kind, meta))
+}
+
+/// Policies of a kind without a type, whether or not they keep to their schema.
+fn written<'a>(world: &World<'a>, kind: &'a str) -> impl Iterator<Item = &'a Object<Unserved>> {
+    let set = world.set;
+    set.unserved.iter().chain(&set.refused_policies).filter(move |policy| policy.spec.kind == kind)
+}
+
+/// False where every target names another section.
+fn concerns(policy: &Object<Unserved>, section: &str) -> bool {
+    let spec = &policy.spec.spec;
+    let list = spec.get("targetRefs").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let mut targets = list.iter().chain(spec.get("targetRef")).peekable();
+    targets.peek().is_none()
+        || spec.get("targetSelectors").is_some()
+        || targets.any(|target| {
+            target.get("sectionName").and_then(Value::as_str).is_none_or(|name| name == section)
+        })
+}
+
+/// True where `targetRef`, `targetRefs` or `targetSelectors` choose the object. Only selectors reach into other
+/// namespaces; which ones is taken broadly, since a policy too many is safer than one too few.
 fn targets(policy: &Object<Unserved>, kind: &str, meta: &Meta) -> bool {
     let spec = &policy.spec.spec;
     let text = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).map(str::to_owned);
@@ -47,13 +90,15 @@ fn targets(policy: &Object<Unserved>, kind: &str, meta: &Meta) -> bool {
     };
     let list = |field: &str| spec.get(field).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let selected = |selector: &Value| {
-        text(selector, "kind").as_deref() == Some(kind)
+        let from = selector.get("namespaces").and_then(|namespaces| text(namespaces, "from"));
+        let here = policy.meta.namespace == meta.namespace;
+        (here || from.is_some_and(|from| from != "Same"))
+            && text(selector, "kind").as_deref() == Some(kind)
             && has_labels(&meta.labels, selector.get("matchLabels"))
     };
-    policy.meta.namespace == meta.namespace
-        && (spec.get("targetRef").is_some_and(named)
-            || list("targetRefs").iter().any(named)
-            || list("targetSelectors").iter().any(selected))
+    let by_name = policy.meta.namespace == meta.namespace
+        && (spec.get("targetRef").is_some_and(named) || list("targetRefs").iter().any(named));
+    by_name || list("targetSelectors").iter().any(selected)
 }
 
 fn has_labels(labels: &BTreeMap<String, String>, wanted: Option<&Value>) -> bool {

@@ -8,6 +8,7 @@ use crate::{
     Fault,
     costs::{self, Costs},
     grants::Party,
+    guards,
     lookup::nearest,
     notes::{At, Notes},
     tables::{self, Candidate, Listed},
@@ -52,11 +53,11 @@ pub(crate) fn listeners<'a>(world: &World<'a>, notes: &mut Notes) -> Vec<Listeni
     let mut all = Vec::<Listening<'a>>::new();
     for gateway in gateways {
         review_class(world, gateway, notes);
+        review_gateway(gateway, notes);
         let mut own = Vec::new();
-        for (position, spec) in gateway.spec.listeners.iter().enumerate() {
+        for position in 0..gateway.spec.listeners.len() {
             let at = At::new(gateway, format!("spec.listeners[{position}]"));
             own.extend(listening(world, gateway, position, &at, notes));
-            let _ = spec;
         }
         own = distinct(own, notes);
         own.retain(|listening| match all.iter().find(|other| clash(other, listening).is_some()) {
@@ -137,6 +138,13 @@ fn listener_tls(
         let fault = Fault::not_served("the validation of client certificates");
         return ListenerTls::Invalid(notes.error(&at, fault));
     }
+    if let Some(policy) = guards::client_certificates(world, gateway, &spec.name) {
+        let policy = format!("{}/{}", policy.meta.namespace, policy.meta.name);
+        let fault = Fault::not_served(format!(
+            "the validation of client certificates (ClientTrafficPolicy {policy})"
+        ));
+        return ListenerTls::Invalid(notes.error(&at, fault));
+    }
     if tls.mode == TlsMode::Passthrough {
         let fault =
             Fault::new("passthrough", format!("listener {} is HTTPS and cannot pass TLS through", spec.name));
@@ -192,6 +200,19 @@ fn distinct<'a>(own: Vec<Listening<'a>>, notes: &mut Notes) -> Vec<Listening<'a>
             None
         })
         .collect()
+}
+
+/// Fields of a Gateway that are not applied.
+fn review_gateway(gateway: &Object<Gateway>, notes: &mut Notes) {
+    let at = At::new(gateway, "spec");
+    if gateway.spec.tls.as_ref().is_some_and(|tls| tls.backend.is_some()) {
+        let fault = Fault::not_served("the client certificate of a Gateway towards its backends");
+        let help = "set tls.clientCertificateRef of each Backend instead";
+        notes.warning(&at.to(".tls.backend"), fault.help(help));
+    }
+    if gateway.spec.allowed_listeners.is_some() {
+        notes.warning(&at.to(".allowedListeners"), Fault::not_served("the attachment of ListenerSets"));
+    }
 }
 
 fn review_class(world: &World<'_>, gateway: &Object<Gateway>, notes: &mut Notes) {

@@ -10,7 +10,7 @@ use crate::{
     listeners::Listening,
     notes::{At, Located, Notes},
     tables::Candidate,
-    world::World,
+    world::{World, group},
 };
 
 /// Larger tables are not searched for rules that nothing reaches, since the search is quadratic in the worst case.
@@ -148,6 +148,7 @@ pub(crate) fn unused(world: &World<'_>, backends: &Backends<'_>, notes: &mut Not
             notes.warning(&At::new(object, ""), Fault::new("unused-backend", message));
         }
     }
+    tls_policies(world, notes);
     for policy in &world.set.backend_security_policies {
         for (i, target) in policy.spec.target_refs.iter().enumerate() {
             let at = At::new(policy, format!("spec.targetRefs[{i}].name"));
@@ -156,6 +157,29 @@ pub(crate) fn unused(world: &World<'_>, backends: &Backends<'_>, notes: &mut Not
             } else if let Err(fault) = world.ai_backends.get(&policy.meta.namespace, &target.name) {
                 let fault = Fault { code: "target-not-found", ..fault };
                 notes.warning(&at, fault);
+            }
+        }
+    }
+}
+
+/// Policies for TLS whose targets do not exist: what they were meant for may be served in plain text.
+fn tls_policies(world: &World<'_>, notes: &mut Notes) {
+    for policy in &world.set.backend_tls_policies {
+        for (i, target) in policy.spec.target_refs.iter().enumerate() {
+            let namespace = &policy.meta.namespace;
+            let at = At::new(policy, format!("spec.targetRefs[{i}].name"));
+            let missing = match (target.group.as_str(), target.kind.as_str()) {
+                (group::CORE, "Service") => world.services.get(namespace, &target.name).err(),
+                (group::ENVOY, "Backend") => world.backends.get(namespace, &target.name).err(),
+                (group, kind) => {
+                    let message = format!("{kind} of group {group:?} is no backend");
+                    let help =
+                        "a backend is a Service of group \"\", or a Backend of group gateway.envoyproxy.io";
+                    Some(Fault::new("target-not-found", message).help(help))
+                }
+            };
+            if let Some(fault) = missing {
+                notes.warning(&at, Fault { code: "target-not-found", ..fault });
             }
         }
     }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use tollgate_resources::{
-    BackendTls, BackendTlsPolicy, BackendTlsValidation, LocalObjectRef, Object, SecretData, SecretRef,
+    BackendTls, BackendTlsPolicy, BackendTlsValidation, LocalObjectRef, Meta, Object, SecretData, SecretRef,
     SubjectAltNameType,
 };
 use tollgate_snapshot::{CaCertificates, Certificate, ClientCertificate, UpstreamTls};
@@ -9,6 +9,7 @@ use tollgate_snapshot::{CaCertificates, Certificate, ClientCertificate, Upstream
 use crate::{
     Fault,
     grants::Party,
+    guards,
     notes::{At, Notes},
     world::{World, group},
 };
@@ -24,10 +25,11 @@ const CA: &str = "ca.crt";
 pub(crate) struct TlsTarget<'a> {
     pub(crate) group: &'a str,
     pub(crate) kind: &'a str,
-    pub(crate) namespace: &'a str,
-    pub(crate) name: &'a str,
+    pub(crate) meta: &'a Meta,
     /// The part of it: a Service's port by name, a Backend's port by number.
     pub(crate) section: Option<&'a str>,
+    /// All the parts that it has.
+    pub(crate) sections: &'a [&'a str],
 }
 
 /// `Backend.spec.tls` and where it stands.
@@ -44,7 +46,8 @@ enum Authority {
     Policy,
 }
 
-/// TLS towards a backend: authorities and names from a BackendTLSPolicy, the rest from `Backend.spec.tls`.
+/// TLS towards a backend: authorities and names from a BackendTLSPolicy, the rest from `Backend.spec.tls`. A policy
+/// that was meant for the backend and cannot be applied never leaves it with plain text.
 pub(crate) fn upstream(
     world: &World<'_>,
     target: TlsTarget<'_>,
@@ -61,7 +64,34 @@ pub(crate) fn upstream(
         let client = tls.take().and_then(|tls| tls.client);
         tls = Some(UpstreamTls { client, ..from_policy(world, policy)? });
     }
+    let astray = astray(world, target, notes);
+    if tls.is_none() {
+        let TlsTarget { kind, meta, .. } = target;
+        let refused = guards::refused(world, "BackendTLSPolicy", (kind, meta)).map(|policy| &policy.meta);
+        if let Some(policy) = astray.or(refused) {
+            let message = format!(
+                "BackendTLSPolicy {}/{} for {kind} {} is broken, and plain text will not do instead",
+                policy.namespace, policy.name, meta.name
+            );
+            return Err(Fault::new("no-tls", message));
+        }
+    }
     Ok(tls)
+}
+
+/// True where a policy names the target, and this section of it.
+fn is_for(
+    policy: &Object<BackendTlsPolicy>,
+    target: TlsTarget<'_>,
+    section: impl Fn(Option<&str>) -> bool,
+) -> bool {
+    policy.meta.namespace == target.meta.namespace
+        && policy.spec.target_refs.iter().any(|t| {
+            t.group == target.group
+                && t.kind == target.kind
+                && t.name == *target.meta.name
+                && section(t.section_name.as_deref())
+        })
 }
 
 /// The policy for a target: one for its section before one for all of it, the oldest of several.
@@ -70,35 +100,39 @@ fn policy<'a>(
     target: TlsTarget<'_>,
     notes: &mut Notes,
 ) -> Option<&'a Object<BackendTlsPolicy>> {
-    let TlsTarget { group, kind, namespace, name, section } = target;
     let of = |wanted: Option<&str>| {
-        let mut policies: Vec<_> = world
-            .set
-            .backend_tls_policies
-            .iter()
-            .filter(|policy| &*policy.meta.namespace == namespace)
-            .filter(|policy| {
-                policy.spec.target_refs.iter().any(|t| {
-                    t.group == group
-                        && t.kind == kind
-                        && t.name == name
-                        && t.section_name.as_deref() == wanted
-                })
-            })
-            .collect();
+        let all = world.set.backend_tls_policies.iter();
+        let mut policies: Vec<_> =
+            all.filter(|policy| is_for(policy, target, |section| section == wanted)).collect();
         policies.sort_by_key(|policy| policy.meta.created.unwrap_or(i64::MAX));
         policies
     };
-    let policies = match section.map(|section| of(Some(section))).filter(|found| !found.is_empty()) {
+    let policies = match target.section.map(|section| of(Some(section))).filter(|found| !found.is_empty()) {
         Some(found) => found,
         None => of(None),
     };
     let (first, later) = policies.split_first()?;
+    let TlsTarget { kind, meta, .. } = target;
     for policy in later {
-        let message = format!("{kind} {namespace}/{name} has BackendTLSPolicy {} already", first.meta.name);
+        let message = format!(
+            "{kind} {}/{} has BackendTLSPolicy {} already",
+            meta.namespace, meta.name, first.meta.name
+        );
         notes.error(&At::new(*policy, "spec.targetRefs"), Fault::new("conflicted-policy", message));
     }
     Some(first)
+}
+
+/// A policy that names a section which the target does not have.
+fn astray<'a>(world: &World<'a>, target: TlsTarget<'_>, notes: &mut Notes) -> Option<&'a Meta> {
+    let TlsTarget { kind, meta, sections, .. } = target;
+    let unknown = |section: Option<&str>| section.is_some_and(|section| !sections.contains(&section));
+    let policy = world.set.backend_tls_policies.iter().find(|policy| is_for(policy, target, unknown))?;
+    let message = format!("{kind} {}/{} has no port of that sectionName", meta.namespace, meta.name);
+    let help = format!("its ports are {}", sections.join(", "));
+    let fault = Fault::new("section-not-found", message).help(help);
+    notes.warning(&At::new(policy, "spec.targetRefs"), fault);
+    Some(&policy.meta)
 }
 
 fn from_policy(world: &World<'_>, policy: &Object<BackendTlsPolicy>) -> Result<UpstreamTls, Fault> {
@@ -164,7 +198,7 @@ fn from_backend(
     } else if well_known_ca_certificates.is_some() || authority == Authority::Policy {
         CaCertificates::System
     } else {
-        authorities(world, target.namespace, ca_certificate_refs)?
+        authorities(world, &target.meta.namespace, ca_certificate_refs)?
     };
     let client = match client_certificate_ref {
         Some(secret) => Some(client(world, target, secret)?),
@@ -174,7 +208,7 @@ fn from_backend(
 }
 
 fn client(world: &World<'_>, target: TlsTarget<'_>, secret: &SecretRef) -> Result<ClientCertificate, Fault> {
-    let from = Party { group: target.group, kind: target.kind, namespace: target.namespace };
+    let from = Party { group: target.group, kind: target.kind, namespace: &target.meta.namespace };
     let Certificate { name: _, chain, key } = certificate(world, from, secret)?;
     Ok(ClientCertificate { chain, key })
 }

@@ -1,9 +1,9 @@
-use std::{net::IpAddr, sync::Arc};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use tollgate_resources::{
     Backend, BackendAppProtocol, BackendEndpoint, BackendType, EndpointSlice, Object, Service, ServicePort,
 };
-use tollgate_snapshot::{Address, AddressHost, Upstream, UpstreamProtocol};
+use tollgate_snapshot::{Address, AddressHost, Upstream, UpstreamProtocol, UpstreamTls};
 
 use crate::{
     Fault,
@@ -18,22 +18,13 @@ pub(crate) fn of_backend(
     object: &Object<Backend>,
     notes: &mut Notes,
 ) -> Result<Upstream, Fault> {
-    let Backend { backend_type, endpoints, app_protocols, fallback: _, tls } = &object.spec;
+    let Backend { backend_type, endpoints, app_protocols, fallback: _, tls: _ } = &object.spec;
     let (namespace, name) = (&*object.meta.namespace, &*object.meta.name);
     if *backend_type == BackendType::DynamicResolver {
         return Err(Fault::not_served(format!("type DynamicResolver of Backend {namespace}/{name}")));
     }
     let addresses = endpoints.iter().map(endpoint).collect::<Result<Vec<_>, _>>()?;
-    // Policies may name one port; we keep one TLS setting per Backend, so all its ports have to agree.
-    let mut sections: Vec<_> = addresses.iter().map(|address| address.port.to_string()).collect();
-    sections.dedup();
-    let section = match sections.as_slice() {
-        [only] => Some(only.as_str()),
-        _ => None,
-    };
-    let target = TlsTarget { group: group::ENVOY, kind: "Backend", namespace, name, section };
-    let own = tls.as_ref().map(|tls| OwnTls { tls, at: At::new(object, "spec.tls") });
-    let tls = tls::upstream(world, target, own, notes)?;
+    let tls = same_tls(world, object, &addresses, notes)?;
     if tls.is_none() && addresses.iter().any(|address| address.port == 443) {
         let message = format!("Backend {namespace}/{name} is on port 443, but nothing turns TLS on for it");
         let fault = Fault::new("plain-text-on-443", message)
@@ -48,6 +39,39 @@ pub(crate) fn of_backend(
         UpstreamProtocol::Http1
     };
     Ok(Upstream { addresses, tls, protocol })
+}
+
+/// Policies may name one port of a Backend. It has one TLS setting here, so that all its ports have to agree.
+fn same_tls(
+    world: &World<'_>,
+    object: &Object<Backend>,
+    addresses: &[Address],
+    notes: &mut Notes,
+) -> Result<Option<UpstreamTls>, Fault> {
+    let ports: BTreeSet<_> = addresses.iter().map(|address| address.port).collect();
+    let ports: Vec<_> = ports.iter().map(u16::to_string).collect();
+    let sections: Vec<_> = ports.iter().map(String::as_str).collect();
+    let mut first = None;
+    for section in &sections {
+        let target = TlsTarget {
+            group: group::ENVOY,
+            kind: "Backend",
+            meta: &object.meta,
+            section: Some(section),
+            sections: &sections,
+        };
+        let own = object.spec.tls.as_ref().map(|tls| OwnTls { tls, at: At::new(object, "spec.tls") });
+        let tls = tls::upstream(world, target, own, notes)?;
+        if first.as_ref().is_some_and(|first| *first != tls) {
+            let message = format!(
+                "the ports of Backend {}/{} differ in their TLS, and one Backend cannot serve both",
+                object.meta.namespace, object.meta.name
+            );
+            return Err(Fault::new("mixed-tls", message).help("make it one Backend for each port"));
+        }
+        first = Some(tls);
+    }
+    Ok(first.flatten())
 }
 
 fn endpoint(endpoint: &BackendEndpoint) -> Result<Address, Fault> {
@@ -100,8 +124,14 @@ pub(crate) fn of_service(
             format!("Service {namespace}/{name} has no ready endpoints on port {port}; requests get a 503");
         notes.warning(&At::new(object, ""), Fault::new("no-endpoints", message));
     }
-    let section = service_port.name.as_deref();
-    let target = TlsTarget { group: group::CORE, kind: "Service", namespace, name, section };
+    let sections: Vec<_> = object.spec.ports.iter().filter_map(|port| port.name.as_deref()).collect();
+    let target = TlsTarget {
+        group: group::CORE,
+        kind: "Service",
+        meta: &object.meta,
+        section: service_port.name.as_deref(),
+        sections: &sections,
+    };
     let tls = tls::upstream(world, target, None, notes)?;
     let protocol = match service_port.app_protocol.as_deref() {
         Some("kubernetes.io/h2c" | "gateway.envoyproxy.io/h2c" | "grpc") => UpstreamProtocol::Http2,

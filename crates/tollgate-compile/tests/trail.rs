@@ -106,7 +106,7 @@ fn a_model_that_nobody_serves_is_named_beside_those_that_are() {
           x default/w/0 [*.example] path /*, model = wild (model: want = wild, got gpt-5)
           x default/all/0 [*] path /*, model = shared (model: want = shared, got gpt-5)
           x default/all/1 [*] path /*, model = everywhere (model: want = everywhere, got gpt-5)
-        outcome   404: model gpt-5 is not configured; the models here are: wild, shared, everywhere, shared, everywhere
+        outcome   404: model gpt-5 is not configured; the models here are: wild, shared, everywhere
     "#]]
     .assert_eq(&trail.to_string());
 }

@@ -11,7 +11,7 @@ use http::{
 use smallvec::SmallVec;
 use tollgate_balance::{Candidate, Health, Standing, Turn, pick};
 use tollgate_llm::{Call, Fault, Head, Output, Reply, prepare};
-use tollgate_snapshot::{Backend, Choice, Filter, HostRewrite, RetryScope};
+use tollgate_snapshot::{Backend, Choice, Filter, ForwardedHost, HostRewrite, RetryScope};
 
 use crate::{AttemptRecord, Exchange, Failure, Now, Plan, Refusal, headers, route::Payload};
 
@@ -165,6 +165,9 @@ impl Plan {
                     headers.remove(name);
                 }
                 headers.extend(prepared.set.into_iter().map(|(name, value)| (Some(name), value)));
+                for (name, value) in prepared.default {
+                    headers.entry(name).or_insert(value);
+                }
                 record.model_sent = Some(prepared.model);
                 let outgoing = Outgoing {
                     method: Method::POST,
@@ -355,6 +358,11 @@ fn apply(filter: &Filter, outgoing: &mut Outgoing) {
             outgoing.headers.entry(name).or_insert_with(|| value.clone());
         }
         Filter::Rewrite(rewrite) => {
+            if let (Some(_), ForwardedHost::Append, Some(host)) =
+                (&rewrite.host, rewrite.forwarded, &outgoing.host)
+            {
+                outgoing.headers.append(headers::FORWARDED_HOST, host.clone());
+            }
             match &rewrite.host {
                 Some(HostRewrite::To(host)) => outgoing.host = Some(host.clone()),
                 Some(HostRewrite::FromHeader(name)) => {
@@ -429,3 +437,6 @@ impl AttemptRecord {
         self.ended.unwrap_or(until).saturating_duration_since(self.began)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,4 @@
 //! What same-dialect traffic costs: the request's inspection, the reply's reading. `cargo bench -p tollgate-llm`.
-#![expect(missing_docs, reason = "criterion's macros make public items")]
 
 use std::hint::black_box;
 

@@ -2,16 +2,13 @@ mod body;
 mod path;
 
 use bytes::Bytes;
-use http::{
-    HeaderName, HeaderValue,
-    header::{ACCEPT_ENCODING, CONTENT_TYPE},
-};
-use tollgate_types::{ApiSchema, Dialect, Endpoint, ModelId};
+use http::{HeaderName, HeaderValue, header::ACCEPT_ENCODING};
+use tollgate_types::{ApiSchema, Dialect, Endpoint, ModelId, Tokens};
 
 use crate::{
     BodyMutation, Delivery, Inspected, Reply, Target, Untranslatable,
-    reply::UsageChunk,
-    translate::{self, Job},
+    reply::{Begun, UsageChunk},
+    translate::{self, ANTHROPIC_VERSION, Job},
 };
 
 /// One attempt's inputs. Every attempt starts again from the client's own bytes.
@@ -44,6 +41,8 @@ pub struct Prepared {
     pub body: Bytes,
     /// Headers to set, replacing the client's: `content-type`, `anthropic-version`, `accept-encoding` …
     pub set: Vec<(HeaderName, HeaderValue)>,
+    /// Headers to set where the client sent none of that name.
+    pub default: Vec<(HeaderName, HeaderValue)>,
     /// Client headers that must not reach this provider, because they belong to another dialect.
     pub remove: Vec<HeaderName>,
     /// The model that is asked for: the override or the client's.
@@ -94,8 +93,23 @@ fn pass(call: &Call<'_>) -> Result<(Prepared, Reply), Untranslatable> {
         UsageChunk::Strip => vec![(ACCEPT_ENCODING, HeaderValue::from_static("identity"))],
         UsageChunk::Keep => Vec::new(),
     };
-    let reply = Reply::passing(call.endpoint, call.inspected.delivery, usage_chunk);
-    Ok((Prepared { path, body, set, remove: Vec::new(), model: model.clone() }, reply))
+    let default = match call.endpoint.dialect() {
+        Dialect::OpenAi => Vec::new(),
+        Dialect::Anthropic => vec![ANTHROPIC_VERSION],
+    };
+    let reply = Reply::passing(&begun(call), usage_chunk);
+    Ok((Prepared { path, body, set, default, remove: Vec::new(), model: model.clone() }, reply))
+}
+
+/// What the reader of the reply has to know of the call.
+fn begun(call: &Call<'_>) -> Begun {
+    let Call { endpoint, body, inspected, .. } = *call;
+    let prompt = match inspected.delivery {
+        Delivery::Streamed => inspected.spots.prompt(body),
+        // Whole replies count themselves.
+        Delivery::Whole => Tokens::default(),
+    };
+    Begun { endpoint, delivery: inspected.delivery, prompt }
 }
 
 /// Whether the provider has to be asked for a usage chunk that the client did not ask for.
@@ -121,16 +135,12 @@ fn translated(call: &Call<'_>) -> Result<(Prepared, Reply), Untranslatable> {
         wants_usage: inspected.wants_usage,
         now: call.now,
     };
-    let translate::Translated { path, headers, body, reader } = translate::translate(&job, call.body)?;
+    let translate::Translated { path, headers: set, body, reader } = translate::translate(&job, call.body)?;
     let body = body::mutated(body, call.mutations)?;
-    let mut set = vec![
-        (CONTENT_TYPE, HeaderValue::from_static("application/json")),
-        (ACCEPT_ENCODING, HeaderValue::from_static("identity")),
-    ];
-    set.extend(headers);
-    let reply = Reply::translating(endpoint, inspected.delivery, reader);
+    let reply = Reply::translating(&begun(call), reader);
     let remove = dialect_headers(endpoint.dialect());
-    Ok((Prepared { path, body: Bytes::from(body), set, remove, model: model.clone() }, reply))
+    let body = Bytes::from(body);
+    Ok((Prepared { path, body, set, default: Vec::new(), remove, model: model.clone() }, reply))
 }
 
 /// Headers that mean something in this dialect alone.

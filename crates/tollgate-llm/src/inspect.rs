@@ -1,13 +1,13 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use tollgate_types::{Endpoint, ModelId};
+use tollgate_types::{Endpoint, ModelId, Tokens};
 use tollgate_wire::{
     scan::{self, Kind, Member, NotJson, Value},
     text,
 };
 
-use crate::BadRequest;
+use crate::{BadRequest, tally};
 
 /// How the client wants its reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub(crate) struct Known {
     body: usize,
     pub(crate) model: Range<usize>,
     pub(crate) stream_options: Option<Range<usize>>,
+    /// Of the whole body; see [`scan::Members::prose`].
+    prose: usize,
 }
 
 /// The members that matter, as the walk finds them.
@@ -70,7 +72,8 @@ pub fn inspect(endpoint: Endpoint, body: &Bytes) -> Result<Inspected, BadRequest
         return Err(BadRequest::NotAnObject(endpoint));
     }
     let mut fields = Fields::default();
-    for member in scan::members(body) {
+    let mut members = scan::members(body);
+    for member in members.by_ref() {
         fields.place(member.map_err(not_json)?)?;
     }
     let Fields { model, stream, stream_options } = fields;
@@ -85,6 +88,7 @@ pub fn inspect(endpoint: Endpoint, body: &Bytes) -> Result<Inspected, BadRequest
         body: body.len(),
         model: model.range,
         stream_options: stream_options.map(|member| member.range),
+        prose: members.prose(),
     };
     Ok(Inspected { model: ModelId::from(&*name), delivery, wants_usage, spots: Spots { known: Some(known) } })
 }
@@ -128,6 +132,19 @@ fn given<'a>(member: Option<&Member<'a>>) -> Option<Value<'a>> {
 // === impl Spots ===
 
 impl Spots {
+    /// About how many tokens the prompt has.
+    pub(crate) fn prompt(&self, body: &[u8]) -> Tokens {
+        let prose = match self.known.as_ref().filter(|known| known.body == body.len()) {
+            Some(known) => known.prose,
+            None => {
+                let mut members = scan::members(body);
+                members.by_ref().for_each(drop);
+                members.prose()
+            }
+        };
+        tally::tokens_of(prose)
+    }
+
     /// The places, if they are those of this body.
     pub(crate) fn of(&self, body: &[u8], model: &ModelId) -> Option<&Known> {
         let known = self.known.as_ref().filter(|known| known.body == body.len())?;

@@ -14,6 +14,7 @@ mod inspect;
 mod local;
 mod meter;
 mod reply;
+mod tally;
 mod target;
 pub mod translate;
 mod usage;
@@ -24,5 +25,6 @@ pub use self::{
     inspect::{Delivery, Inspected, Spots, inspect},
     local::{Model, error_body, models_body},
     reply::{Head, Output, Reply},
+    tally::{Counts, Tally},
     target::{BodyEdit, BodyMutation, Target},
 };

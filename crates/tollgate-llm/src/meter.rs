@@ -6,7 +6,10 @@ use memchr::memmem::Finder;
 use tollgate_types::{Endpoint, Usage};
 use tollgate_wire::scan::{self, Kind, Member, Value};
 
-use crate::usage::{self, AnthropicCounts};
+use crate::{
+    Counts, Tally,
+    usage::{self, AnthropicCounts},
+};
 
 /// What one reply has told so far.
 #[derive(Debug)]
@@ -14,9 +17,13 @@ pub(crate) struct Meter {
     protocol: Protocol,
     usage: Usage,
     anthropic: AnthropicCounts,
+    /// The last usage has come.
+    counts: Counts,
     model: Option<Box<str>>,
     end: End,
+    choices: Choices,
     events: u64,
+    pieces: u64,
 }
 
 /// What an event is to the client who did not ask for usage.
@@ -39,14 +46,27 @@ enum Protocol {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     Open,
-    /// The last chunk with choices finished one: enough for servers that forget `[DONE]`.
+    /// All choices that began are finished: enough for servers that forget `[DONE]`.
     Finished,
-    /// The end mark was seen, or an error event, behind which nothing is due.
+    /// The end mark was seen.
     Marked,
+    /// An error event was seen, behind which nothing is due.
+    Failed,
 }
 
+/// The choices of an OpenAI stream by their index, one bit each.
+#[derive(Clone, Copy, Debug, Default)]
+struct Choices {
+    begun: u128,
+    finished: u128,
+}
+
+/// The one choice of an event that names no index.
+const FIRST: u64 = 0;
+
 static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"usage\""));
-static FINISH: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"finish_reason\""));
+static CHOICES: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"choices\""));
+static SIGNATURE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"signature_delta\""));
 
 // === impl Meter ===
 
@@ -63,9 +83,12 @@ impl Meter {
             protocol,
             usage: Usage::default(),
             anthropic: AnthropicCounts::default(),
+            counts: Counts::Due,
             model: None,
             end: End::Open,
+            choices: Choices::default(),
             events: 0,
+            pieces: 0,
         }
     }
 
@@ -84,7 +107,20 @@ impl Meter {
 
     /// True where the stream may end here.
     pub(crate) const fn is_complete(&self) -> bool {
-        matches!(self.end, End::Finished | End::Marked)
+        matches!(self.end, End::Finished | End::Marked | End::Failed)
+    }
+
+    /// How far the stream has come.
+    pub(crate) fn tally(&self) -> Tally {
+        let is_final = self.events == 0 || self.end == End::Marked || self.counts == Counts::Final;
+        Tally { pieces: self.pieces, counts: if is_final { Counts::Final } else { Counts::Due } }
+    }
+
+    /// The body ended where it may end.
+    pub(crate) fn finish(&mut self) {
+        if self.end == End::Finished {
+            self.end = End::Marked;
+        }
     }
 
     /// Takes a top-level member of a whole reply.
@@ -118,21 +154,32 @@ impl Meter {
     }
 
     fn chunk(&mut self, name: Option<&str>, data: &[u8]) -> Sight {
-        if data.trim_ascii() == b"[DONE]" || name == Some("error") || data.starts_with(b"{\"error\"") {
+        if data.trim_ascii() == b"[DONE]" {
             self.end = End::Marked;
+            return Sight::Ordinary;
+        }
+        if name == Some("error") || data.starts_with(b"{\"error\"") {
+            self.end = End::Failed;
             return Sight::Ordinary;
         }
         if self.model.is_none() {
             self.model = text_member(data, "model");
         }
-        if self.end != End::Marked {
-            match field(&FINISH, data) {
-                Field::Absent => {}
-                Field::Null => self.end = End::Open,
-                Field::Set => self.end = End::Finished,
-            }
+        self.read_choices(data);
+        if is_set(&USAGE, data) { self.usage_chunk(data) } else { Sight::Ordinary }
+    }
+
+    fn read_choices(&mut self, data: &[u8]) {
+        let Some(choices) = behind(&CHOICES, data) else { return };
+        let (mut any, mut piece) = (false, false);
+        for choice in scan::elements(choices).map_while(Result::ok) {
+            any = true;
+            piece |= self.choices.read(choice);
         }
-        if field(&USAGE, data) == Field::Set { self.usage_chunk(data) } else { Sight::Ordinary }
+        self.pieces += u64::from(piece);
+        if any && matches!(self.end, End::Open | End::Finished) {
+            self.end = if self.choices.are_finished() { End::Finished } else { End::Open };
+        }
     }
 
     fn usage_chunk(&mut self, data: &[u8]) -> Sight {
@@ -156,7 +203,8 @@ impl Meter {
                 self.end = End::Marked;
                 self.members_of(data, "response");
             }
-            Some("error") => self.end = End::Marked,
+            Some("error") => self.end = End::Failed,
+            Some(name) if name.ends_with(".delta") => self.pieces += 1,
             Some("response.created") => self.members_of(data, "response"),
             _ => {}
         }
@@ -169,10 +217,13 @@ impl Meter {
                 for Member { key, value, .. } in scan::members(data).map_while(Result::ok) {
                     if key == b"usage" {
                         self.take_usage(value);
+                        self.counts = Counts::Final;
                     }
                 }
             }
-            Some("message_stop" | "error") => self.end = End::Marked,
+            Some("content_block_delta") => self.pieces += u64::from(SIGNATURE.find(data).is_none()),
+            Some("message_stop") => self.end = End::Marked,
+            Some("error") => self.end = End::Failed,
             _ => {}
         }
     }
@@ -188,7 +239,13 @@ impl Meter {
 
     fn take_usage(&mut self, value: Value<'_>) {
         match self.protocol {
-            Protocol::Chunks | Protocol::Responses => self.usage.merge(&usage::openai(value)),
+            Protocol::Chunks | Protocol::Responses => {
+                let counted = usage::openai(value);
+                if counted.output.is_some() {
+                    self.counts = Counts::Final;
+                }
+                self.usage.merge(&counted);
+            }
             Protocol::Anthropic => {
                 self.anthropic.read(value);
                 self.usage = self.anthropic.usage();
@@ -197,28 +254,74 @@ impl Meter {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Field {
-    Absent,
-    Null,
-    Set,
+// === impl Choices ===
+
+impl Choices {
+    /// Reads one choice of a chunk; true where it brings content.
+    fn read(&mut self, choice: Value<'_>) -> bool {
+        let (mut index, mut finished, mut piece) = (Some(FIRST), false, false);
+        for Member { key, value, .. } in choice.members().map_while(Result::ok) {
+            match key {
+                b"index" => index = value.count(),
+                b"finish_reason" => finished = says_something(value),
+                b"delta" => piece |= value.members().map_while(Result::ok).any(|member| is_content(&member)),
+                b"text" => piece |= says_something(value),
+                _ => {}
+            }
+        }
+        // A choice beyond the bits never finishes, so that such a stream needs its end mark.
+        let bit = index.and_then(|index| 1_u128.checked_shl(u32::try_from(index).ok()?));
+        match bit {
+            Some(bit) => {
+                self.begun |= bit;
+                if finished {
+                    self.finished |= bit;
+                } else {
+                    self.finished &= !bit;
+                }
+            }
+            None => self.begun = u128::MAX,
+        }
+        piece
+    }
+
+    const fn are_finished(self) -> bool {
+        self.begun & !self.finished == 0
+    }
 }
 
-/// Whether a key occurs with a value. The key is looked for with its quotes, which text inside of a JSON string
-/// cannot have unescaped; only a field of an inner object is mistaken for one of the outer.
-fn field(key: &Finder<'_>, data: &[u8]) -> Field {
-    let mut seen = Field::Absent;
+fn is_content(member: &Member<'_>) -> bool {
+    member.key != b"role" && says_something(member.value)
+}
+
+fn says_something(value: Value<'_>) -> bool {
+    !matches!(value.bytes(), b"null" | b"\"\"" | b"[]" | b"{}")
+}
+
+/// What stands behind a key and its colon, where the key first occurs. The key is looked for with its quotes,
+/// which text inside of a JSON string cannot have unescaped; only a field of an inner object is mistaken for one
+/// of the outer.
+fn behind<'a>(key: &Finder<'_>, data: &'a [u8]) -> Option<&'a [u8]> {
     let mut rest = data;
     while let Some(at) = key.find(rest) {
         rest = rest[at + key.needle().len()..].trim_ascii_start();
-        let Some(value) = rest.strip_prefix(b":") else { continue };
-        if value.trim_ascii_start().starts_with(b"null") {
-            seen = Field::Null;
-        } else {
-            return Field::Set;
+        if let Some(value) = rest.strip_prefix(b":") {
+            return Some(value.trim_ascii_start());
         }
     }
-    seen
+    None
+}
+
+/// Whether a key occurs with a value that is not `null`.
+fn is_set(key: &Finder<'_>, data: &[u8]) -> bool {
+    let mut rest = data;
+    while let Some(value) = behind(key, rest) {
+        if !value.starts_with(b"null") {
+            return true;
+        }
+        rest = value;
+    }
+    false
 }
 
 fn text_member(data: &[u8], name: &str) -> Option<Box<str>> {

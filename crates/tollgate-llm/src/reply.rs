@@ -8,7 +8,7 @@ use http::{
     HeaderMap, HeaderValue, StatusCode,
     header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
 };
-use tollgate_types::{Endpoint, Usage};
+use tollgate_types::{Endpoint, Tokens, Usage};
 use tollgate_wire::encoding::{DecodeError, Decoder, Encoding};
 
 use self::{
@@ -16,7 +16,7 @@ use self::{
     stream::{Passing, Translating},
     whole::Whole,
 };
-use crate::{Delivery, Fault, local, meter::Meter, translate::Reader};
+use crate::{Counts, Delivery, Fault, Tally, local, meter::Meter, translate::Reader};
 
 /// The most that is held of one reply, and the most that a compressed one may become, in bytes.
 pub(crate) const MOST: usize = 64 * 1024 * 1024;
@@ -38,7 +38,8 @@ pub struct Head {
 ///
 /// Life: [`head`](Self::head) once, [`push`](Self::push) per chunk, then [`finish`](Self::finish) at the end of
 /// the body, or [`break_off`](Self::break_off) where it broke. [`usage`](Self::usage) holds at any moment, so a
-/// client that left is charged for what it got.
+/// client that left is charged for what it got: in the provider's numbers where they have come, else in an
+/// estimate.
 ///
 /// A stream leaves in whole events: what a chunk has of the next event waits for the rest of it (uncompressed
 /// streams), so that a stream which breaks can still be closed with an error event. Nothing leaves before the
@@ -47,9 +48,20 @@ pub struct Head {
 pub struct Reply {
     endpoint: Endpoint,
     delivery: Delivery,
+    /// About the tokens of the prompt, for streams that end before the provider has counted them.
+    prompt: Tokens,
     source: Source,
     mode: Mode,
     coding: Coding,
+}
+
+/// The call that a reply answers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Begun {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) delivery: Delivery,
+    /// About the tokens of the prompt; used for streams alone.
+    pub(crate) prompt: Tokens,
 }
 
 /// What becomes of the usage chunk of an OpenAI stream.
@@ -65,7 +77,7 @@ pub(crate) enum UsageChunk {
 #[derive(Debug)]
 enum Source {
     /// The provider's bytes, read on their way.
-    Provider { meter: Meter, usage_chunk: UsageChunk },
+    Provider { meter: Box<Meter>, usage_chunk: UsageChunk },
     /// The translator.
     Translator(Box<dyn Reader>),
 }
@@ -106,22 +118,23 @@ enum Coding {
 
 impl Reply {
     /// A reply whose bytes are the client's.
-    pub(crate) fn passing(endpoint: Endpoint, delivery: Delivery, usage_chunk: UsageChunk) -> Self {
-        Self::new(endpoint, delivery, Source::Provider { meter: Meter::new(endpoint), usage_chunk })
+    pub(crate) fn passing(begun: &Begun, usage_chunk: UsageChunk) -> Self {
+        Self::new(begun, Source::Provider { meter: Box::new(Meter::new(begun.endpoint)), usage_chunk })
     }
 
     /// A reply that a translator reads.
-    pub(crate) fn translating(endpoint: Endpoint, delivery: Delivery, reader: Box<dyn Reader>) -> Self {
-        Self::new(endpoint, delivery, Source::Translator(reader))
+    pub(crate) fn translating(begun: &Begun, reader: Box<dyn Reader>) -> Self {
+        Self::new(begun, Source::Translator(reader))
     }
 
-    fn new(endpoint: Endpoint, delivery: Delivery, source: Source) -> Self {
+    fn new(begun: &Begun, source: Source) -> Self {
+        let Begun { endpoint, delivery, prompt } = *begun;
         let expected = match delivery {
             Delivery::Whole => Expected::Document,
             Delivery::Streamed => Expected::Stream,
         };
         let mode = Mode::Expecting(expected, Vec::new());
-        Self { endpoint, delivery, source, mode, coding: Coding::Plain }
+        Self { endpoint, delivery, prompt, source, mode, coding: Coding::Plain }
     }
 
     /// Takes the provider's status and headers; gives the client's.
@@ -231,12 +244,27 @@ impl Reply {
         }
     }
 
-    /// Tokens counted up to now.
+    /// Tokens up to now. A stream that ends before the provider has counted gets an estimate: the events with
+    /// content are the output, a quarter of the request's bytes of text are the input.
     #[must_use]
     pub fn usage(&self) -> Usage {
-        match &self.source {
+        let counted = match &self.source {
             Source::Provider { meter, .. } => meter.usage(),
             Source::Translator(reader) => reader.usage(),
+        };
+        self.tally().complete(counted, self.prompt)
+    }
+
+    /// True where [`usage`](Self::usage) is not, or not yet, the provider's own.
+    #[must_use]
+    pub fn usage_is_estimated(&self) -> bool {
+        self.tally().counts == Counts::Due
+    }
+
+    fn tally(&self) -> Tally {
+        match &self.source {
+            Source::Provider { meter, .. } => meter.tally(),
+            Source::Translator(reader) => reader.tally(),
         }
     }
 
@@ -309,7 +337,7 @@ impl Reply {
             let Some(first) = text.iter().copied().find(|byte| !byte.is_ascii_whitespace()) else {
                 if let Mode::Expecting(_, held) = &mut self.mode {
                     held.push(raw.unwrap_or(text));
-                    return whole::bounded(held);
+                    return whole::bounded(&*held);
                 }
                 return Ok(());
             };
@@ -322,7 +350,7 @@ impl Reply {
             }
             (Mode::Passing(passing), Source::Provider { meter, .. }) => match raw {
                 None => passing.push(text, meter, out),
-                Some(raw) => passing.push_coded(&text, raw, (meter, out)),
+                Some(raw) => passing.push_coded(&text, raw, (meter.as_mut(), out)),
             },
             (Mode::Translating(translating), Source::Translator(reader)) => {
                 translating.push(&text, reader.as_mut(), out)

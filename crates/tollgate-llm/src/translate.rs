@@ -8,7 +8,10 @@ mod pair;
 mod provider;
 mod turn;
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, StatusCode,
+    header::{ACCEPT_ENCODING, CONTENT_TYPE},
+};
 use tollgate_types::{ApiSchema, Endpoint, ModelId, Usage};
 
 use self::{
@@ -17,7 +20,11 @@ use self::{
     pair::Pair,
     turn::Turn,
 };
-use crate::{Delivery, Fault, Target, Untranslatable};
+use crate::{Delivery, Fault, Tally, Target, Untranslatable};
+
+/// The version of Anthropic's API that we speak, and that is asked for where a client names none.
+pub(crate) const ANTHROPIC_VERSION: (HeaderName, HeaderValue) =
+    (HeaderName::from_static("anthropic-version"), HeaderValue::from_static("2023-06-01"));
 
 /// What a translation needs beside the body.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +48,7 @@ pub struct Job<'a> {
 pub struct Translated {
     /// Path and query.
     pub path: String,
-    /// Headers that the provider's dialect asks for, credentials aside; they replace the client's.
+    /// Headers for the provider, credentials aside; they replace the client's.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The provider's body.
     pub body: Vec<u8>,
@@ -69,12 +76,13 @@ pub trait Reader: Send + std::fmt::Debug {
     /// [`Fault::Truncated`] where the end mark is missing.
     fn end(&mut self, out: &mut Vec<u8>) -> Result<(), Fault>;
     /// A whole error body of the provider, in the client's words.
-    #[expect(clippy::too_many_arguments, reason = "an HTTP response, and where to write")]
     fn error(&mut self, status: StatusCode, headers: &HeaderMap, body: &[u8], out: &mut Vec<u8>);
     /// The event that tells the client that its stream broke; nothing where the stream has ended already.
     fn break_off(&mut self, message: &str, out: &mut Vec<u8>);
-    /// Tokens up to now.
+    /// Tokens up to now, as the provider counts them.
     fn usage(&self) -> Usage;
+    /// How far the stream has come.
+    fn tally(&self) -> Tally;
     /// The model the provider named.
     fn model(&self) -> Option<&str>;
 }
@@ -155,7 +163,13 @@ pub fn translate(job: &Job<'_>, body: &[u8]) -> Result<Translated, Untranslatabl
             (provider::anthropic::call(job, &turn)?, Box::new(provider::anthropic::Decoder::new()))
         }
     };
-    let provider::Call { path, headers, body } = call;
+    let provider::Call { path, headers: dialect, body } = call;
+    let mut headers = vec![
+        (CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        // The reply is read here, so nobody gains by unpacking it first.
+        (ACCEPT_ENCODING, HeaderValue::from_static("identity")),
+    ];
+    headers.extend(dialect);
     Ok(Translated { path, headers, body, reader: Box::new(Pair::new(decode, encode)) })
 }
 

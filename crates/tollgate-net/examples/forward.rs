@@ -11,6 +11,10 @@ use tollgate_net::{
 
 const HOP_BY_HOP: [HeaderName; 2] = [http::header::CONNECTION, http::header::TRANSFER_ENCODING];
 
+/// What the binary uses: allocation is a good part of a small request.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let (Some(listen), Some(upstream)) = (arguments.next(), arguments.next()) else {

@@ -18,6 +18,10 @@ use tokio::{
 
 type Idle = Rc<RefCell<Vec<SendRequest<Incoming>>>>;
 
+/// What the binary uses: allocation is a good part of a small request.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let (Some(listen), Some(upstream)) = (arguments.next(), arguments.next()) else {

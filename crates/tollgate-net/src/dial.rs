@@ -166,3 +166,17 @@ impl AsyncWrite for Transport {
         Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn what_is_dialled_sends_without_delay() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let socket = super::connect(listener.local_addr().unwrap()).await.unwrap();
+        assert!(socket.nodelay().unwrap());
+    }
+}

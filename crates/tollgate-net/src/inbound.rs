@@ -1,6 +1,7 @@
 use std::{
     future::poll_fn,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -9,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use crate::idle::Idle;
+use crate::{idle::Idle, watch::Watch};
 
 /// Memory set aside for a body before its bytes have come, whatever its `content-length` claims.
 const TRUSTED_LENGTH: usize = 1 << 20;
@@ -19,7 +20,9 @@ const TRUSTED_LENGTH: usize = 1 << 20;
 pub struct Inbound {
     incoming: Incoming,
     patience: Duration,
-    idle: Option<Idle>,
+    idle: Option<Box<Idle>>,
+    /// Whom to tell when the rest of the body is given up; none once it has ended.
+    watch: Option<Arc<Watch>>,
 }
 
 /// Why a request body could not be read.
@@ -42,8 +45,9 @@ pub enum InboundError {
 // === impl Inbound ===
 
 impl Inbound {
-    pub(crate) const fn new(incoming: Incoming, patience: Duration) -> Self {
-        Self { incoming, patience, idle: None }
+    pub(crate) fn new(incoming: Incoming, patience: Duration, watch: &Arc<Watch>) -> Self {
+        let watch = (!incoming.is_end_stream()).then(|| Arc::clone(watch));
+        Self { incoming, patience, idle: None, watch }
     }
 
     /// Reads the whole body into memory. A body that came in one piece is not copied.
@@ -91,6 +95,14 @@ impl Inbound {
     }
 }
 
+impl Drop for Inbound {
+    fn drop(&mut self) {
+        if let Some(watch) = &self.watch {
+            watch.leave_unread();
+        }
+    }
+}
+
 impl Body for Inbound {
     type Data = Bytes;
     type Error = InboundError;
@@ -105,11 +117,14 @@ impl Body for Inbound {
                 if let Some(idle) = &mut this.idle {
                     idle.reset();
                 }
+                if frame.is_none() || this.incoming.is_end_stream() {
+                    this.watch = None;
+                }
                 Poll::Ready(frame.map(|frame| frame.map_err(InboundError::Broken)))
             }
             Poll::Pending => {
                 let patience = this.patience;
-                let idle = this.idle.get_or_insert_with(|| Idle::new(patience));
+                let idle = this.idle.get_or_insert_with(|| Box::new(Idle::new(patience)));
                 idle.poll(cx).map(|()| Some(Err(InboundError::Idle)))
             }
         }

@@ -2,6 +2,7 @@ use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
     fmt,
+    future::Future,
     rc::{Rc, Weak},
     time::Duration,
 };
@@ -9,17 +10,22 @@ use std::{
 use http::{Request, Response};
 use tokio::{
     task::spawn_local,
-    time::{MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval},
 };
 
 use crate::{Failure, Origin, Payload, Resolver, UpstreamBody};
 
 mod address;
+mod exchange;
 mod home;
 mod http1;
 mod http2;
 mod slots;
 
+use self::{
+    exchange::Exchange,
+    home::{Lease, Shared},
+};
 pub(crate) use self::{home::Home, http1::Http1, http2::InUse};
 
 /// How often kept connections are looked at.
@@ -64,8 +70,7 @@ pub struct PoolStats {
 }
 
 struct Inner {
-    settings: Rc<PoolSettings>,
-    resolver: Resolver,
+    shared: Shared,
     homes: RefCell<HashMap<Origin, Rc<Home>, foldhash::fast::FixedState>>,
     sweeping: Cell<bool>,
 }
@@ -101,8 +106,11 @@ impl Pool {
     #[must_use]
     pub fn new(settings: PoolSettings, resolver: Resolver) -> Self {
         Self(Rc::new(Inner {
-            settings: Rc::new(settings),
-            resolver,
+            shared: Shared {
+                settings: Rc::new(settings),
+                resolver,
+                clock: Rc::new(Cell::new(Instant::now())),
+            },
             homes: RefCell::default(),
             sweeping: Cell::new(false),
         }))
@@ -116,20 +124,33 @@ impl Pool {
     ///
     /// # Errors
     /// See [`Failure`]; `failure.safety()` tells whether another attempt may follow.
-    pub async fn send(
+    pub fn send(
         &self,
         origin: &Origin,
         request: Request<Payload>,
-    ) -> Result<Response<UpstreamBody>, Failure> {
+    ) -> impl Future<Output = Result<Response<UpstreamBody>, Failure>> + use<> {
         let home = self.home(origin);
-        let lease = home.lease(Freshness::Any).await?;
-        // Copying the head is spared where the connection is new and cannot be stale.
-        let spare = if lease.is_reused() { again(&request) } else { None };
-        match (lease.exchange(&home, request).await, spare) {
-            (Err(Failure::StaleConnection | Failure::Refused), Some(request)) => {
-                home.lease(Freshness::New).await?.exchange(&home, request).await
+        // Where a connection is there the request goes to it here and now, so that the future need not hold it.
+        let start = match home.ready(Freshness::Any) {
+            Some(lease) => Start::Now(Begun::new(&home, lease, request)),
+            None => Start::Later(Box::new(request)),
+        };
+        async move {
+            let Begun { exchange, spare } = match start {
+                Start::Now(begun) => begun,
+                Start::Later(request) => {
+                    let lease = Box::pin(home.lease(Freshness::Any)).await?;
+                    Begun::new(&home, lease, *request)
+                }
+            };
+            let outcome = exchange.await;
+            match (&outcome, spare) {
+                (Err(Failure::StaleConnection | Failure::Refused), Some(request)) => {
+                    let lease = Box::pin(home.lease(Freshness::New)).await?;
+                    lease.exchange(&home, *request).await
+                }
+                _ => outcome,
             }
-            (outcome, _) => outcome,
         }
     }
 
@@ -149,7 +170,7 @@ impl Pool {
             return Rc::clone(home);
         }
         self.start_sweeping();
-        let home = Home::new(origin.clone(), Rc::clone(&self.0.settings), self.0.resolver.clone());
+        let home = Home::new(origin.clone(), self.0.shared.clone());
         self.0.homes.borrow_mut().insert(origin.clone(), Rc::clone(&home));
         home
     }
@@ -165,6 +186,7 @@ impl Pool {
             loop {
                 ticks.tick().await;
                 let Some(pool) = pool.upgrade() else { return };
+                pool.shared.clock.set(Instant::now());
                 pool.homes.borrow().values().for_each(|home| home.sweep());
             }
         });
@@ -177,6 +199,28 @@ pub(crate) enum Freshness {
     Any,
     /// None that was used before: those may be as dead as the one that just failed.
     New,
+}
+
+enum Start {
+    Now(Begun),
+    /// There is no connection yet.
+    Later(Box<Request<Payload>>),
+}
+
+struct Begun {
+    exchange: Exchange,
+    /// A copy of the request, where it may have to be repeated.
+    spare: Option<Box<Request<Payload>>>,
+}
+
+// === impl Begun ===
+
+impl Begun {
+    fn new(home: &Rc<Home>, lease: Lease, request: Request<Payload>) -> Self {
+        // Copying the head is spared where the connection is new and cannot be stale.
+        let spare = if lease.is_reused() { again(&request).map(Box::new) } else { None };
+        Self { exchange: lease.exchange(home, request), spare }
+    }
 }
 
 /// The same request once more, where its body allows it.

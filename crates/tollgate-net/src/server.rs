@@ -7,7 +7,7 @@ use std::{
     pin::{Pin, pin},
     rc::Rc,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -32,7 +32,7 @@ use crate::{
     Drain, Inbound, Listener, TlsHandle,
     drain::Phase,
     stream::Stream,
-    watch::{InFlight, Limits, Order, Reaper, Tracked, Watch},
+    watch::{InFlight, LINGER, Limits, Order, Reaper, Tracked, Watch},
 };
 
 /// What an HTTP/2 client with prior knowledge sends first (RFC 9113 section 3.4).
@@ -109,9 +109,19 @@ struct Host<H> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Local;
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Version {
     Http1,
     Http2,
+}
+
+pin_project_lite::pin_project! {
+    /// A handler at work.
+    struct Answering<F> {
+        #[pin]
+        response: F,
+        in_flight: Option<InFlight>,
+    }
 }
 
 pin_project_lite::pin_project! {
@@ -159,6 +169,7 @@ impl ServerSettings {
             head: Limits::ticks(self.header_timeout, tick),
             idle: Limits::ticks(self.idle_timeout, tick),
             write: Limits::ticks(self.write_timeout, tick),
+            linger: Limits::ticks(LINGER, tick),
         }
     }
 
@@ -315,15 +326,26 @@ async fn connection<H, F, B>(
 async fn plain(mut socket: TcpStream) -> io::Result<(Stream, Bytes, Version)> {
     let mut seen = [0; PREFACE.len()];
     let mut filled = 0;
-    while filled < PREFACE.len() && seen[..filled] == PREFACE[..filled] {
+    let version = loop {
+        if let Some(version) = sniff(&seen[..filled]) {
+            break version;
+        }
         let count = socket.read(&mut seen[filled..]).await?;
         if count == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         filled += count;
-    }
-    let version = if seen == *PREFACE { Version::Http2 } else { Version::Http1 };
+    };
     Ok((Stream::Tcp(socket), Bytes::copy_from_slice(&seen[..filled]), version))
+}
+
+/// What the first bytes of a connection tell; none while they may still become either.
+fn sniff(seen: &[u8]) -> Option<Version> {
+    match (seen.starts_with(PREFACE), PREFACE.starts_with(seen)) {
+        (true, _) => Some(Version::Http2),
+        (false, true) => None,
+        (false, false) => Some(Version::Http1),
+    }
 }
 
 async fn secure(socket: TcpStream, tls: &TlsHandle) -> io::Result<(Stream, Version, TlsFacts)> {
@@ -363,10 +385,14 @@ where
     let service = service_fn({
         let (host, watch) = (Rc::clone(host), Arc::clone(watch));
         move |request: Request<Incoming>| {
-            let in_flight = watch.request();
+            let in_flight = match version {
+                Version::Http1 => watch.request(),
+                Version::Http2 => host.reaper.stream(&watch),
+            };
             let patience = host.settings.body_idle_timeout;
-            let response = (host.handler)(request.map(|body| Inbound::new(body, patience)), peer.clone());
-            async move { Ok::<_, Infallible>(response.await.map(|body| Outbound { body, in_flight })) }
+            let request = request.map(|body| Inbound::new(body, patience, &watch));
+            let response = (host.handler)(request, peer.clone());
+            Answering { response, in_flight: Some(in_flight) }
         }
     });
     let outcome = match version {
@@ -457,6 +483,23 @@ where
     }
 }
 
+// === impl Answering ===
+
+impl<F, B> Future for Answering<F>
+where
+    F: Future<Output = Response<B>>,
+{
+    type Output = Result<Response<Outbound<B>>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let response = ready!(this.response.poll(cx));
+        let in_flight = this.in_flight.take().expect("hyper polls no handler after its response");
+        in_flight.offered();
+        Poll::Ready(Ok(response.map(|body| Outbound { body, in_flight })))
+    }
+}
+
 // === impl Outbound ===
 
 impl<B: Body> Body for Outbound<B> {
@@ -467,7 +510,14 @@ impl<B: Body> Body for Outbound<B> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        self.project().body.poll_frame(cx)
+        let this = self.project();
+        // hyper asks for the next piece when the client has made room for it.
+        this.in_flight.taken();
+        let frame = this.body.poll_frame(cx);
+        if frame.is_ready() {
+            this.in_flight.offered();
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {
@@ -476,5 +526,38 @@ impl<B: Body> Body for Outbound<B> {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{PREFACE, Version, sniff};
+
+    /// As `plain` does it: the first answer, reading in pieces.
+    fn told(bytes: &[u8], pieces: &[usize]) -> Option<Version> {
+        let mut seen = 0;
+        for piece in pieces {
+            seen = bytes.len().min(PREFACE.len()).min(seen + piece);
+            if let Some(version) = sniff(&bytes[..seen]) {
+                return Some(version);
+            }
+        }
+        sniff(&bytes[..bytes.len().min(PREFACE.len())])
+    }
+
+    proptest! {
+        #[test]
+        fn the_protocol_is_told_alike_in_any_split(
+            kept in 0..=PREFACE.len(),
+            tail in proptest::collection::vec(any::<u8>(), 0..40),
+            pieces in proptest::collection::vec(1..9_usize, 0..30),
+        ) {
+            let bytes = [&PREFACE[..kept], &tail].concat();
+            let whole = bytes.len().min(PREFACE.len());
+            prop_assert_eq!(told(&bytes, &pieces), sniff(&bytes[..whole]));
+            prop_assert_eq!(sniff(&bytes[..whole]) == Some(Version::Http2), bytes.starts_with(PREFACE));
+        }
     }
 }

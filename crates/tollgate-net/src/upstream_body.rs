@@ -28,18 +28,15 @@ const GATHER: usize = 64 * 1024;
 pub struct UpstreamBody {
     incoming: Incoming,
     source: Source,
-    idle: Option<Idle>,
+    idle: Option<Box<Idle>>,
     failed: Option<Failure>,
-    trailers: Option<HeaderMap>,
+    trailers: Option<Box<HeaderMap>>,
     over: bool,
 }
 
 /// The same body in frames of several chunks: what one read of the upstream brought leaves in one write.
 #[derive(Debug)]
-pub struct Gathered {
-    body: UpstreamBody,
-    parts: Vec<Bytes>,
-}
+pub struct Gathered(UpstreamBody);
 
 enum Source {
     Http1 { connection: Box<Http1>, home: Rc<Home> },
@@ -66,7 +63,7 @@ impl UpstreamBody {
 
     /// Fails with [`Failure::Idle`] when no byte comes for `limit`; counted from now.
     pub fn set_idle_timeout(&mut self, limit: Duration) {
-        self.idle = Some(Idle::new(limit));
+        self.idle = Some(Box::new(Idle::new(limit)));
     }
 
     /// Appends all chunks that are there to `chunks` without joining them, and waits only where there are none.
@@ -75,6 +72,14 @@ impl UpstreamBody {
         &mut self,
         cx: &mut Context<'_>,
         chunks: &mut Vec<Bytes>,
+    ) -> Poll<Option<Result<(), Failure>>> {
+        self.poll_gather(cx, |chunk| chunks.push(chunk))
+    }
+
+    fn poll_gather(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut take: impl FnMut(Bytes),
     ) -> Poll<Option<Result<(), Failure>>> {
         if let Some(failure) = self.failed.take() {
             self.over = true;
@@ -86,9 +91,9 @@ impl UpstreamBody {
                 Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                     Ok(chunk) => {
                         gathered += chunk.len();
-                        chunks.push(chunk);
+                        take(chunk);
                     }
-                    Err(frame) => self.trailers = frame.into_trailers().ok(),
+                    Err(frame) => self.trailers = frame.into_trailers().ok().map(Box::new),
                 },
                 Poll::Ready(Some(Err(failure))) if gathered == 0 => return Poll::Ready(Some(Err(failure))),
                 Poll::Ready(Some(Err(failure))) => {
@@ -115,14 +120,14 @@ impl UpstreamBody {
     }
 
     /// The trailers, once the body has ended.
-    pub const fn take_trailers(&mut self) -> Option<HeaderMap> {
-        self.trailers.take()
+    pub fn take_trailers(&mut self) -> Option<HeaderMap> {
+        self.trailers.take().map(|trailers| *trailers)
     }
 
     /// A body that sends what one read brought as one frame.
     #[must_use]
     pub const fn gathered(self) -> Gathered {
-        Gathered { body: self, parts: Vec::new() }
+        Gathered(self)
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
@@ -212,21 +217,22 @@ impl Body for Gathered {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Chunks>, Failure>>> {
         let this = self.get_mut();
-        match this.body.poll_chunks(cx, &mut this.parts) {
-            Poll::Ready(Some(Ok(()))) => Poll::Ready(Some(Ok(Frame::data(this.parts.drain(..).collect())))),
+        let mut chunks = Chunks::default();
+        match this.0.poll_gather(cx, |chunk| chunks.push(chunk)) {
+            Poll::Ready(Some(Ok(()))) => Poll::Ready(Some(Ok(Frame::data(chunks)))),
             Poll::Ready(Some(Err(failure))) => Poll::Ready(Some(Err(failure))),
             Poll::Ready(None) => {
-                Poll::Ready(this.body.take_trailers().map(|trailers| Ok(Frame::trailers(trailers))))
+                Poll::Ready(this.0.take_trailers().map(|trailers| Ok(Frame::trailers(trailers))))
             }
             Poll::Pending => Poll::Pending,
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.failed.is_none() && self.body.trailers.is_none() && self.body.is_end_stream()
+        self.0.failed.is_none() && self.0.trailers.is_none() && self.0.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.0.size_hint()
     }
 }

@@ -1,10 +1,11 @@
 use std::{
     cell::RefCell,
     io,
+    mem::MaybeUninit,
     pin::Pin,
     sync::{
         Arc, Weak,
-        atomic::{AtomicU8, AtomicU32, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed},
     },
     task::{Context, Poll},
     time::Duration,
@@ -16,6 +17,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::{Drain, stream::Stream};
 
+/// How long a client that is still sending may take to notice the end.
+pub(crate) const LINGER: Duration = Duration::from_secs(5);
+
+/// Bytes of a refused request that are read for the sake of its client.
+const LINGER_BYTES: usize = 32 * 1024 * 1024;
+
+const LINGER_BUFFER: usize = 16 * 1024;
+
 /// Deadlines of one connection, in ticks of the [`Reaper`]'s clock.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
@@ -23,6 +32,7 @@ pub(crate) struct Limits {
     pub(crate) head: u32,
     pub(crate) idle: u32,
     pub(crate) write: u32,
+    pub(crate) linger: u32,
 }
 
 /// What a connection waits for, and since when: the whole of its deadlines, without a timer of its own.
@@ -34,6 +44,8 @@ pub(crate) struct Watch {
     /// Tick since which the client has taken no byte that waits for it; 0 is never.
     blocked: AtomicU32,
     requests: AtomicU32,
+    /// The body of the last request was not read to its end.
+    unread: AtomicBool,
     order: AtomicU8,
     waker: AtomicWaker,
     drain: Drain,
@@ -60,6 +72,8 @@ enum Stage {
     Idle,
     /// Nothing: we owe it a response.
     Busy,
+    /// See our response and stop sending: we have closed our side.
+    Linger,
     /// Nothing: HTTP is over, and the tunnel has its own deadline.
     Tunnel,
 }
@@ -70,11 +84,19 @@ pub(crate) struct Reaper {
     clock: Arc<AtomicU32>,
     limits: Limits,
     watched: RefCell<Vec<Weak<Watch>>>,
+    streams: RefCell<Vec<(Weak<Stall>, Weak<Watch>)>>,
 }
 
 /// A request that has not been answered in full.
 #[derive(Debug)]
-pub(crate) struct InFlight(Arc<Watch>);
+pub(crate) struct InFlight {
+    watch: Arc<Watch>,
+    stall: Option<Arc<Stall>>,
+}
+
+/// Tick since which an HTTP/2 client gives a response no window; 0 is never.
+#[derive(Debug, Default)]
+struct Stall(AtomicU32);
 
 /// The transport of an accepted connection: reports progress, and fails once the connection has to die.
 #[derive(Debug)]
@@ -82,6 +104,7 @@ pub(crate) struct Tracked {
     stream: Stream,
     prefix: Bytes,
     multiplexed: bool,
+    discarded: usize,
     watch: Arc<Watch>,
 }
 
@@ -104,6 +127,7 @@ impl Stage {
             1 => Self::Head,
             2 => Self::Idle,
             3 => Self::Busy,
+            4 => Self::Linger,
             _ => Self::Tunnel,
         }
     }
@@ -141,10 +165,12 @@ impl Watch {
     }
 
     pub(crate) fn request(self: &Arc<Self>) -> InFlight {
-        self.requests.fetch_add(1, Relaxed);
-        self.drain.request_opened();
-        self.enter(Stage::Busy);
-        InFlight(Arc::clone(self))
+        InFlight { watch: Arc::clone(self), stall: None }.counted()
+    }
+
+    /// A request body is given up: its client may still be sending when we close.
+    pub(crate) fn leave_unread(&self) {
+        self.unread.store(true, Relaxed);
     }
 
     /// What to do, and whom to wake when that changes.
@@ -178,6 +204,7 @@ impl Watch {
             Stage::Handshake => waited >= limits.handshake,
             Stage::Head => waited >= limits.head,
             Stage::Idle => waited >= limits.idle,
+            Stage::Linger => waited >= limits.linger,
             Stage::Busy | Stage::Tunnel => false,
         }
     }
@@ -191,11 +218,36 @@ impl Drop for Watch {
 
 // === impl InFlight ===
 
+impl InFlight {
+    fn counted(self) -> Self {
+        let watch = &self.watch;
+        watch.requests.fetch_add(1, Relaxed);
+        watch.drain.request_opened();
+        watch.unread.store(false, Relaxed);
+        watch.enter(Stage::Busy);
+        self
+    }
+
+    /// The client has something to take: a head or a piece of a body.
+    pub(crate) fn offered(&self) {
+        if let Some(stall) = &self.stall {
+            stall.0.store(self.watch.now(), Relaxed);
+        }
+    }
+
+    /// The client took what it was offered.
+    pub(crate) fn taken(&self) {
+        if let Some(stall) = &self.stall {
+            stall.0.store(0, Relaxed);
+        }
+    }
+}
+
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.drain.request_closed();
-        if self.0.requests.fetch_sub(1, Relaxed) == 1 && self.0.stage() == Stage::Busy {
-            self.0.enter(Stage::Idle);
+        self.watch.drain.request_closed();
+        if self.watch.requests.fetch_sub(1, Relaxed) == 1 && self.watch.stage() == Stage::Busy {
+            self.watch.enter(Stage::Idle);
         }
     }
 }
@@ -205,7 +257,12 @@ impl Drop for InFlight {
 impl Reaper {
     pub(crate) fn new(limits: Limits) -> Self {
         // Starts at 1, since 0 stands for never.
-        Self { clock: Arc::new(AtomicU32::new(1)), limits, watched: RefCell::default() }
+        Self {
+            clock: Arc::new(AtomicU32::new(1)),
+            limits,
+            watched: RefCell::default(),
+            streams: RefCell::default(),
+        }
     }
 
     pub(crate) fn watch(&self, drain: &Drain) -> Arc<Watch> {
@@ -216,12 +273,36 @@ impl Reaper {
             since: AtomicU32::new(self.clock.load(Relaxed)),
             blocked: AtomicU32::new(0),
             requests: AtomicU32::new(0),
+            unread: AtomicBool::new(false),
             order: AtomicU8::new(Order::Serve as u8),
             waker: AtomicWaker::new(),
             drain: drain.clone(),
         });
         self.watched.borrow_mut().push(Arc::downgrade(&watch));
         watch
+    }
+
+    /// A request on an HTTP/2 connection, whose client may starve each response by itself.
+    pub(crate) fn stream(&self, watch: &Arc<Watch>) -> InFlight {
+        let stall = Arc::new(Stall::default());
+        let mut streams = self.streams.borrow_mut();
+        if streams.len() == streams.capacity() {
+            streams.retain(|(stall, _)| stall.strong_count() > 0);
+        }
+        streams.push((Arc::downgrade(&stall), Arc::downgrade(watch)));
+        InFlight { watch: Arc::clone(watch), stall: Some(stall) }.counted()
+    }
+
+    fn tick_streams(&self) {
+        let now = self.clock.load(Relaxed);
+        self.streams.borrow_mut().retain(|(stall, watch)| {
+            let (Some(stall), Some(watch)) = (stall.upgrade(), watch.upgrade()) else { return false };
+            let since = stall.0.load(Relaxed);
+            if since != 0 && now - since >= self.limits.write {
+                watch.tell(Order::Die);
+            }
+            true
+        });
     }
 
     /// One tick: forgets connections that have ended and ends those that are overdue.
@@ -234,6 +315,7 @@ impl Reaper {
             }
             true
         });
+        self.tick_streams();
     }
 
     pub(crate) fn tell_all(&self, order: Order) {
@@ -253,7 +335,7 @@ impl Reaper {
 impl Tracked {
     /// `prefix` was read while the protocol was found out; it is read again first.
     pub(crate) fn new(stream: Stream, prefix: Bytes, watch: Arc<Watch>) -> Self {
-        Self { stream, prefix, multiplexed: false, watch }
+        Self { stream, prefix, multiplexed: false, discarded: 0, watch }
     }
 
     /// HTTP/2: bytes between requests are no request head.
@@ -281,6 +363,23 @@ impl Tracked {
             Poll::Pending => {}
         }
         outcome
+    }
+}
+
+impl Tracked {
+    /// Takes what the client still sends and throws it away, until it stops. Closing a socket with unread bytes
+    /// resets the connection, and the client might lose the response that tells it why (RFC 9112 section 9.6).
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut scratch = [MaybeUninit::uninit(); LINGER_BUFFER];
+        while self.discarded < LINGER_BYTES {
+            let mut buf = ReadBuf::uninit(&mut scratch);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut buf) {
+                Poll::Ready(Ok(())) if !buf.filled().is_empty() => self.discarded += buf.filled().len(),
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Ready(())
     }
 }
 
@@ -334,7 +433,14 @@ impl AsyncWrite for Tracked {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let outcome = Pin::new(&mut this.stream).poll_shutdown(cx);
-        this.wrote(outcome)
+        if this.watch.stage() != Stage::Linger {
+            let outcome = Pin::new(&mut this.stream).poll_shutdown(cx);
+            let outcome = this.wrote(outcome);
+            if !matches!(outcome, Poll::Ready(Ok(()))) || !this.watch.unread.load(Relaxed) {
+                return outcome;
+            }
+            this.watch.enter(Stage::Linger);
+        }
+        this.poll_linger(cx).map(Ok)
     }
 }

@@ -317,3 +317,94 @@ fn the_next_address_is_tried_when_one_refuses() {
         }
     });
 }
+
+#[test]
+fn a_connection_past_its_lifetime_takes_no_more_requests() {
+    with_jumping_clock(async {
+        let upstream = serve(ServerSettings::default(), None, echo);
+        let settings = PoolSettings { max_lifetime: Duration::from_secs(60), ..PoolSettings::default() };
+        let (pool, origin) = (pool_with(settings), plain(upstream.address, Protocol::Auto));
+        for _ in 0..2 {
+            text(pool.send(&origin, post("/", "")).await.unwrap()).await.unwrap();
+            assert_eq!(pool.stats(&origin).idle, 1);
+            // A tenth more than the lifetime, and the second until the pool looks at its clock.
+            tokio::time::sleep(Duration::from_secs(68)).await;
+            assert_eq!(pool.stats(&origin).open, 0);
+        }
+    });
+}
+
+#[test]
+fn a_request_that_waits_gets_the_stream_another_gave_back() {
+    with_jumping_clock(async {
+        let upstream = serve(ServerSettings::default(), None, echo);
+        let settings = PoolSettings { max_connections: 1, max_streams: 1, ..PoolSettings::default() };
+        let (pool, origin) = (pool_with(settings), plain(upstream.address, Protocol::Http2));
+        let held = pool.send(&origin, post("/", "held")).await.unwrap();
+        let waiting = spawn_local({
+            let (pool, origin) = (pool.clone(), origin.clone());
+            async move { text(pool.send(&origin, post("/", "late")).await.unwrap()).await.unwrap() }
+        });
+        while pool.stats(&origin).waiting < 1 {
+            tokio::task::yield_now().await;
+        }
+        drop(held);
+        assert_eq!(waiting.await.unwrap(), "/ late");
+    });
+}
+
+#[test]
+fn a_connection_that_was_told_to_go_is_replaced() {
+    on_a_core(async {
+        let first = serve(ServerSettings::default(), None, echo);
+        let (pool, origin) = (pool(), plain(first.address, Protocol::Http2));
+        text(pool.send(&origin, post("/", "")).await.unwrap()).await.unwrap();
+        // The drain says GOAWAY and gives the port up; the second server takes it over.
+        first.drain.finish(Duration::from_secs(5)).await;
+        while tokio::net::TcpStream::connect(first.address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        let second = serve_at(first.address, ServerSettings::default(), None, echo);
+        assert_eq!(text(pool.send(&origin, post("/", "x")).await.unwrap()).await.unwrap(), "/ x");
+        assert_eq!(second.drain.load().connections, 1);
+    });
+}
+
+#[test]
+fn an_old_answer_serves_while_the_name_cannot_be_resolved_again() {
+    with_jumping_clock(async {
+        let asked = Rc::new(Cell::new(0));
+        let count = Rc::clone(&asked);
+        let lookup = Rc::new(move |_| {
+            count.set(count.get() + 1);
+            let answer = match count.get() {
+                1 => Ok(vec!["192.0.2.1".parse().unwrap()]),
+                2 => Err(std::io::Error::other("no name server")),
+                _ => Ok(vec!["192.0.2.2".parse().unwrap()]),
+            };
+            Box::pin(async move { answer }) as futures_util::future::LocalBoxFuture<'static, _>
+        });
+        let resolver = Resolver::new(Arc::default(), lookup);
+        let mut answers = Vec::new();
+        for _ in 0..4 {
+            answers.push(resolver.resolve("a.example.com", 80).await.unwrap()[0].ip().to_string());
+            tokio::time::sleep(Duration::from_secs(36)).await;
+        }
+        // The second call finds the answer old and asks behind the caller's back, in vain; the third asks again.
+        assert_eq!(answers, ["192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.2"]);
+        assert_eq!(asked.get(), 4);
+    });
+}
+
+#[test]
+fn overrides_are_read_with_and_without_ports() {
+    let good = ["a=1.2.3.4", "a:80=1.2.3.4", "a:80=1.2.3.4:8080", "a=[::1]:80", "a=::1", "a=[::1]"];
+    for text in good {
+        assert_eq!(Overrides::default().insert(text), Ok(()), "{text}");
+    }
+    for text in ["", "a", "=1.2.3.4", "a=", "a=b", "a:x=1.2.3.4", "a:70000=1.2.3.4", "a=1.2.3.4:x", ":1=::1"]
+    {
+        let error = Overrides::default().insert(text).unwrap_err().to_string();
+        assert_eq!(error, format!("{text} is not HOST[:PORT]=ADDR[:PORT]"));
+    }
+}

@@ -381,3 +381,64 @@ fn an_upgraded_connection_is_passed_through_both_ways() {
         assert_eq!(rest(&mut socket).await, "ping");
     });
 }
+
+#[test]
+fn a_client_that_is_still_sending_sees_why_it_was_refused() {
+    on_a_core(async {
+        let server = serve(quick(), None, |request: Request<Inbound>, _| async {
+            assert!(request.into_body().collect(8).await.is_err());
+            let mut response = Response::new(Parts::from("too large"));
+            *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
+            response
+        });
+        let mut socket = dial(server.address).await;
+        socket.write_all(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 8388608\r\n\r\n").await.unwrap();
+        // A client that looks at the reply only after it has sent everything.
+        for _ in 0..128 {
+            socket.write_all(&[b'x'; 65536]).await.unwrap();
+        }
+        let reply = rest(&mut socket).await;
+        assert!(reply.starts_with("HTTP/1.1 413 ") && reply.ends_with("too large"), "{reply}");
+        drop(socket);
+        while server.drain.load().connections > 0 {
+            yield_now().await;
+        }
+    });
+}
+
+#[test]
+fn a_refused_client_that_never_stops_is_cut_off() {
+    with_jumping_clock(async {
+        let server = serve(quick(), None, |request: Request<Inbound>, _| async {
+            assert!(request.into_body().collect(8).await.is_err());
+            Response::new(Parts::from("too large"))
+        });
+        let mut socket = dial(server.address).await;
+        socket.write_all(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 999999\r\n\r\nx").await.unwrap();
+        until(&mut socket, "too large").await;
+        let begun = tokio::time::Instant::now();
+        while server.drain.load().connections > 0 {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        assert!((4..9).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    });
+}
+
+#[test]
+fn an_http2_client_that_withholds_its_window_is_disconnected() {
+    with_jumping_clock(async {
+        let server = serve(quick(), None, |_, _| async { Response::new(Endless) });
+        let socket = dial(server.address).await;
+        let (mut client, connection) =
+            h2::client::Builder::new().initial_window_size(10).handshake::<_, Bytes>(socket).await.unwrap();
+        let ended = spawn_local(connection);
+        let (response, _) = client.send_request(Request::get("http://a/").body(()).unwrap(), true).unwrap();
+        let response = response.await.unwrap();
+        let begun = tokio::time::Instant::now();
+        while server.drain.load().connections > 0 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        assert!((59..70).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+        drop((response, ended));
+    });
+}

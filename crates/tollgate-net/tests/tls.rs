@@ -9,8 +9,8 @@ use http::Response;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use support::*;
 use tollgate_net::{
-    CertError, CertTable, Failure, Origin, Overrides, Pool, PoolSettings, Protocol, Resolver, ServerSettings,
-    ServerTls, TlsHandle, Trust, UpstreamTls, certified_key,
+    CertError, CertTable, ClientIdentity, Failure, Origin, Overrides, Pool, PoolSettings, Protocol, Resolver,
+    ServerSettings, ServerTls, TlsHandle, Trust, UpstreamTls, Version, certified_key,
 };
 use tollgate_types::Secret;
 
@@ -115,4 +115,57 @@ fn an_error_says_what_is_wrong_and_shows_no_key() {
     assert_eq!(certified_key(cert.as_bytes(), secret.expose()).unwrap_err(), CertError::Mismatch);
     assert_eq!(certified_key(b"", secret.expose()).unwrap_err(), CertError::NoCertificate);
     assert_eq!(certified_key(cert.as_bytes(), b"").unwrap_err(), CertError::BadKey);
+}
+
+#[test]
+fn a_client_shows_its_certificate_where_the_server_asks_for_one() {
+    on_a_core(async {
+        let (key, pem) = issue("a.example.com");
+        let us = generate_simple_self_signed(["client".to_owned()]).unwrap();
+        let der = us.cert.der().to_vec();
+        let client_ca = Some(us.cert.pem().into_bytes().into());
+        let tls = TlsHandle::new(ServerTls { client_ca, ..settings(&[("", &key)]) }).unwrap();
+        let server = serve(ServerSettings::default(), Some(tls), move |_, peer: tollgate_net::Peer| {
+            let known = peer.certificate() == Some(&der);
+            async move { Response::new(Parts::from(if known { "known" } else { "unknown" })) }
+        });
+        let (pool, port) = (local_pool(&["a.example.com"]), server.address.port());
+        let trust = Trust::Pem(pem.as_bytes().into());
+        let nobody = UpstreamTls { trust, ..UpstreamTls::default() };
+        let identity = ClientIdentity {
+            chain: us.cert.pem().into_bytes().into(),
+            key: Secret::new(us.signing_key.serialize_pem()),
+        };
+        let us = UpstreamTls { identity: Some(Arc::new(identity)), ..nobody.clone() };
+        let us = Origin::new("a.example.com", port, Protocol::Http1, Some(us));
+        assert_eq!(text(pool.send(&us, post("/", "")).await.unwrap()).await.unwrap(), "known");
+        let nobody = Origin::new("a.example.com", port, Protocol::Http1, Some(nobody));
+        assert!(pool.send(&nobody, post("/", "")).await.is_err());
+    });
+}
+
+#[test]
+fn versions_that_do_not_meet_fail_the_handshake() {
+    on_a_core(async {
+        let (key, pem) = issue("a.example.com");
+        let only_13 = ServerTls { min_version: Version::Tls13, ..settings(&[("", &key)]) };
+        let server = serve(ServerSettings::default(), Some(TlsHandle::new(only_13).unwrap()), echo);
+        let (pool, port) = (local_pool(&["a.example.com"]), server.address.port());
+        for (max_version, meets) in
+            [(Some(Version::Tls12), false), (Some(Version::Tls13), true), (None, true)]
+        {
+            let trust = Trust::Pem(pem.as_bytes().into());
+            let tls = UpstreamTls { trust, max_version, ..UpstreamTls::default() };
+            let origin = Origin::new("a.example.com", port, Protocol::Auto, Some(tls));
+            let outcome = pool.send(&origin, post("/", "")).await;
+            assert_eq!(outcome.is_ok(), meets, "{max_version:?}: {outcome:?}");
+        }
+    });
+    let none = UpstreamTls {
+        min_version: Version::Tls13,
+        max_version: Some(Version::Tls12),
+        trust: Trust::InsecureSkipVerify,
+        ..UpstreamTls::default()
+    };
+    assert_eq!(none.check(), Err(CertError::NoVersion));
 }

@@ -8,8 +8,8 @@ use common::{Client, Upstream, World, backend, choice, get, http_rule, post, sna
 use http::{HeaderName, HeaderValue, StatusCode};
 use tollgate_core::{End, Failure};
 use tollgate_snapshot::{
-    Action, DirectResponse, Filter, HeaderEdit, HostRewrite, Mirror, PathRewrite, Redirect, Rule, Timeouts,
-    UrlRewrite,
+    Action, DirectResponse, Filter, ForwardedHost, HeaderEdit, HostRewrite, Mirror, PathRewrite, Redirect,
+    Rule, Timeouts, UrlRewrite,
 };
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nx-from: backend\r\n\r\nhello";
@@ -61,6 +61,7 @@ fn filters_change_the_request_and_the_reply() {
             Filter::Rewrite(UrlRewrite {
                 host: Some(HostRewrite::To(HeaderValue::from_static("inner.example"))),
                 path: Some(PathRewrite::Full("/new".into())),
+                forwarded: ForwardedHost::Append,
             }),
             Filter::ResponseHeaders(HeaderEdit {
                 remove: vec![HeaderName::from_static("x-from")],
@@ -74,6 +75,7 @@ fn filters_change_the_request_and_the_reply() {
     let asked = upstream.asked();
     assert_eq!(asked.line, "GET /new?q=1 HTTP/1.1");
     assert_eq!((asked.header("host"), asked.header("x-team")), (Some("inner.example"), Some("blue")));
+    assert_eq!(asked.header("x-forwarded-host"), Some("gateway.example"));
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod finding;
 mod formats;
 mod kinds;
 mod load;
+mod not_yet;
 mod object;
 mod parse;
 mod prepare;

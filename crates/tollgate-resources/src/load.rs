@@ -7,6 +7,7 @@ use crate::{
     de::{De, Path},
     finding::{Finding, did_you_mean},
     kinds::Unserved,
+    not_yet,
     object::{Meta, Metadata, Object, Positions},
     parse,
     registry::{self, Known, Role, Scope, Served},
@@ -25,6 +26,9 @@ pub struct Source<'a> {
     /// YAML or JSON, any number of documents.
     pub text: &'a str,
 }
+
+/// Kinds of policy without which what they target must not be served.
+const PROTECTIVE: [&str; 3] = ["BackendTLSPolicy", "BackendSecurityPolicy", "SecurityPolicy"];
 
 /// What came of the sources.
 #[derive(Clone, Debug, Default)]
@@ -49,7 +53,7 @@ pub struct Loaded {
 /// ```
 #[must_use]
 pub fn load(sources: &[Source<'_>], env: &dyn Fn(&str) -> Option<String>) -> Loaded {
-    let mut loader = Loader { env, loaded: Loaded::default(), seen: HashMap::new() };
+    let mut loader = Loader { env, loaded: Loaded::default(), seen: HashMap::new(), policies: Vec::new() };
     for source in sources {
         let file: Arc<str> = Arc::from(source.name);
         for chunk in parse::documents(source.text) {
@@ -60,6 +64,7 @@ pub fn load(sources: &[Source<'_>], env: &dyn Fn(&str) -> Option<String>) -> Loa
             }
         }
     }
+    loader.loaded.set.refused_policies = loader.policies;
     loader.loaded.set.sort();
     loader.loaded
 }
@@ -69,6 +74,8 @@ struct Loader<'a> {
     loaded: Loaded,
     /// Where each object was defined first.
     seen: HashMap<ObjectRef, Span>,
+    /// Policies that were refused.
+    policies: Vec<Object<Unserved>>,
 }
 
 /// An object on its way into the set.
@@ -233,7 +240,7 @@ impl Loader<'_> {
         let Known { group, kind, role, .. } = *draft.known;
         let spec = draft.node.get("spec").map_or(serde_json::Value::Null, Node::to_json);
         let (severity, message) = if role == Role::NotYet {
-            (Severity::Warning, format!("{kind} is not served yet; it has no effect"))
+            not_yet::consequence(draft.known, draft.node.get("spec"))
         } else {
             (Severity::Info, format!("{kind} has no meaning to a gateway; it is ignored"))
         };
@@ -261,8 +268,13 @@ impl Loader<'_> {
             let object = Some(reference.clone());
             self.loaded.notes.push(Diagnostic { severity, code, message, help, span, object, field });
         }
-        let (false, Some(meta), Some(spec)) = (broken, meta, spec) else {
+        let (false, Some(meta), Some(spec)) = (broken, meta.clone(), spec) else {
             self.loaded.refused.push(reference);
+            if let (true, Some(meta)) = (PROTECTIVE.contains(&known.kind), meta) {
+                let (group, kind) = (known.group.to_owned(), known.kind.to_owned());
+                let spec = node.get("spec").map_or(serde_json::Value::Null, Node::to_json);
+                self.policies.push(Object { meta, version, spec: Unserved { group, kind, spec }, positions });
+            }
             return None;
         };
         if self.is_duplicate(&reference, &positions) {

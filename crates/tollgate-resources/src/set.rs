@@ -18,6 +18,8 @@ macro_rules! resource_set {
             $($(#[$doc])* pub $field: Vec<Object<$type>>,)*
             /// Objects of kinds that are known and not served yet.
             pub unserved: Vec<Object<Unserved>>,
+            /// Policies that break their schema, as they were written: what they target has to fail closed.
+            pub refused_policies: Vec<Object<Unserved>>,
         }
 
         impl ResourceSet {
@@ -38,6 +40,7 @@ macro_rules! resource_set {
                         _ => false,
                     };
                     if found {
+                        self.refused_policies.retain(|policy| policy.reference(&policy.spec.kind) != *reference);
                         kept.push(reference.clone());
                     }
                 }

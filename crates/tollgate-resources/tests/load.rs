@@ -236,6 +236,33 @@ fn a_refused_object_keeps_its_last_good_version() {
 }
 
 #[test]
+fn what_kubectl_would_read_as_a_boolean_is_pointed_out_and_kept() {
+    let object = |data| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a}}\ndata:\n{data}");
+    let loaded = read(&object("  on: yes\n  b: \"no\"\n  c: \"${PORT}\"\n  d: offer\n"));
+    let want = "a.yaml:5:7 warning ambiguous-scalar data.on: unquoted `yes` is the boolean to kubectl, which reads YAML \
+                1.1 (quote it: \"yes\")";
+    assert_eq!(notes(&loaded), [want]);
+    assert_eq!(loaded.set.config_maps[0].spec.data["on"], "yes");
+}
+
+#[test]
+fn a_refused_policy_is_kept_as_it_was_written_until_an_older_version_takes_its_place() {
+    let policy = |hostname| {
+        format!(
+            "apiVersion: gateway.networking.k8s.io/v1\nkind: BackendTLSPolicy\nmetadata: {{name: p}}\nspec:\n  \
+             targetRefs: [{{group: \"\", kind: Service, name: web}}]\n  validation: {{wellKnownCACertificates: \
+             System{hostname}}}\n"
+        )
+    };
+    let older = read(&policy(", hostname: a.example")).set;
+    let mut loaded = read(&policy(""));
+    let [refused] = &loaded.set.refused_policies[..] else { panic!("{:?}", loaded.set.refused_policies) };
+    assert_eq!(refused.spec.spec["targetRefs"][0]["name"], "web");
+    loaded.set.keep_last_good(&older, &loaded.refused);
+    assert!(loaded.set.refused_policies.is_empty() && loaded.set.backend_tls_policies.len() == 1);
+}
+
+#[test]
 fn times_are_seconds_since_1970() {
     let text = "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, creationTimestamp: \"2024-02-29T12:00:00.5+02:00\"}\n";
     assert_eq!(read(text).set.namespaces[0].meta.created, Some(1_709_200_800));

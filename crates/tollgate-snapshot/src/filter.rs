@@ -54,6 +54,17 @@ pub struct UrlRewrite {
     pub host: Option<HostRewrite>,
     /// The path
     pub path: Option<PathRewrite>,
+    /// `x-forwarded-host`, where the host changes
+    pub forwarded: ForwardedHost,
+}
+
+/// What becomes of `x-forwarded-host` where the host changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForwardedHost {
+    /// The host that the client asked for is appended
+    Append,
+    /// It stays as it is
+    Leave,
 }
 
 /// What becomes of the `host` header.

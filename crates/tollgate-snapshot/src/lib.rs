@@ -25,7 +25,10 @@ pub use self::{
         UpstreamTls,
     },
     cost::{Cost, CostInputs, CostKind, CostProgram, InvalidCost},
-    filter::{DirectResponse, Filter, HeaderEdit, HostRewrite, Mirror, PathRewrite, Redirect, UrlRewrite},
+    filter::{
+        DirectResponse, Filter, ForwardedHost, HeaderEdit, HostRewrite, Mirror, PathRewrite, Redirect,
+        UrlRewrite,
+    },
     host::{HostPattern, HostTable},
     listener::{Certificate, Listener, ListenerTls, Port, PortProtocol},
     matcher::{HeaderMatch, Matcher, ModelMatch, PathMatch, QueryMatch, RequestView, TextMatch},

@@ -4,9 +4,9 @@ use std::{fmt, time::Duration};
 use http::{HeaderName, HeaderValue};
 
 use crate::{
-    Address, AddressHost, Cost, CostKind, Filter, HeaderEdit, HeaderMatch, HostRewrite, Matcher, ModelMatch,
-    PathMatch, PathRewrite, QueryMatch, Redirect, Retry, RetryScope, TextMatch, Timeouts, Upstream,
-    UrlRewrite,
+    Address, AddressHost, Cost, CostKind, Filter, ForwardedHost, HeaderEdit, HeaderMatch, HostRewrite,
+    Matcher, ModelMatch, PathMatch, PathRewrite, QueryMatch, Redirect, Retry, RetryScope, TextMatch,
+    Timeouts, Upstream, UrlRewrite,
 };
 
 /// A pattern as its author wrote it, without the anchors that compile put around it.
@@ -169,6 +169,9 @@ impl fmt::Display for UrlRewrite {
             Some(HostRewrite::FromHeader(name)) => write!(f, " host from header {name}")?,
             Some(HostRewrite::Backend) => write!(f, " host of the backend")?,
             None => {}
+        }
+        if let (Some(_), ForwardedHost::Leave) = (&self.host, self.forwarded) {
+            write!(f, " without x-forwarded-host")?;
         }
         match &self.path {
             Some(path) => write!(f, " path {path}"),

@@ -64,6 +64,13 @@ pub struct Members<'a> {
     state: State,
 }
 
+/// Walks the elements of an array in the order of the text, validating on the way. After an error it is done.
+#[derive(Clone, Debug)]
+pub struct Elements<'a> {
+    cursor: Cursor<'a>,
+    state: State,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     First,
@@ -89,6 +96,12 @@ pub fn document(bytes: &[u8]) -> Result<Value<'_>, NotJson> {
 #[must_use]
 pub const fn members(bytes: &[u8]) -> Members<'_> {
     Members { cursor: Cursor::new(bytes), state: State::First }
+}
+
+/// The elements of the array that `bytes` begin with, as [`members`] are those of an object.
+#[must_use]
+pub const fn elements(bytes: &[u8]) -> Elements<'_> {
+    Elements { cursor: Cursor::new(bytes), state: State::First }
 }
 
 /// The kind of the document's value by its first byte, or `None` where no value starts there.
@@ -217,6 +230,13 @@ impl Member<'_> {
 // === impl Members ===
 
 impl<'a> Members<'a> {
+    /// Bytes of the string values walked over, at any depth, as they are written. Keys do not count, nor do long
+    /// strings that look like an encoded file.
+    #[must_use]
+    pub const fn prose(&self) -> usize {
+        self.cursor.prose()
+    }
+
     fn step(&mut self) -> Result<Option<Member<'a>>, NotJson> {
         let more = match self.state {
             State::First => self.cursor.open_object()?,
@@ -243,6 +263,38 @@ impl<'a> Members<'a> {
 
 impl<'a> Iterator for Members<'a> {
     type Item = Result<Member<'a>, NotJson>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let step = self.step();
+        if step.is_err() {
+            self.state = State::Done;
+        }
+        step.transpose()
+    }
+}
+
+// === impl Elements ===
+
+impl<'a> Elements<'a> {
+    fn step(&mut self) -> Result<Option<Value<'a>>, NotJson> {
+        let more = match self.state {
+            State::First => self.cursor.open_array()?,
+            State::Next => self.cursor.next_element()?,
+            State::Done => return Ok(None),
+        };
+        if !more {
+            self.state = State::Done;
+            self.cursor.end()?;
+            return Ok(None);
+        }
+        self.state = State::Next;
+        let range = self.cursor.value()?;
+        Ok(Some(Value(&self.cursor.bytes()[range])))
+    }
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = Result<Value<'a>, NotJson>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let step = self.step();

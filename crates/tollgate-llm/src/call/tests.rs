@@ -1,3 +1,4 @@
+use http::header::CONTENT_TYPE;
 use tollgate_types::Dialect;
 
 use super::*;
@@ -191,6 +192,21 @@ fn mutations_come_last_and_removals_before_sets() {
     };
     case.model_override = Some(ModelId::from("n"));
     assert_eq!(case.body(), r#"{"model":"n","user":"you","metadata":{"team":"x"}}"#);
+}
+
+#[test]
+fn a_version_of_anthropics_api_is_named_where_the_client_names_none() {
+    let request = r#"{"model":"m","max_tokens":1,"messages":[]}"#;
+    for endpoint in [Endpoint::Messages, Endpoint::CountTokens] {
+        let (prepared, _) = Case::new(endpoint, ApiSchema::Anthropic, request).prepare().unwrap();
+        assert_eq!(prepared.default, [ANTHROPIC_VERSION]);
+    }
+    let (prepared, _) = Case::new(Endpoint::ChatCompletions, ApiSchema::OpenAi, request).prepare().unwrap();
+    assert!(prepared.default.is_empty());
+    // Where a client cannot know of it, it is set.
+    let (prepared, _) =
+        Case::new(Endpoint::ChatCompletions, ApiSchema::Anthropic, request).prepare().unwrap();
+    assert!(prepared.set.contains(&ANTHROPIC_VERSION) && prepared.default.is_empty());
 }
 
 #[test]

@@ -24,8 +24,10 @@ pub(super) struct Passing {
     splitter: Splitter,
     usage_chunk: UsageChunk,
     progress: Progress,
-    /// Before the first event: everything. Later: the beginning of the event that is not yet complete.
+    /// Complete blocks, comments and white space that came before the first event.
     held: Vec<Bytes>,
+    /// The beginning of the block that is not yet complete.
+    partial: Vec<Bytes>,
 }
 
 /// A stream that is translated.
@@ -54,37 +56,43 @@ enum Fate {
 impl Passing {
     /// A stream behind this white space.
     pub(super) const fn new(usage_chunk: UsageChunk, held: Vec<Bytes>) -> Self {
-        Self { splitter: Splitter::new(EVENT), usage_chunk, progress: Progress::Waiting, held }
+        Self {
+            splitter: Splitter::new(EVENT),
+            usage_chunk,
+            progress: Progress::Waiting,
+            held,
+            partial: Vec::new(),
+        }
     }
 
     /// Takes a chunk and forwards the events that it completes, as slices of the buffers they came in.
     pub(super) fn push(&mut self, chunk: Bytes, meter: &mut Meter, out: &mut Output) -> Result<(), Fault> {
-        // `chunk[..done]` was forwarded or dropped, `chunk[done..block]` are complete blocks to forward.
+        // `chunk[..done]` was forwarded or dropped, `chunk[done..block]` are complete blocks to forward; the first
+        // of them begins with `partial`, and `held` goes before.
         let (mut at, mut done, mut block) = (0, 0, 0);
         while let Some(event) = self.splitter.next(&chunk, &mut at).map_err(too_large)? {
-            match fate(event, (&mut self.progress, self.usage_chunk), meter)? {
-                Fate::Forward => {
-                    if self.progress == Progress::Started && !self.held.is_empty() {
-                        out.0.append(&mut self.held);
-                    }
-                }
-                Fate::Drop => {
-                    self.held.clear();
-                    out.slice(&chunk, done..block);
-                    done = at;
-                }
+            let fate = fate(event, (&mut self.progress, self.usage_chunk), meter)?;
+            match fate {
+                Fate::Forward => self.held.append(&mut self.partial),
+                Fate::Drop => self.partial.clear(),
+            }
+            if self.progress == Progress::Started && !self.held.is_empty() {
+                out.0.append(&mut self.held);
+            }
+            if fate == Fate::Drop {
+                slice(&mut out.0, &chunk, done..block);
+                done = at;
             }
             block = at;
         }
-        if self.progress == Progress::Started {
-            out.slice(&chunk, done..block);
-            done = block;
-        }
-        if done < chunk.len() {
-            self.held.push(chunk.slice(done..));
-        }
+        let kept = match self.progress {
+            Progress::Started => &mut out.0,
+            Progress::Waiting => &mut self.held,
+        };
+        slice(kept, &chunk, done..block);
+        slice(&mut self.partial, &chunk, block..chunk.len());
         match self.progress {
-            Progress::Waiting => bounded(&self.held),
+            Progress::Waiting => bounded(self.held.iter().chain(&self.partial)),
             Progress::Started => Ok(()),
         }
     }
@@ -116,19 +124,22 @@ impl Passing {
                 return Err(Fault::Truncated);
             }
             if fate(event, (&mut self.progress, self.usage_chunk), meter)? == Fate::Drop {
-                self.held.clear();
+                self.partial.clear();
             }
         }
         if self.progress == Progress::Waiting || !meter.is_complete() {
             return Err(Fault::Truncated);
         }
+        meter.finish();
         out.0.append(&mut self.held);
+        out.0.append(&mut self.partial);
         Ok(())
     }
 
     /// Drops the event that is not complete.
     pub(super) fn forget(&mut self) {
         self.held.clear();
+        self.partial.clear();
     }
 }
 
@@ -221,12 +232,9 @@ fn translate_event(
     reader.event(event.name, data, written)
 }
 
-// === impl Output ===
-
-impl Output {
-    fn slice(&mut self, chunk: &Bytes, range: std::ops::Range<usize>) {
-        if !range.is_empty() {
-            self.0.push(chunk.slice(range));
-        }
+/// Appends a part of a chunk without copying it.
+fn slice(parts: &mut Vec<Bytes>, chunk: &Bytes, range: std::ops::Range<usize>) {
+    if !range.is_empty() {
+        parts.push(chunk.slice(range));
     }
 }

@@ -34,6 +34,9 @@ const RESPONSES: &str = concat!(
     "{\"input_tokens\":6,\"output_tokens\":7,\"total_tokens\":13,\"output_tokens_details\":{\"reasoning_tokens\":5}}}}\n\n",
 );
 
+/// What the request is taken to hold.
+const PROMPT: Tokens = Tokens(21);
+
 /// What became of one reply.
 #[derive(Debug, PartialEq)]
 struct Told {
@@ -79,7 +82,8 @@ impl Provider {
     }
 
     fn begin(&self) -> (Reply, Head) {
-        let mut reply = Reply::passing(self.endpoint, self.delivery, self.usage_chunk);
+        let begun = Begun { endpoint: self.endpoint, delivery: self.delivery, prompt: PROMPT };
+        let mut reply = Reply::passing(&begun, self.usage_chunk);
         let mut headers = HeaderMap::new();
         for (name, value) in &self.headers {
             headers.insert(name, HeaderValue::from_static(value));
@@ -299,6 +303,28 @@ fn a_chat_stream_whose_choices_are_finished_needs_no_end_mark() {
     let body = [CHAT_HEAD, CHAT_LAST, CHAT_USAGE].concat();
     let told = Provider::streams(Endpoint::ChatCompletions).tell(&body);
     assert_eq!((told.result, told.text), (Ok(()), body));
+}
+
+#[test]
+fn a_comment_before_a_stripped_chunk_stays() {
+    let told =
+        Provider::streams(Endpoint::ChatCompletions).strips().tell(&[": hi\n\n", CHAT_USAGE, DONE].concat());
+    assert_eq!((told.result, told.text), (Ok(()), [": hi\n\n", DONE].concat()));
+}
+
+#[test]
+fn a_chat_stream_of_which_a_choice_is_open_is_truncated() {
+    let last = |index| {
+        format!("data: {{\"choices\":[{{\"index\":{index},\"delta\":{{}},\"finish_reason\":\"stop\"}}]}}\n\n")
+    };
+    let other = "data: {\"choices\":[{\"index\":1,\"delta\":{\"content\":\"x\",\"tool_calls\":[{\"index\":0}]}}]}\n\n";
+    let chat = Provider::streams(Endpoint::ChatCompletions);
+    let begun = [CHAT_HEAD, other].concat();
+    assert_eq!(chat.tell(&[&begun, &*last(1), CHAT_USAGE].concat()).result, Err(Fault::Truncated));
+    assert_eq!(chat.tell(&[&begun, &*last(1), DONE].concat()).result, Ok(()));
+    assert_eq!(chat.tell(&[&begun, &*last(1), &*last(0), CHAT_USAGE].concat()).result, Ok(()));
+    // More choices than are kept count of.
+    assert_eq!(chat.tell(&[CHAT_HEAD, &*last(0), &*last(900)].concat()).result, Err(Fault::Truncated));
 }
 
 #[test]

@@ -92,8 +92,8 @@ impl Whole {
 }
 
 /// Refuses to hold more than the bound.
-pub(super) fn bounded(held: &[Bytes]) -> Result<(), Fault> {
-    let size: usize = held.iter().map(Bytes::len).sum();
+pub(super) fn bounded<'b>(held: impl IntoIterator<Item = &'b Bytes>) -> Result<(), Fault> {
+    let size: usize = held.into_iter().map(Bytes::len).sum();
     if size > HELD { Err(Fault::Malformed("it does not begin within bounds".to_owned())) } else { Ok(()) }
 }
 

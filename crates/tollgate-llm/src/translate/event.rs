@@ -93,6 +93,8 @@ pub(crate) trait Decode: Send + std::fmt::Debug {
     fn event(&mut self, data: &[u8], sink: &mut Sink<'_>) -> Result<(), Fault>;
     /// A whole error body; `None` where it has not the provider's shape.
     fn error(&self, body: &[u8]) -> Option<ProviderError>;
+    /// True where the last usage of the stream has come: later events do not change it.
+    fn has_counted(&self) -> bool;
     /// The provider's stream ended: true where what came is a complete answer.
     fn is_complete(&self) -> bool;
 }

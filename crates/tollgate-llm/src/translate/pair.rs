@@ -5,7 +5,7 @@ use super::{
     Reader,
     event::{Decode, Encode, Event, ProviderError, ReplyHead},
 };
-use crate::Fault;
+use crate::{Counts, Fault, Tally};
 
 /// Bytes of an error body that has no JSON in it that still reach the client.
 const RAW_ERROR_LIMIT: usize = 4096;
@@ -18,6 +18,7 @@ pub(crate) struct Pair {
     usage: Usage,
     model: Option<String>,
     state: State,
+    progress: Progress,
 }
 
 /// Where the client's stream stands.
@@ -26,17 +27,49 @@ enum State {
     Open,
     /// The provider reported an error that the client has not seen yet.
     Failed(ProviderError),
-    /// The end mark, or the error that stands for it, went out.
+    /// The end mark went out.
     Closed,
+    /// The error that stands for the end mark went out.
+    Broken,
+}
+
+/// What has come of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    Nothing,
+    /// So many events with content.
+    Begun {
+        pieces: u64,
+    },
 }
 
 // === impl Pair ===
 
 impl Pair {
     pub(crate) fn new(decode: Box<dyn Decode>, encode: Box<dyn Encode>) -> Self {
-        Self { decode, encode, usage: Usage::default(), model: None, state: State::Open }
+        Self {
+            decode,
+            encode,
+            usage: Usage::default(),
+            model: None,
+            state: State::Open,
+            progress: Progress::Nothing,
+        }
     }
 }
+
+// === impl Progress ===
+
+impl Progress {
+    const fn pieces(self) -> u64 {
+        match self {
+            Self::Nothing => 0,
+            Self::Begun { pieces } => pieces,
+        }
+    }
+}
+
+// === impl Reader for Pair ===
 
 impl Reader for Pair {
     fn whole(&mut self, body: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
@@ -49,11 +82,13 @@ impl Reader for Pair {
     }
 
     fn event(&mut self, _name: Option<&str>, data: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
-        let Self { decode, encode, usage, model, state } = self;
+        let Self { decode, encode, usage, model, state, progress } = self;
         if !matches!(state, State::Open) {
             return Ok(());
         }
         let mut written = Ok(());
+        // An event that brings several parts is still one piece.
+        let with_this = Progress::Begun { pieces: progress.pieces() + 1 };
         decode.event(data, &mut |event| {
             if written.is_err() || !matches!(state, State::Open) {
                 return;
@@ -65,18 +100,20 @@ impl Reader for Pair {
                     return;
                 }
                 Event::Usage(counted) => usage.merge(counted),
-                Event::Started(head) => note_model(model, head),
+                Event::Started(head) => {
+                    note_model(model, head);
+                    if *progress == Progress::Nothing {
+                        *progress = Progress::Begun { pieces: 0 };
+                    }
+                }
                 Event::Done => *state = State::Closed,
                 Event::Text(_)
                 | Event::Refusal(_)
                 | Event::Thinking(_)
-                | Event::Signature(_)
                 | Event::RedactedThinking(_)
                 | Event::ToolStarted { .. }
-                | Event::ToolArguments { .. }
-                | Event::BlockStopped
-                | Event::Finished(_)
-                | Event::Ping => {}
+                | Event::ToolArguments { .. } => *progress = with_this,
+                Event::Signature(_) | Event::BlockStopped | Event::Finished(_) | Event::Ping => {}
             }
             written = encode.event(&event, out);
         })?;
@@ -85,7 +122,7 @@ impl Reader for Pair {
 
     fn end(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
         match self.state {
-            State::Closed => Ok(()),
+            State::Closed | State::Broken => Ok(()),
             State::Failed(_) => Err(Fault::Truncated),
             State::Open if self.decode.is_complete() => {
                 self.state = State::Closed;
@@ -106,8 +143,9 @@ impl Reader for Pair {
     }
 
     fn break_off(&mut self, message: &str, out: &mut Vec<u8>) {
-        match std::mem::replace(&mut self.state, State::Closed) {
-            State::Closed => {}
+        match std::mem::replace(&mut self.state, State::Broken) {
+            State::Closed => self.state = State::Closed,
+            State::Broken => {}
             State::Failed(error) => self.encode.broken(&error, out),
             State::Open => {
                 let error = ProviderError { message: message.to_owned(), ..ProviderError::default() };
@@ -118,6 +156,17 @@ impl Reader for Pair {
 
     fn usage(&self) -> Usage {
         self.usage
+    }
+
+    fn tally(&self) -> Tally {
+        let is_final = match (self.progress, &self.state) {
+            (Progress::Nothing, _) | (_, State::Closed) => true,
+            (Progress::Begun { .. }, State::Open | State::Failed(_) | State::Broken) => {
+                self.decode.has_counted()
+            }
+        };
+        let counts = if is_final { Counts::Final } else { Counts::Due };
+        Tally { pieces: self.progress.pieces(), counts }
     }
 
     fn model(&self) -> Option<&str> {

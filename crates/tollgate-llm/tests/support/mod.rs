@@ -5,6 +5,7 @@ use tollgate_llm::{
     translate::{Job, Reader, Translated, translate},
 };
 use tollgate_types::{ApiSchema, Endpoint, ModelId};
+use tollgate_wire::sse::Splitter;
 
 /// The clock of all tests.
 pub(crate) const NOW: u64 = 1_767_225_600;
@@ -23,29 +24,22 @@ pub(crate) fn run(endpoint: Endpoint, schema: ApiSchema, body: &[u8]) -> Result<
     translate(&Job { endpoint, target: &target, model: &model, delivery, wants_usage, now: NOW }, body)
 }
 
-/// Splits an event stream, whatever the chunks.
-#[derive(Default)]
-pub(crate) struct Events {
-    buffer: Vec<u8>,
+/// The events of a stream that comes in chunks.
+pub(crate) struct Events(Splitter);
+
+impl Default for Events {
+    fn default() -> Self {
+        Self(Splitter::new(1 << 20))
+    }
 }
 
 impl Events {
     /// Takes a chunk, gives the names and data of the events that it completes.
     pub(crate) fn push(&mut self, chunk: &[u8]) -> Vec<(Option<String>, Vec<u8>)> {
-        self.buffer.extend_from_slice(chunk);
-        let mut events = Vec::new();
-        while let Some(end) = self.buffer.windows(2).position(|pair| pair == b"\n\n") {
-            let event: Vec<u8> = self.buffer.drain(..end + 2).collect();
-            let (mut name, mut data) = (None, Vec::new());
-            for line in event.split(|byte| *byte == b'\n') {
-                if let Some(rest) = line.strip_prefix(b"event: ") {
-                    name = Some(String::from_utf8_lossy(rest).into_owned());
-                } else if let Some(rest) = line.strip_prefix(b"data: ") {
-                    data.extend_from_slice(rest);
-                }
-            }
-            if !data.is_empty() {
-                events.push((name, data));
+        let (mut at, mut events) = (0, Vec::new());
+        while let Some(event) = self.0.next(chunk, &mut at).expect("events of tests are small") {
+            if let Some(data) = event.data {
+                events.push((event.name.map(str::to_owned), data.to_vec()));
             }
         }
         events

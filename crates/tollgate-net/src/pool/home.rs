@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use http::{Request, Response};
+use http::Request;
 use rustls::ClientConfig;
 use tokio::{
     sync::Notify,
@@ -14,12 +14,13 @@ use tokio::{
 };
 
 use crate::{
-    CertError, Failure, Origin, Payload, PoolSettings, PoolStats, Protocol, Resolver, UpstreamBody,
+    CertError, Failure, Origin, Payload, PoolSettings, PoolStats, Protocol, Resolver,
     dial::{Dialled, Spoken, dial},
 };
 
 use super::{
     Freshness, Http1,
+    exchange::Exchange,
     http2::{Http2, Http2Lease},
     slots::{Handover, Slot, Slots},
 };
@@ -39,6 +40,17 @@ pub(crate) struct Home {
     dialling: Cell<bool>,
     dialled: Notify,
     jitter: Cell<u64>,
+    clock: Rc<Cell<Instant>>,
+}
+
+/// What all origins of a pool have in common.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) settings: Rc<PoolSettings>,
+    pub(crate) resolver: Resolver,
+    /// Set by the sweep: looking at kept connections needs no exact time, and reading the system's on each request
+    /// would show.
+    pub(crate) clock: Rc<Cell<Instant>>,
 }
 
 /// A connection that is to be used for one request.
@@ -53,7 +65,8 @@ struct Dialling<'a>(&'a Home);
 // === impl Home ===
 
 impl Home {
-    pub(crate) fn new(origin: Origin, settings: Rc<PoolSettings>, resolver: Resolver) -> Rc<Self> {
+    pub(crate) fn new(origin: Origin, shared: Shared) -> Rc<Self> {
+        let Shared { settings, resolver, clock } = shared;
         let spoken = match (origin.protocol(), origin.tls()) {
             (Protocol::Http2, _) => Some(Spoken::Http2),
             (Protocol::Http1, _) | (Protocol::Auto, None) => Some(Spoken::Http1),
@@ -70,6 +83,7 @@ impl Home {
             spoken: Cell::new(spoken),
             dialling: Cell::new(false),
             dialled: Notify::new(),
+            clock,
             jitter: Cell::new(RandomState::new().hash_one(0) | 1),
         })
     }
@@ -84,6 +98,11 @@ impl Home {
 
     pub(crate) fn stats(&self) -> PoolStats {
         PoolStats { open: self.slots.open(), idle: self.idle.borrow().len(), waiting: self.slots.waiting() }
+    }
+
+    /// The time, to within a second.
+    pub(crate) fn now(&self) -> Instant {
+        self.clock.get()
     }
 
     /// How long a new connection may live: a tenth more or less, so that those opened together do not end together.
@@ -111,14 +130,22 @@ impl Home {
             }
         }
         let dialling = Dialling::new(self);
-        match self.slots.take(deadline.saturating_duration_since(Instant::now())).await? {
-            Handover::Connection(connection) => Ok(Lease::Http1(connection)),
-            Handover::Slot(slot) => {
-                let left = deadline.saturating_duration_since(Instant::now());
-                let dialled = dial(&self.origin, &self.resolver, self.tls()?, left).await?;
-                let lease = self.settle(dialled, slot).await;
-                drop(dialling);
-                lease
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.slots.take(left).await? {
+                Handover::Connection(connection) => return Ok(Lease::Http1(connection)),
+                Handover::Stream => {
+                    if let Some(lease) = self.ready(freshness) {
+                        return Ok(lease);
+                    }
+                }
+                Handover::Slot(slot) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    let dialled = dial(&self.origin, &self.resolver, self.tls()?, left).await?;
+                    let lease = self.settle(dialled, slot).await;
+                    drop(dialling);
+                    return lease;
+                }
             }
         }
     }
@@ -134,7 +161,7 @@ impl Home {
 
     /// Closes what is closed, too old or unused for too long.
     pub(crate) fn sweep(&self) {
-        let (now, limit) = (Instant::now(), self.settings.idle_timeout);
+        let (now, limit) = (self.now(), self.settings.idle_timeout);
         // Taken out first: a connection that is dropped gives its slot away, which may look at the others.
         let kept = std::mem::take(&mut *self.idle.borrow_mut());
         let (usable, closed): (Vec<_>, Vec<_>) =
@@ -145,8 +172,8 @@ impl Home {
     }
 
     /// What is open and free.
-    fn ready(&self, freshness: Freshness) -> Option<Lease> {
-        let now = Instant::now();
+    pub(crate) fn ready(&self, freshness: Freshness) -> Option<Lease> {
+        let now = self.now();
         if self.spoken.get() != Some(Spoken::Http1) {
             let multiplexed = self.multiplexed.borrow();
             if let Some(lease) = multiplexed.iter().find_map(|one| one.lease(self, now)) {
@@ -170,7 +197,7 @@ impl Home {
             Spoken::Http1 => Http1::new(self, dialled.transport, slot).await.map(Lease::Http1),
             Spoken::Http2 => {
                 let connection = Http2::new(self, dialled.transport, slot).await?;
-                let lease = connection.lease(self, Instant::now()).ok_or(Failure::Refused)?;
+                let lease = connection.lease(self, self.now()).ok_or(Failure::Refused)?;
                 self.multiplexed.borrow_mut().push(connection);
                 Ok(Lease::Http2(lease))
             }
@@ -195,14 +222,11 @@ impl Lease {
         }
     }
 
-    pub(crate) async fn exchange(
-        self,
-        home: &Rc<Home>,
-        request: Request<Payload>,
-    ) -> Result<Response<UpstreamBody>, Failure> {
+    /// Begins at once.
+    pub(crate) fn exchange(self, home: &Rc<Home>, request: Request<Payload>) -> Exchange {
         match self {
-            Self::Http1(connection) => connection.exchange(home, request).await,
-            Self::Http2(lease) => lease.exchange(home, request).await,
+            Self::Http1(connection) => connection.exchange(Rc::clone(home), request),
+            Self::Http2(lease) => Exchange::Http2(Box::pin(lease.exchange(Rc::clone(home), request))),
         }
     }
 }

@@ -1,24 +1,38 @@
 use std::{
     fmt,
-    future::{Future, poll_fn},
-    pin::{Pin, pin},
+    future::Future,
+    pin::Pin,
     rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
+    time::Duration,
 };
 
+use bytes::Bytes;
 use http::{Request, Response};
-use http_body::Body as _;
-use hyper::client::conn::http1::{Builder, SendRequest};
+use http_body::{Body as _, Frame};
+use hyper::{
+    body::Incoming,
+    client::conn::http1::{Builder, SendRequest},
+};
 use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
 
-use crate::{Failure, Payload, UpstreamBody, dial::Transport, failure::Progress, gate::Gate};
+use crate::{
+    Failure, Payload,
+    dial::Transport,
+    failure::Progress,
+    gate::{Gate, Round},
+};
 
-use super::{Home, address, slots::Slot};
+use super::{
+    Home, address,
+    exchange::{Exchange, Promise},
+    slots::Slot,
+};
 
 /// One HTTP/1 connection to an upstream.
 ///
@@ -72,87 +86,81 @@ impl Http1 {
     }
 
     /// Lets the connection notice that the upstream closed it; true where it can take a request.
-    pub(crate) fn is_usable(&mut self, now: Instant, idle_timeout: std::time::Duration) -> bool {
-        self.poll_connection(&mut Context::from_waker(Waker::noop()));
+    pub(crate) fn is_usable(&mut self, now: Instant, idle_timeout: Duration) -> bool {
+        if self.gate.take_mark() {
+            drive(&mut self.connection, &mut self.gate.ends().driver);
+        }
         self.sender.is_ready() && now < self.expires && now < self.idle_since + idle_timeout
     }
 
-    pub(crate) async fn exchange(
-        mut self: Box<Self>,
-        home: &Rc<Home>,
-        mut request: Request<Payload>,
-    ) -> Result<Response<UpstreamBody>, Failure> {
-        address::for_http1(&mut request, home.origin())?;
+    /// Hands the request to the connection at once.
+    pub(crate) fn exchange(mut self: Box<Self>, home: Rc<Home>, mut request: Request<Payload>) -> Exchange {
+        if let Err(failure) = address::for_http1(&mut request, home.origin()) {
+            return Exchange::Failed(Some(failure));
+        }
         self.heard.store(false, Relaxed);
-        let mut response = pin!(self.sender.try_send_request(request));
-        let this = &mut *self;
-        let outcome = poll_fn(|cx| {
-            let (gate, connection) = (&this.gate, &mut this.connection);
-            let step = |cx: &mut Context<'_>| {
-                // The response cannot be there before the connection was polled, but for the last round's.
-                drive(connection, cx);
-                match response.as_mut().poll(cx) {
-                    Poll::Ready(outcome) => Some(outcome),
-                    Poll::Pending => None,
-                }
-            };
-            gate.drive(cx, step).map_or(Poll::Pending, Poll::Ready)
-        })
-        .await;
-        match outcome {
-            Ok(response) => {
-                let (parts, body) = response.into_parts();
-                Ok(Response::from_parts(parts, UpstreamBody::http1(body, self, Rc::clone(home))))
-            }
-            Err(mut error) => {
-                let unsent = error.take_message().is_some();
-                let silent = self.reused && !self.heard.load(Relaxed);
-                Err(match (unsent, silent) {
-                    // Nothing was written: as good as a connection that was never there.
-                    (true, _) => Failure::StaleConnection,
-                    (false, true) => Failure::from_hyper(error.into_error(), Progress::ReusedSilent),
-                    (false, false) => Failure::from_hyper(error.into_error(), Progress::Sent),
-                })
-            }
+        let promise = Box::pin(self.sender.send_request(request));
+        Exchange::Http1 { connection: Some(self), promise, home }
+    }
+
+    /// Drives the connection until the head of the response is there.
+    pub(crate) fn poll_response(
+        &mut self,
+        promise: &mut Promise,
+        cx: &mut Context<'_>,
+    ) -> Poll<hyper::Result<Response<Incoming>>> {
+        let (gate, connection) = (&self.gate, &mut self.connection);
+        let mut outcome = Poll::Pending;
+        // The response cannot be there before the connection was polled, but for the last round's.
+        gate.drive(cx, |ends| {
+            drive(connection, &mut ends.driver);
+            outcome = promise.as_mut().poll(&mut ends.reader);
+            if outcome.is_ready() { Round::Done } else { Round::Waits }
+        });
+        outcome
+    }
+
+    pub(crate) fn failure(&self, error: hyper::Error) -> Failure {
+        match (error.is_canceled(), self.reused && !self.heard.load(Relaxed)) {
+            // Nothing was written: as good as a connection that was never there.
+            (true, _) => Failure::StaleConnection,
+            (false, true) => Failure::from_hyper(error, Progress::ReusedSilent),
+            (false, false) => Failure::from_hyper(error, Progress::Sent),
         }
     }
 
     /// Polls `body` and the connection that feeds it until neither has anything left to do.
     pub(crate) fn poll_body(
         &mut self,
-        body: &mut hyper::body::Incoming,
+        body: &mut Incoming,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<hyper::Result<http_body::Frame<bytes::Bytes>>>> {
+    ) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
         let (gate, connection) = (&self.gate, &mut self.connection);
-        let step = |cx: &mut Context<'_>| {
-            if let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx) {
-                return Some(frame);
-            }
-            drive(connection, cx);
-            match Pin::new(&mut *body).poll_frame(cx) {
-                Poll::Ready(frame) => Some(frame),
-                Poll::Pending => None,
-            }
-        };
-        gate.drive(cx, step).map_or(Poll::Pending, Poll::Ready)
+        let mut frame = Pin::new(&mut *body).poll_frame(&mut gate.ends().reader);
+        if frame.is_pending() {
+            gate.drive(cx, |ends| {
+                drive(connection, &mut ends.driver);
+                frame = Pin::new(&mut *body).poll_frame(&mut ends.reader);
+                if frame.is_ready() { Round::Done } else { Round::Waits }
+            });
+        }
+        frame
     }
 
     /// The response has been read to its end: keeps the connection where it can be used again.
     pub(crate) fn release(mut self: Box<Self>, home: &Home) {
         self.gate.detach();
-        // Lets the connection see the end of the message, after which it asks for the next request.
-        self.poll_connection(&mut Context::from_waker(Waker::noop()));
+        if !self.sender.is_ready() {
+            // Lets the connection see the end of the message, after which it asks for the next request.
+            drive(&mut self.connection, &mut self.gate.ends().driver);
+        }
         if self.sender.is_ready() {
-            self.idle_since = Instant::now();
+            self.idle_since = home.now();
             self.reused = true;
             if self.idle_since < self.expires {
                 home.keep(self);
             }
         }
-    }
-
-    fn poll_connection(&mut self, cx: &mut Context<'_>) {
-        drive(&mut self.connection, cx);
     }
 }
 

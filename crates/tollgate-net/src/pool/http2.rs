@@ -14,7 +14,10 @@ use tokio::{task::spawn_local, time::Instant};
 
 use crate::{Failure, Payload, UpstreamBody, dial::Transport, failure::Progress, server::Local};
 
-use super::{Home, address, slots::Slot};
+use super::{
+    Home, address,
+    slots::{Slot, Slots},
+};
 
 /// Bytes of one response the upstream may send ahead of the client: bounds memory per slow stream.
 const STREAM_WINDOW: u32 = 256 * 1024;
@@ -49,6 +52,7 @@ struct Streams {
     /// What the upstream allows at most, as of its last `SETTINGS`.
     allowed: Cell<usize>,
     idle_since: Cell<Instant>,
+    slots: Rc<Slots>,
 }
 
 // === impl Http2 ===
@@ -67,7 +71,8 @@ impl Http2 {
             .map_err(|error| Failure::Connect(Arc::new(error)))?;
         let now = Instant::now();
         let allowed = Cell::new(connection.current_max_send_streams());
-        let streams = Rc::new(Streams { open: Cell::new(0), allowed, idle_since: Cell::new(now) });
+        let streams =
+            Rc::new(Streams { open: Cell::new(0), allowed, idle_since: Cell::new(now), slots: slot.slots() });
         let shared = Rc::clone(&streams);
         spawn_local(async move {
             let mut connection = connection;
@@ -114,7 +119,7 @@ impl Http2Lease {
 
     pub(crate) async fn exchange(
         mut self,
-        home: &Home,
+        home: Rc<Home>,
         mut request: Request<Payload>,
     ) -> Result<Response<UpstreamBody>, Failure> {
         address::for_http2(&mut request, home.origin())?;
@@ -135,5 +140,6 @@ impl Drop for InUse {
     fn drop(&mut self) {
         self.0.open.set(self.0.open.get() - 1);
         self.0.idle_since.set(Instant::now());
+        self.0.slots.stream_freed();
     }
 }

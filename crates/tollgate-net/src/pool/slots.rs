@@ -31,6 +31,8 @@ pub(crate) enum Handover {
     Slot(Slot),
     /// May use this connection.
     Connection(Box<Http1>),
+    /// A stream of some HTTP/2 connection has become free.
+    Stream,
 }
 
 // === impl Slots ===
@@ -77,7 +79,15 @@ impl Slots {
         let Some(waiter) = self.next_waiter() else { return Some(connection) };
         match waiter.send(Handover::Connection(connection)) {
             Err(Handover::Connection(connection)) => Some(connection),
-            Ok(()) | Err(Handover::Slot(_)) => None,
+            Ok(()) | Err(Handover::Slot(_) | Handover::Stream) => None,
+        }
+    }
+
+    /// Tells the first who waits that a stream is free.
+    pub(crate) fn stream_freed(&self) {
+        if let Some(waiter) = self.next_waiter() {
+            // Nothing ran since the waiter was found open.
+            drop(waiter.send(Handover::Stream));
         }
     }
 
@@ -93,6 +103,12 @@ impl Slots {
 }
 
 // === impl Slot ===
+
+impl Slot {
+    pub(crate) fn slots(&self) -> Rc<Slots> {
+        Rc::clone(&self.0)
+    }
+}
 
 impl Drop for Slot {
     fn drop(&mut self) {

@@ -82,9 +82,23 @@ where
     F: Future<Output = Response<B>> + 'static,
     B: Body<Data: 'static, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + 'static,
 {
+    serve_at(([127, 0, 0, 1], 0).into(), settings, tls, handler)
+}
+
+pub(crate) fn serve_at<H, F, B>(
+    address: SocketAddr,
+    settings: ServerSettings,
+    tls: Option<TlsHandle>,
+    handler: H,
+) -> Running
+where
+    H: Fn(Request<Inbound>, Peer) -> F + 'static,
+    F: Future<Output = Response<B>> + 'static,
+    B: Body<Data: 'static, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + 'static,
+{
     let drain = Drain::new();
     let server = Server::new(settings, drain.clone());
-    let listener = Listener::bind(([127, 0, 0, 1], 0).into(), NonZeroUsize::MIN).unwrap().remove(0);
+    let listener = Listener::bind(address, NonZeroUsize::MIN).unwrap().remove(0);
     let address = listener.address();
     spawn_local(async move { server.run(listener, tls, handler).await.unwrap() });
     Running { address, drain }

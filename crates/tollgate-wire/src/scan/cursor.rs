@@ -7,6 +7,8 @@ use super::{MAX_DEPTH, NotJson};
 pub(super) struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// Bytes of prose in the values read so far.
+    prose: usize,
 }
 
 /// Which bracket closes each open level; one bit a level, so that nothing is allocated.
@@ -30,7 +32,12 @@ pub(super) const fn is_space(byte: u8) -> bool {
 
 impl<'a> Cursor<'a> {
     pub(super) const fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+        Self { bytes, at: 0, prose: 0 }
+    }
+
+    /// See [`super::Members::prose`].
+    pub(super) const fn prose(&self) -> usize {
+        self.prose
     }
 
     pub(super) const fn bytes(&self) -> &'a [u8] {
@@ -61,6 +68,24 @@ impl<'a> Cursor<'a> {
         Ok(true)
     }
 
+    /// Reads `[`; true where an element follows.
+    pub(super) fn open_array(&mut self) -> Result<bool, NotJson> {
+        self.space();
+        self.expect(b'[', "expected an array")?;
+        self.space();
+        Ok(!self.eat(b']'))
+    }
+
+    /// Reads `,` or `]` behind a value; true where an element follows.
+    pub(super) fn next_element(&mut self) -> Result<bool, NotJson> {
+        self.space();
+        if self.eat(b',') {
+            return Ok(true);
+        }
+        self.expect(b']', "expected ',' or ']'")?;
+        Ok(false)
+    }
+
     /// Reads `"key":`, gives the range of the key with its quotes.
     pub(super) fn key(&mut self) -> Result<Range<usize>, NotJson> {
         self.space();
@@ -83,7 +108,11 @@ impl<'a> Cursor<'a> {
         loop {
             self.space();
             match self.peek() {
-                Some(b'"') => self.string()?,
+                Some(b'"') => {
+                    let first = self.at + 1;
+                    self.string()?;
+                    self.prose += prose(&self.bytes[first..self.at - 1]);
+                }
                 Some(b'{') => {
                     if self.open_object()? {
                         nest.open(Level::Object).ok_or_else(|| self.wrong("nested too deeply"))?;
@@ -92,9 +121,7 @@ impl<'a> Cursor<'a> {
                     }
                 }
                 Some(b'[') => {
-                    self.at += 1;
-                    self.space();
-                    if !self.eat(b']') {
+                    if self.open_array()? {
                         nest.open(Level::Array).ok_or_else(|| self.wrong("nested too deeply"))?;
                         continue;
                     }
@@ -124,10 +151,9 @@ impl<'a> Cursor<'a> {
                     }
                 }
                 Level::Array => {
-                    if self.eat(b',') {
+                    if self.next_element()? {
                         return Ok(true);
                     }
-                    self.expect(b']', "expected ',' or ']'")?;
                 }
             }
             nest.close();
@@ -252,6 +278,19 @@ impl Nest {
     const fn top(&self) -> Option<Level> {
         let Some(last) = self.depth.checked_sub(1) else { return None };
         if self.objects[last / 64] >> (last % 64) & 1 == 1 { Some(Level::Object) } else { Some(Level::Array) }
+    }
+}
+
+/// Where to look for signs of prose in a long string: behind `data:image/png;base64,`.
+const SAMPLE: Range<usize> = 64..192;
+
+/// How much of a string a person could read: all of it or, where it is an encoded file, nothing.
+fn prose(text: &[u8]) -> usize {
+    let is_encoded =
+        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'=');
+    match text.get(SAMPLE) {
+        Some(sample) if sample.iter().all(is_encoded) => 0,
+        Some(_) | None => text.len(),
     }
 }
 

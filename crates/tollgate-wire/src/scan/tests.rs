@@ -89,3 +89,28 @@ fn values_read_as_what_they_are() {
     assert_eq!(document(b"12.0").unwrap().count(), Some(12));
     assert_eq!(document(b"12.5").unwrap().count(), None);
 }
+
+#[test]
+fn elements_come_in_the_order_of_the_text() {
+    let found: Vec<_> =
+        elements(b" [1, {\"a\":[2]} ,\"x\"] ").map(|element| element.unwrap().bytes()).collect();
+    assert_eq!(found, [b"1".as_slice(), b"{\"a\":[2]}", b"\"x\""]);
+    assert_eq!(elements(b"[]").count(), 0);
+    // What follows the array is an error behind its last element.
+    let mut walk = elements(b"[1],\"usage\":null}");
+    assert_eq!(walk.next().unwrap().unwrap().bytes(), b"1");
+    assert_eq!(walk.next().unwrap().unwrap_err().offset, 3);
+    assert!(walk.next().is_none());
+    assert!(elements(b"{}").next().unwrap().is_err());
+}
+
+#[test]
+fn prose_is_what_values_say_at_any_depth_but_no_file() {
+    let file = "QUJD/+8=".repeat(40);
+    let text = format!(
+        r#"{{"model":"four","deep":[{{"content":"hello"}},"\n"],"n":1,"file":"data:image/png;base64,{file}"}}"#
+    );
+    let mut walk = members(text.as_bytes());
+    assert!(walk.by_ref().all(|member| member.is_ok()));
+    assert_eq!(walk.prose(), 4 + 5 + 2);
+}

@@ -39,10 +39,11 @@ pub(crate) fn request(body: &[u8]) -> Result<Turn<'_>, Untranslatable> {
     for (at, one) in request.messages.into_iter().enumerate() {
         messages.push(message(at, one)?);
     }
-    let mut tools = Vec::new();
-    for (at, one) in request.tools.unwrap_or_default().into_iter().enumerate() {
-        tools.extend(tool(at, one)?);
+    if request.mcp_servers.is_some_and(|servers| servers.get() != "[]") {
+        return field("mcp_servers", "Anthropic alone calls these servers, this backend cannot");
     }
+    let tools = request.tools.unwrap_or_default().into_iter().enumerate();
+    let tools = tools.map(|(at, one)| tool(at, one)).collect::<Result<_, _>>()?;
     let config = request.output_config.unwrap_or(wire::OutputConfig { format: None, effort: None });
     let parallel = request.tool_choice.as_ref().and_then(|choice| choice.disable_parallel_tool_use);
     Ok(Turn {
@@ -191,19 +192,22 @@ fn source<'a>(block: &wire::Block<'a>, place: impl Fn() -> String) -> Result<Rea
     }
 }
 
-/// `None` for tools that the provider runs or defines itself: no other backend has them.
-fn tool(at: usize, tool: wire::Tool<'_>) -> Result<Option<Tool<'_>>, Untranslatable> {
-    if tool.kind.is_some_and(|kind| kind.escaped() != "custom") {
-        return Ok(None);
+/// Tools that the provider runs or defines itself are refused: no other backend has them, and an answer without
+/// them would be another answer.
+fn tool(at: usize, tool: wire::Tool<'_>) -> Result<Tool<'_>, Untranslatable> {
+    if let Some(kind) = tool.kind.filter(|kind| kind.escaped() != "custom") {
+        let reason =
+            format!("{:?} is a tool of Anthropic's own, which this backend does not have", kind.escaped());
+        return field(place("tools", at, ".type"), reason);
     }
     let Some(name) = tool.name else { return field(place("tools", at, ".name"), "is required") };
-    Ok(Some(Tool {
+    Ok(Tool {
         name,
         description: tool.description,
         schema: tool.input_schema,
         strict: tool.strict,
         cache: tool.cache_control,
-    }))
+    })
 }
 
 fn tool_choice(choice: wire::ToolChoice<'_>) -> Result<ToolChoice<'_>, Untranslatable> {

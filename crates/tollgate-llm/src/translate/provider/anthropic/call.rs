@@ -1,4 +1,3 @@
-use http::{HeaderName, HeaderValue};
 use serde_json::value::RawValue;
 use tollgate_wire::{Literal, Number};
 
@@ -6,7 +5,7 @@ use super::content;
 use crate::{
     Delivery, Untranslatable,
     translate::{
-        Job, json,
+        ANTHROPIC_VERSION, Job, json,
         provider::Call,
         turn::{Format, Parallel, Thinking, Tool, ToolChoice, Turn},
     },
@@ -41,11 +40,7 @@ const JSON_INSTRUCTION: Literal<'static> =
 pub(crate) fn call(job: &Job<'_>, turn: &Turn<'_>) -> Result<Call, Untranslatable> {
     let prefix = job.target.prefix.trim_matches('/');
     let path = if prefix.is_empty() { "/messages".to_owned() } else { format!("/{prefix}/messages") };
-    Ok(Call {
-        path,
-        headers: vec![(HeaderName::from_static("anthropic-version"), HeaderValue::from_static("2023-06-01"))],
-        body: body(job, turn)?,
-    })
+    Ok(Call { path, headers: vec![ANTHROPIC_VERSION], body: body(job, turn)? })
 }
 
 fn body(job: &Job<'_>, turn: &Turn<'_>) -> Result<Vec<u8>, Untranslatable> {

@@ -21,10 +21,18 @@ const OPEN_BLOCKS: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Decoder {
     counts: Counts,
+    output: Output,
     /// Open blocks by their index.
     open: Vec<(u32, Block)>,
     tools: usize,
     state: State,
+}
+
+/// What `output_tokens` says: `message_start` knows the first token only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Output {
+    Begun,
+    Counted,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +64,13 @@ enum Arguments {
 
 impl Decoder {
     pub(crate) const fn new() -> Self {
-        Self { counts: Counts::NONE, open: Vec::new(), tools: 0, state: State::Running }
+        Self {
+            counts: Counts::NONE,
+            output: Output::Begun,
+            open: Vec::new(),
+            tools: 0,
+            state: State::Running,
+        }
     }
 
     fn count(&mut self, usage: Option<&wire::Usage>, sink: &mut Sink<'_>) {
@@ -182,6 +196,9 @@ impl Decode for Decoder {
             }
             "message_delta" => {
                 self.count(event.usage.as_ref(), sink);
+                if event.usage.is_some_and(|usage| usage.output_tokens.is_some()) {
+                    self.output = Output::Counted;
+                }
                 if let Some(delta) = event.delta.filter(|delta| delta.stop_reason.is_some()) {
                     sink(Event::Finished(finish(delta.stop_reason, delta.stop_sequence)));
                 }
@@ -200,6 +217,10 @@ impl Decode for Decoder {
 
     fn error(&self, body: &[u8]) -> Option<ProviderError> {
         error::body(body)
+    }
+
+    fn has_counted(&self) -> bool {
+        self.output == Output::Counted
     }
 
     fn is_complete(&self) -> bool {

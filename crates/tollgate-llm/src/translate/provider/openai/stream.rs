@@ -2,7 +2,7 @@ use tollgate_wire::{Literal, openai as wire};
 
 use super::{error, reply, reply::finish, usage};
 use crate::{
-    Fault,
+    Counts, Fault,
     translate::{
         event::{Answer, Decode, Event, ProviderError, ReplyHead, Sink},
         json::reason,
@@ -19,6 +19,7 @@ pub(crate) struct Decoder {
     thinking: Thinking,
     /// Tools in the order in which they started.
     tools: Vec<Tool>,
+    counts: Counts,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +53,7 @@ struct Tool {
 
 impl Decoder {
     pub(crate) const fn new() -> Self {
-        Self { state: State::Waiting, thinking: Thinking::Blocks, tools: Vec::new() }
+        Self { state: State::Waiting, thinking: Thinking::Blocks, tools: Vec::new(), counts: Counts::Due }
     }
 
     fn delta(
@@ -119,7 +120,6 @@ impl Decoder {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the call, what it needs to start, and the sink")]
     fn start(
         &mut self,
         call: &wire::DeltaToolCall<'_>,
@@ -173,7 +173,11 @@ impl Decode for Decoder {
             }));
         }
         if let Some(counted) = &chunk.usage {
-            sink(Event::Usage(usage(counted)));
+            let counted = usage(counted);
+            if counted.output.is_some() {
+                self.counts = Counts::Final;
+            }
+            sink(Event::Usage(counted));
         }
         if let Some(choice) = choice {
             if let Some(delta) = &choice.delta {
@@ -189,6 +193,10 @@ impl Decode for Decoder {
 
     fn error(&self, body: &[u8]) -> Option<ProviderError> {
         error::body(body)
+    }
+
+    fn has_counted(&self) -> bool {
+        self.counts == Counts::Final
     }
 
     fn is_complete(&self) -> bool {
