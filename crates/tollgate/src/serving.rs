@@ -21,8 +21,8 @@ use tollgate_net::PoolStats;
 use tollgate_proxy::{Gateway, NotServed, Observer, Published};
 use tollgate_snapshot::Snapshot;
 use tollgate_telemetry::{
-    AccessLog, Admin, Build, ConfigFormat, HeaderAttributes, Options as Watching, PoolCounts, Reload, Telemetry,
-    TraceSettings, serve,
+    AccessLog, Admin, Build, ConfigFormat, HeaderAttributes, Options as Watching, PoolCounts, Reload,
+    Telemetry, TraceSettings, serve,
 };
 use tollgate_types::{BackendId, Severity};
 
