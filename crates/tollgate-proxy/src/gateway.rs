@@ -15,6 +15,7 @@ use arc_swap::ArcSwap;
 use tokio::{
     sync::{Mutex, mpsc},
     task::{JoinSet, spawn_local},
+    time::{MissedTickBehavior, interval},
 };
 use tollgate_core::Live;
 use tollgate_net::{Drain, Listener, Load, Server, TlsHandle, run_cores};
@@ -30,6 +31,8 @@ use crate::{
 
 /// Orders a core may have waiting; far more than a Gateway has ports.
 const ORDERS: usize = 4096;
+/// How often a core tells what its pools hold.
+const TELL: Duration = Duration::from_secs(1);
 
 /// The native host in service: its threads, its ports, and what they serve.
 #[derive(Debug)]
@@ -261,8 +264,11 @@ async fn run_core(core: usize, shared: Arc<Shared>, orders: Orders) {
     let mut orders = orders.lock().await;
     let worker = Worker::new(core, shared);
     let mut servers = JoinSet::new();
+    let mut ticks = interval(TELL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
+            _ = ticks.tick() => worker.tell_pools(),
             order = orders.recv() => match order {
                 Some(Order::Serve { port, listener, tls, drain }) => {
                     let worker = Rc::clone(&worker);

@@ -1,4 +1,6 @@
 use tollgate_core::Settled;
+use tollgate_net::PoolStats;
+use tollgate_types::BackendId;
 
 /// Learns of every request, on the core that serves it. Must not block.
 pub trait Observer: Send + Sync + std::fmt::Debug + 'static {
@@ -7,4 +9,9 @@ pub trait Observer: Send + Sync + std::fmt::Debug + 'static {
 
     /// A request has ended.
     fn settled(&self, settled: Settled);
+
+    /// What this core holds of connections to backends, those without any left out. Told every second.
+    fn pools(&self, core: usize, pools: Vec<(BackendId, PoolStats)>) {
+        let _ = (core, pools);
+    }
 }

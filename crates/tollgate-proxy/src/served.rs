@@ -7,6 +7,7 @@ use http::HeaderValue;
 use tollgate_core::Live;
 use tollgate_net::{ClientIdentity, Origin, Protocol, Trust, UpstreamTls};
 use tollgate_snapshot::{Address, AddressHost, Backend, CaCertificates, Upstream, UpstreamProtocol};
+use tollgate_types::BackendId;
 
 /// What is in service: the tables, and how to reach what they name. Loaded once per request.
 #[derive(Debug)]
@@ -38,6 +39,12 @@ impl Served {
         let backends =
             live.snapshot.backends.iter().map(|backend| Endpoints::new(&backend.upstream)).collect();
         Self { live, backends }
+    }
+
+    /// The addresses of every backend.
+    pub(crate) fn endpoints(&self) -> impl Iterator<Item = (&BackendId, &[Endpoint])> {
+        let backends = self.live.snapshot.backends.iter();
+        backends.zip(&self.backends).map(|(backend, endpoints)| (&backend.id, &*endpoints.list))
     }
 
     /// The backend's next address; `None` where it has none.

@@ -17,13 +17,14 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 use tollgate_core::{Live, Sampler, Settled};
+use tollgate_net::PoolStats;
 use tollgate_proxy::{Gateway, NotServed, Observer, Published};
 use tollgate_snapshot::Snapshot;
 use tollgate_telemetry::{
-    AccessLog, Admin, Build, ConfigFormat, HeaderAttributes, Options as Watching, Reload, Telemetry,
-    TraceSettings, serve,
+    AccessLog, Admin, Build, ConfigFormat, HeaderAttributes, Options as Watching, PoolCounts, Reload,
+    Telemetry, TraceSettings, serve,
 };
-use tollgate_types::Severity;
+use tollgate_types::{BackendId, Severity};
 
 use crate::{
     reload::{Resources, State, line},
@@ -80,6 +81,13 @@ impl Observer for Tell {
 
     fn settled(&self, settled: Settled) {
         self.0.observe(&settled);
+    }
+
+    fn pools(&self, core: usize, pools: Vec<(BackendId, PoolStats)>) {
+        let counts = pools.into_iter().map(|(backend, PoolStats { open, idle, waiting })| {
+            (backend, PoolCounts { open, idle, pending: waiting })
+        });
+        self.0.pools(core, counts.collect());
     }
 }
 
