@@ -39,9 +39,13 @@ fn refused(refusal: &Refusal, record: &Record) -> &'static str {
         Refusal::NoEndpoints => "UH",
         Refusal::Upstream(failure) if record.attempts.len() < 2 => broken(failure),
         Refusal::Upstream(failure) => match broken(failure) {
+            "DF" => "DF,URX",
             "UF" => "UF,URX",
             "UC" => "UC,URX",
+            "UR" => "UR,URX",
             "UT" => "UT,URX",
+            "SI" => "SI,URX",
+            "UO" => "UO,URX",
             "UPE" => "UPE,URX",
             _ => "URX",
         },
