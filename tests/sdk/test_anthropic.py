@@ -112,3 +112,61 @@ def test_a_pair_that_makes_no_sense_is_refused_by_name(anthropic_client):
     with pytest.raises(anthropic.BadRequestError) as caught:
         anthropic_client.messages.count_tokens(model="gpt-4o-mini", messages=HELLO)
     assert "OpenAI" in str(caught.value) and "count_tokens" in str(caught.value)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_thinking_streams(anthropic_client, model):
+    with anthropic_client.messages.stream(
+        model=model, messages=HELLO, max_tokens=2000, thinking={"type": "enabled", "budget_tokens": 1024}
+    ) as stream:
+        kinds = [event.type for event in stream]
+        final = stream.get_final_message()
+    assert kinds[0] == "message_start" and kinds[-1] == "message_stop"
+    assert any(block.type == "text" and block.text for block in final.content)
+    if model == "claude-sonnet-5":
+        thinking = next(block for block in final.content if block.type == "thinking")
+        assert thinking.thinking and thinking.signature
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_an_image_by_its_url(anthropic_client, model):
+    image = {"type": "image", "source": {"type": "url", "url": "https://images.example/one.png"}}
+    reply = anthropic_client.messages.create(
+        model=model, messages=[{"role": "user", "content": [image]}], max_tokens=50
+    )
+    assert reply.content
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("streamed", [False, True])
+def test_parallel_tools_keep_their_order(anthropic_client, model, streamed):
+    time = {**WEATHER, "name": "get_time"}
+    messages = [{"role": "user", "content": "call get_weather and call get_time for Paris"}]
+    asked = dict(model=model, messages=messages, tools=[WEATHER, time], max_tokens=200)
+    if streamed:
+        with anthropic_client.messages.stream(**asked) as stream:
+            reply = stream.get_final_message()
+    else:
+        reply = anthropic_client.messages.create(**asked)
+    uses = [block for block in reply.content if block.type == "tool_use"]
+    assert [use.name for use in uses] == ["get_weather", "get_time"]
+    assert all("city" in use.input for use in uses) and uses[0].id != uses[1].id
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_slow_provider_runs_into_the_clients_timeout(anthropic_client, model):
+    with pytest.raises(anthropic.APITimeoutError):
+        anthropic_client.with_options(timeout=0.5).messages.create(
+            model=model, messages=HELLO, max_tokens=5, extra_headers={"x-sim-first-token-ms": "5000"}
+        )
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_client_that_leaves_is_settled(anthropic_client, gateway, model):
+    headers = {"x-request-id": f"left-messages-{model}", "x-sim-rate": "5", "x-sim-tokens": "50"}
+    with anthropic_client.messages.stream(
+        model=model, messages=HELLO, max_tokens=50, extra_headers=headers
+    ) as stream:
+        next(iter(stream))
+    line = gateway.wait_for(rf".*left-messages-{model}.*").group(0)
+    assert "client" in line.lower(), line

@@ -1,5 +1,7 @@
 """The official OpenAI SDK against every schema that serves its endpoints."""
 
+import array
+import asyncio
 import base64
 import json
 
@@ -192,3 +194,99 @@ def test_a_slow_provider_runs_into_the_clients_timeout(openai_client):
         openai_client.with_options(timeout=0.5).chat.completions.create(
             model="gpt-4o-mini", messages=HELLO, extra_headers={"x-sim-first-token-ms": "5000"}
         )
+
+
+@pytest.mark.parametrize("model", CHAT_MODELS)
+def test_parallel_tools_keep_their_order(openai_client, model):
+    time = {"type": "function", "function": {**WEATHER["function"], "name": "get_time"}}
+    messages = [{"role": "user", "content": "call get_weather and call get_time for Paris"}]
+    asked = dict(model=model, tools=[WEATHER, time], max_tokens=200)
+    first = openai_client.chat.completions.create(messages=messages, **asked)
+    message = first.choices[0].message
+    assert [call.function.name for call in message.tool_calls] == ["get_weather", "get_time"]
+    assert len({call.id for call in message.tool_calls}) == 2
+    results = [{"role": "tool", "tool_call_id": call.id, "content": "fine"} for call in message.tool_calls]
+    second = openai_client.chat.completions.create(messages=[*messages, message, *results], **asked)
+    assert second.choices[0].message.content
+    with openai_client.chat.completions.stream(messages=messages, **asked) as stream:
+        streamed = stream.get_final_completion().choices[0].message
+    assert [call.function.name for call in streamed.tool_calls] == ["get_weather", "get_time"]
+
+
+@pytest.mark.parametrize("model", CHAT_MODELS)
+def test_streamed_structured_output(openai_client, model):
+    with openai_client.chat.completions.stream(
+        model=model, messages=HELLO, response_format=City, max_tokens=200
+    ) as stream:
+        assert isinstance(stream.get_final_completion().choices[0].message.parsed, City)
+
+
+@pytest.mark.parametrize("model", CHAT_MODELS)
+def test_an_image_by_its_url(openai_client, model):
+    image = {"type": "image_url", "image_url": {"url": "https://images.example/one.png"}}
+    reply = openai_client.chat.completions.create(
+        model=model, messages=[{"role": "user", "content": [image]}], max_tokens=50
+    )
+    assert reply.choices[0].message.content
+
+
+def test_embeddings_in_either_encoding_are_the_same(openai_client):
+    asked = dict(model="text-embedding-3-small", input="one", dimensions=64)
+    packed = openai_client.embeddings.create(encoding_format="base64", **asked).data[0].embedding
+    plain = openai_client.embeddings.create(encoding_format="float", **asked).data[0].embedding
+    raw = array.array("f", base64.b64decode(packed)) if isinstance(packed, str) else packed
+    assert list(raw) == pytest.approx(plain, rel=1e-5)
+
+
+def test_responses_call_tools(openai_client):
+    tool = {"type": "function", **WEATHER["function"]}
+    asked = dict(model="gpt-4o-mini", tools=[tool])
+    question = {"role": "user", "content": "call get_weather for Paris"}
+    first = openai_client.responses.create(input=[question], **asked)
+    call = next(item for item in first.output if item.type == "function_call")
+    assert call.name == "get_weather" and "city" in json.loads(call.arguments)
+    result = {"type": "function_call_output", "call_id": call.call_id, "output": "22 degrees"}
+    assert openai_client.responses.create(input=[question, call, result], **asked).output_text
+    with openai_client.responses.stream(input=[question], **asked) as stream:
+        streamed = stream.get_final_response()
+    assert [item.name for item in streamed.output if item.type == "function_call"] == ["get_weather"]
+
+
+@pytest.mark.parametrize("model", CHAT_MODELS)
+def test_a_cancelled_task_is_settled_and_its_neighbours_go_on(gateway, model):
+    async def scenario():
+        async with openai.AsyncOpenAI(
+            base_url=f"{gateway.url}/v1", api_key="of-the-client", max_retries=0, timeout=20
+        ) as client:
+
+            async def ask(name, **sim):
+                headers = {"x-request-id": name, **{f"x-sim-{key}": value for key, value in sim.items()}}
+                stream = await client.chat.completions.create(
+                    model=model, messages=HELLO, max_tokens=50, stream=True, extra_headers=headers
+                )
+                began.set()
+                return [chunk async for chunk in stream]
+
+            began = asyncio.Event()
+            slow = asyncio.create_task(ask(f"cancelled-{model}", rate="5", tokens="50"))
+            await began.wait()
+            other = asyncio.create_task(ask(f"goes-on-{model}"))
+            slow.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await slow
+            assert await other
+
+    asyncio.run(scenario())
+    line = gateway.wait_for(rf".*cancelled-{model}.*").group(0)
+    assert "client" in line.lower(), line
+
+
+@pytest.mark.parametrize("model", CHAT_MODELS)
+def test_a_timeout_of_the_client_leaves_its_pool_usable(openai_client, model):
+    hasty = openai_client.with_options(timeout=0.5)
+    for _ in range(3):
+        with pytest.raises(openai.APITimeoutError):
+            hasty.chat.completions.create(
+                model=model, messages=HELLO, max_tokens=5, extra_headers={"x-sim-first-token-ms": "5000"}
+            )
+    assert openai_client.chat.completions.create(model=model, messages=HELLO, max_tokens=5).choices

@@ -356,12 +356,15 @@ pub(crate) fn plain(head: &crate::RequestHead, mut headers: HeaderMap) -> Outgoi
         headers::FORWARDED_PROTO,
         HeaderValue::from_static(if head.secure { "https" } else { "http" }),
     );
-    let authority =
-        || head.uri.authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+    // Without the user that an authority may name; it wins over the header (RFC 9112, 3.2.2).
+    let authority = head.uri.authority().and_then(|authority| {
+        let host = authority.as_str().rsplit('@').next()?;
+        HeaderValue::from_str(host).ok()
+    });
     Outgoing {
         method: head.method.clone(),
         path,
-        host: head.headers.get(HOST).cloned().or_else(authority),
+        host: authority.or_else(|| head.headers.get(HOST).cloned()),
         headers,
         body: AttemptBody::Client,
         upgrade,

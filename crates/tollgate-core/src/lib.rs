@@ -18,6 +18,7 @@ mod headers;
 mod live;
 mod local;
 mod mirror;
+mod path;
 mod receive;
 mod record;
 mod redirect;

@@ -3,11 +3,12 @@ use std::sync::Arc;
 use http::{
     HeaderMap, HeaderValue, Method, Uri, Version,
     header::{CONTENT_LENGTH, HOST},
+    uri::Authority,
 };
 use smallvec::SmallVec;
 use tollgate_types::Usage;
 
-use crate::{Live, Now, Record, Refusal, Refused, RequestHead, TraceContext, headers};
+use crate::{Live, Now, Record, Refusal, Refused, RequestHead, TraceContext, headers, path, trace::hex};
 
 /// A request whose listener is known and whose internal headers are gone.
 #[derive(Debug)]
@@ -18,12 +19,13 @@ pub struct Received {
 /// Takes a request's head. `random` feeds the ids that the client did not bring.
 ///
 /// # Errors
-/// [`Refused`] where no listener claims the host (404), where the TLS connection was meant for another one (421),
-/// or where no host is named, or more than one (400).
+/// [`Refused`] where the host is missing or ambiguous (400), where no listener claims it (404), where the TLS connection was meant for another one (421),
+/// or where a local endpoint is called with the wrong method.
 pub fn receive(live: Arc<Live>, head: RequestHead, now: Now, random: [u64; 4]) -> Result<Received, Refused> {
+    let unclear = unclear_host(&head);
     let mut record = begin(live, head, now, random);
-    if !names_one_host(&record.head) {
-        return Err(Refused { record, refusal: Refusal::NoHost });
+    if let Some(problem) = unclear {
+        return Err(Refused { record, refusal: Refusal::BadHost(problem) });
     }
     let port = record.live.snapshot.port(record.head.port);
     let by_host = port.and_then(|port| port.listener(&record.host));
@@ -46,6 +48,7 @@ pub fn receive(live: Arc<Live>, head: RequestHead, now: Now, random: [u64; 4]) -
 
 fn begin(live: Arc<Live>, mut head: RequestHead, now: Now, random: [u64; 4]) -> Box<Record> {
     headers::strip_internal(&mut head.headers);
+    path::normalize(&mut head.uri);
     let [a, b, c, d] = random;
     let endpoint = match head.method {
         // A preflight is about an endpoint, but is no call of it.
@@ -76,13 +79,16 @@ fn begin(live: Arc<Live>, mut head: RequestHead, now: Now, random: [u64; 4]) -> 
     })
 }
 
-/// HTTP/1.1 has to name its host, and nobody may name two (RFC 9112, 3.2).
-fn names_one_host(head: &RequestHead) -> bool {
+/// Why it is unclear which host is meant (RFC 9112, 3.2): others on the way might read another one.
+fn unclear_host(head: &RequestHead) -> Option<&'static str> {
     let mut named = head.headers.get_all(HOST).iter();
     match (named.next(), named.next()) {
-        (_, Some(_)) => false,
-        (None, None) => head.version != Version::HTTP_11,
-        (Some(_), None) => true,
+        (Some(_), Some(_)) => Some("more than one"),
+        (Some(host), None) => {
+            let valid = Authority::try_from(host.as_bytes()).is_ok_and(|host| !host.as_str().contains('@'));
+            (!valid).then_some("not a host")
+        }
+        (None, _) => (head.version == Version::HTTP_11 && head.uri.host().is_none()).then_some("missing"),
     }
 }
 
@@ -109,14 +115,16 @@ fn request_id(headers: &mut HeaderMap, [high, low]: [u64; 2]) -> String {
     }
     let high = (high & !0xf000) | 0x4000;
     let low = (low & !(0b11 << 62)) | (0b10 << 62);
-    let id = format!(
-        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-        high >> 32,
-        (high >> 16) & 0xffff,
-        high & 0xffff,
-        low >> 48,
-        low & 0xffff_ffff_ffff
-    );
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&high.to_be_bytes());
+    bytes[8..].copy_from_slice(&low.to_be_bytes());
+    let mut id = String::with_capacity(36);
+    for (group, range) in [0..4, 4..6, 6..8, 8..10, 10..16].into_iter().enumerate() {
+        if group > 0 {
+            id.push('-');
+        }
+        hex(&bytes[range], &mut id);
+    }
     if let Ok(value) = HeaderValue::from_str(&id) {
         headers.insert(headers::REQUEST_ID, value);
     }
@@ -133,6 +141,37 @@ mod tests {
         assert_eq!(without_port("[::1]"), "[::1]");
         assert_eq!(without_port("[::1]:80"), "[::1]");
         assert_eq!(without_port("a"), "a");
+    }
+
+    #[test]
+    fn a_host_is_named_once_and_properly() {
+        let unclear = |version, target, hosts: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for host in hosts {
+                headers.append(HOST, HeaderValue::from_static(host));
+            }
+            unclear_host(&RequestHead {
+                method: Method::GET,
+                uri: Uri::from_static(target),
+                version,
+                headers,
+                port: 80,
+                server_name: None,
+                secure: false,
+                peer: ([127, 0, 0, 1], 1).into(),
+            })
+        };
+        for host in ["a.example", "A.example:80", "[::1]:80", "127.0.0.1"] {
+            assert_eq!(unclear(Version::HTTP_11, "/", &[host]), None, "{host}");
+        }
+        assert_eq!(unclear(Version::HTTP_11, "/", &["a", "b"]), Some("more than one"));
+        assert_eq!(unclear(Version::HTTP_11, "/", &["a", "a"]), Some("more than one"));
+        for host in ["", "a b", "a/b", "user@a", "a,b c"] {
+            assert_eq!(unclear(Version::HTTP_11, "/", &[host]), Some("not a host"), "{host}");
+        }
+        assert_eq!(unclear(Version::HTTP_11, "/", &[]), Some("missing"));
+        assert_eq!(unclear(Version::HTTP_10, "/", &[]), None);
+        assert_eq!(unclear(Version::HTTP_2, "http://a/", &[]), None);
     }
 
     #[test]

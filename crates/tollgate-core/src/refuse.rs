@@ -29,6 +29,9 @@ pub enum Refusal {
     /// No listener or no route claims this host and path.
     #[error("no route matches {0}")]
     NoRoute(String),
+    /// The `host` header does not say which host is meant (RFC 9112, 3.2).
+    #[error("invalid host header: {0}")]
+    BadHost(&'static str),
     /// The connection was opened for another listener's name (RFC 9110, 15.5.20).
     #[error("this connection is not meant for host {0}; open a new one")]
     Misdirected(String),
@@ -113,7 +116,7 @@ impl Refusal {
             Self::NoRoute(_) | Self::NoModel(_) => StatusCode::NOT_FOUND,
             Self::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::NoHost | Self::BadRequest(_) | Self::BrokenBody => StatusCode::BAD_REQUEST,
+            Self::BadHost(_) | Self::BadRequest(_) | Self::BrokenBody => StatusCode::BAD_REQUEST,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::SlowBody(_) => StatusCode::REQUEST_TIMEOUT,
             Self::Untranslatable(Untranslatable::UnsupportedPair { .. }) => StatusCode::BAD_REQUEST,
@@ -145,7 +148,7 @@ impl Refusal {
             Self::NoRoute(_) | Self::NoModel(_) => "NotFound",
             Self::Misdirected(_) => "Misdirected",
             Self::MethodNotAllowed(_) => "MethodNotAllowed",
-            Self::NoHost | Self::BadRequest(_) | Self::BrokenBody => "BadRequest",
+            Self::BadHost(_) | Self::BadRequest(_) | Self::BrokenBody => "BadRequest",
             Self::TooLarge(_) => "PayloadTooLarge",
             Self::SlowBody(_) => "RequestTimeout",
             Self::Untranslatable(Untranslatable::UnsupportedPair { .. }) => "UnsupportedPair",

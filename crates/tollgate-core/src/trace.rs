@@ -55,7 +55,8 @@ impl TraceContext {
     }
 }
 
-fn hex(bytes: &[u8], out: &mut String) {
+/// Lower-case digits, as ids are written.
+pub(crate) fn hex(bytes: &[u8], out: &mut String) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     for byte in bytes {
         out.push(char::from(DIGITS[usize::from(byte >> 4)]));

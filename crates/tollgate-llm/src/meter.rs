@@ -55,17 +55,21 @@ enum End {
 }
 
 /// The choices of an OpenAI stream by their index, one bit each.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Choices {
     begun: u128,
     finished: u128,
 }
+
+/// How a chunk that brings text begins behind `"choices":`.
+const PLAIN: &[u8] = br#"[{"index":0,"delta":{"content":""#;
 
 /// The one choice of an event that names no index.
 const FIRST: u64 = 0;
 
 static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"usage\""));
 static CHOICES: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"choices\""));
+static FINISH: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"finish_reason\""));
 static SIGNATURE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"signature_delta\""));
 
 // === impl Meter ===
@@ -171,6 +175,14 @@ impl Meter {
 
     fn read_choices(&mut self, data: &[u8]) {
         let Some(choices) = behind(&CHOICES, data) else { return };
+        if is_plain_piece(choices) {
+            self.pieces += 1;
+            self.choices.go_on();
+            if self.end == End::Finished {
+                self.end = End::Open;
+            }
+            return;
+        }
         let (mut any, mut piece) = (false, false);
         for choice in scan::elements(choices).map_while(Result::ok) {
             any = true;
@@ -285,9 +297,24 @@ impl Choices {
         piece
     }
 
+    /// The first choice goes on.
+    const fn go_on(&mut self) {
+        self.begun |= 1;
+        self.finished &= !1;
+    }
+
     const fn are_finished(self) -> bool {
         self.begun & !self.finished == 0
     }
+}
+
+/// True for one choice, the first, that brings text and goes on, as OpenAI and most others write it: nearly every
+/// chunk of nearly every stream, told without a walk.
+fn is_plain_piece(choices: &[u8]) -> bool {
+    let Some(rest) = choices.strip_prefix(PLAIN) else { return false };
+    let Some(at) = FINISH.find(rest) else { return false };
+    let rest_of_choice = &rest[at + FINISH.needle().len()..];
+    rest[0] != b'"' && rest_of_choice.starts_with(b":null") && FINISH.find(rest_of_choice).is_none()
 }
 
 fn is_content(member: &Member<'_>) -> bool {
@@ -334,4 +361,35 @@ fn type_of(data: &[u8]) -> Option<&str> {
     let member = scan::members(data).map_while(Result::ok).find(|member| member.key == b"type")?;
     let word = member.value.bytes().strip_prefix(b"\"")?.strip_suffix(b"\"")?;
     std::str::from_utf8(word).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_told_by_their_beginning_are_read_as_those_that_are_walked() {
+        let chunks = [
+            r#"{"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]}"#,
+            r#"{"choices":[{"index":0,"delta":{"content":"\"finish_reason\":"},"finish_reason":null}],"usage":null}"#,
+            r#"{"choices":[{"index":0,"delta":{"content":""},"finish_reason":null}]}"#,
+            r#"{"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}"#,
+            r#"{"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null},{"index":1,"delta":{"content":"b"},"finish_reason":null}]}"#,
+            r#"{"choices":[{"index":1,"delta":{"content":"b"},"finish_reason":"stop"}]}"#,
+            r#"{"choices":[{"index":0,"delta":{"content":"#,
+        ];
+        let (mut told, mut walked) =
+            (Meter::new(Endpoint::ChatCompletions), Meter::new(Endpoint::ChatCompletions));
+        for chunk in chunks {
+            told.event(None, chunk.as_bytes());
+            // A space is enough to have it walked.
+            walked.event(None, chunk.replace("[{\"index\"", "[ {\"index\"").as_bytes());
+            assert_eq!(
+                (told.pieces, told.end, told.choices),
+                (walked.pieces, walked.end, walked.choices),
+                "{chunk}"
+            );
+        }
+        assert_eq!((told.pieces, told.end), (5, End::Open));
+    }
 }

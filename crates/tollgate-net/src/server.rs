@@ -300,9 +300,7 @@ async fn connection<H, F, B>(
     F: Future<Output = Response<B>> + 'static,
     B: Body<Data: 'static, Error: Into<BoxError>> + 'static,
 {
-    // A streamed reply must not wait for the client's delayed acknowledgement.
-    let local = socket.set_nodelay(true).and_then(|()| socket.local_addr());
-    let Ok(local) = local else { return };
+    let Ok(local) = prepare(&socket) else { return };
     let ready = while_serving(&watch, async {
         match tls {
             None => plain(socket).await.map(|(stream, prefix, version)| (stream, prefix, version, None)),
@@ -320,6 +318,13 @@ async fn connection<H, F, B>(
         Some(Err(error)) => tracing::debug!(%remote, %error, "connection not set up"),
         None => tracing::debug!(%remote, "connection not set up in time"),
     }
+}
+
+/// Returns our address.
+fn prepare(socket: &TcpStream) -> io::Result<SocketAddr> {
+    // A streamed reply must not wait for the client's delayed acknowledgement.
+    socket.set_nodelay(true)?;
+    socket.local_addr()
 }
 
 /// Reads until it is clear whether the client speaks HTTP/2 with prior knowledge.
@@ -531,9 +536,22 @@ impl<B: Body> Body for Outbound<B> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
     use proptest::prelude::*;
 
-    use super::{PREFACE, Version, sniff};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::{PREFACE, Version, prepare, sniff};
+
+    #[tokio::test]
+    async fn what_is_accepted_sends_without_delay() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (socket, _) = listener.accept().await.unwrap();
+        prepare(&socket).unwrap();
+        assert!(socket.nodelay().unwrap());
+    }
 
     /// As `plain` does it: the first answer, reading in pieces.
     fn told(bytes: &[u8], pieces: &[usize]) -> Option<Version> {

@@ -175,6 +175,10 @@ impl Forward<'_> {
         let (parts, upstream) = response.into_parts();
         let mut extensions = parts.extensions;
         let now = self.worker.now();
+        if parts.status == StatusCode::SWITCHING_PROTOCOLS && attempt.outgoing.upgrade.is_none() {
+            let failure = Failure::Protocol("it switched protocols unasked".to_owned());
+            return self.failed(plan, &attempt, failure);
+        }
         let head = Head { status: parts.status, headers: parts.headers };
         let head = match plan.answered(&mut attempt, head, now) {
             Verdict::Accept(head) => head,

@@ -31,6 +31,8 @@ use crate::{
 
 /// Orders a core may have waiting; far more than a Gateway has ports.
 const ORDERS: usize = 4096;
+/// How often a core tells what its pools hold.
+const TELL: Duration = Duration::from_secs(1);
 
 /// How often a core says what its pool holds.
 const POOLS: Duration = Duration::from_secs(1);
@@ -290,11 +292,11 @@ async fn run_core(core: usize, shared: Arc<Shared>, orders: Orders) {
     let mut orders = orders.lock().await;
     let worker = Worker::new(core, shared);
     let mut servers = JoinSet::new();
-    let mut look = interval(POOLS);
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ticks = interval(TELL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = look.tick() => worker.tell_pools(),
+            _ = ticks.tick() => worker.tell_pools(),
             order = orders.recv() => match order {
                 Some(Order::Serve { port, listener, tls, drain }) => {
                     let worker = Rc::clone(&worker);

@@ -10,6 +10,8 @@ pub trait Observer: Send + Sync + std::fmt::Debug + 'static {
     /// A request has ended.
     fn settled(&self, settled: Settled);
 
-    /// What the pool of a core holds for the backends in service; about once a second, from the core itself.
-    fn pools(&self, _core: usize, _pools: &[(BackendId, PoolStats)]) {}
+    /// What this core holds of connections to backends, those without any left out. Told every second.
+    fn pools(&self, core: usize, pools: Vec<(BackendId, PoolStats)>) {
+        let _ = (core, pools);
+    }
 }

@@ -41,20 +41,10 @@ impl Served {
         Self { live, backends }
     }
 
-    /// What a pool holds for each backend.
-    pub(crate) fn pools(&self, pool: &Pool) -> Vec<(BackendId, PoolStats)> {
-        let backends = self.live.snapshot.backends.iter().zip(&self.backends);
-        backends
-            .map(|(backend, endpoints)| {
-                let stats = endpoints.list.iter().map(|endpoint| pool.stats(&endpoint.origin));
-                let sum = stats.fold(PoolStats::default(), |sum, one| PoolStats {
-                    open: sum.open + one.open,
-                    idle: sum.idle + one.idle,
-                    waiting: sum.waiting + one.waiting,
-                });
-                (backend.id.clone(), sum)
-            })
-            .collect()
+    /// The addresses of every backend.
+    pub(crate) fn endpoints(&self) -> impl Iterator<Item = (&BackendId, &[Endpoint])> {
+        let backends = self.live.snapshot.backends.iter();
+        backends.zip(&self.backends).map(|(backend, endpoints)| (&backend.id, &*endpoints.list))
     }
 
     /// The backend's next address; `None` where it has none.

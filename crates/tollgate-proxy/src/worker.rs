@@ -11,7 +11,7 @@ use std::{
 use arc_swap::{ArcSwap, Cache};
 use http::Response;
 use tollgate_core::{Answered, End, LocalReply, Now, Refused, Settled};
-use tollgate_net::{Pool, Resolver};
+use tollgate_net::{Pool, PoolStats, Resolver};
 
 use crate::{Observer, Options, ReplyBody, clock::Clock, random::Random, served::Served};
 
@@ -82,6 +82,19 @@ impl Worker {
 
     pub(crate) fn settle(&self, settled: Settled) {
         self.shared.observer.settled(settled);
+    }
+
+    /// Tells what the pool holds for each backend.
+    pub(crate) fn tell_pools(&self) {
+        let served = self.served();
+        let held = served.endpoints().filter_map(|(id, endpoints)| {
+            let sum = endpoints.iter().fold(PoolStats::default(), |sum, endpoint| {
+                let PoolStats { open, idle, waiting } = self.pool.stats(&endpoint.origin);
+                PoolStats { open: sum.open + open, idle: sum.idle + idle, waiting: sum.waiting + waiting }
+            });
+            (sum != PoolStats::default()).then(|| (id.clone(), sum))
+        });
+        self.shared.observer.pools(self.core, held.collect());
     }
 
     /// How a request ends whose connection is gone.

@@ -5,7 +5,8 @@ mod common;
 use std::{io::Write as _, time::Duration};
 
 use common::{
-    Client, Upstream, World, backend, chat, chat_stream, choice, http_rule, llm_rule, post, raw, snapshot,
+    Client, Upstream, World, backend, chat, chat_stream, choice, get, http_rule, llm_rule, post, raw,
+    snapshot,
 };
 use tollgate_core::{End, Refusal};
 use tollgate_proxy::Options;
@@ -152,6 +153,36 @@ fn both_length_headers_are_never_two_requests() {
         let answer = raw(world.address, bad.as_bytes());
         assert!(answer.starts_with("HTTP/1.1 4") || answer.is_empty(), "{bad}: {answer}");
     }
+}
+
+#[test]
+fn a_host_that_is_missing_or_ambiguous_is_refused() {
+    let upstream = Upstream::fixed("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+    let web = backend(0, "web", upstream.address, None);
+    let world = World::start(snapshot(vec![("/", http_rule(vec![choice(&web, 0)]))], vec![web]));
+    for hosts in ["", "host: a\r\nhost: b\r\n", "host: a b\r\n", "host: \r\n"] {
+        let answer =
+            raw(world.address, format!("GET / HTTP/1.1\r\nconnection: close\r\n{hosts}\r\n").as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 400"), "{hosts:?}: {answer}");
+        assert!(answer.contains("invalid host header"), "{hosts:?}: {answer}");
+    }
+    assert!(upstream.is_quiet());
+}
+
+#[test]
+fn the_host_and_the_path_that_decide_are_those_the_backend_gets() {
+    let upstream = Upstream::fixed("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+    let web = backend(0, "web", upstream.address, None);
+    let world = World::start(snapshot(vec![("/web", http_rule(vec![choice(&web, 0)]))], vec![web]));
+    assert_eq!(get(world.address, "/web/../admin", &[]).status, 404);
+    assert_eq!(get(world.address, "/web/%2e%2e/admin", &[]).status, 404);
+    raw(
+        world.address,
+        b"GET http://u:p@b.example/x/..//web/y HTTP/1.1\r\nhost: a.example\r\nconnection: close\r\n\r\n",
+    );
+    let asked = upstream.asked();
+    assert_eq!(asked.line, "GET /web/y HTTP/1.1");
+    assert_eq!(asked.header("host"), Some("b.example"));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::{io::Write, net::TcpListener, time::Duration};
 
 use common::{Client, Upstream, World, backend, choice, get, http_rule, post, snapshot};
 use http::{HeaderName, HeaderValue, StatusCode};
-use tollgate_core::{End, Failure};
+use tollgate_core::{End, Failure, Refusal};
 use tollgate_snapshot::{
     Action, DirectResponse, Filter, ForwardedHost, HeaderEdit, HostRewrite, Mirror, PathRewrite, Redirect,
     Rule, Timeouts, UrlRewrite,
@@ -221,6 +221,16 @@ fn a_websocket_passes_both_ways() {
     drop(client);
     let settled = world.settled();
     assert_eq!((settled.end, settled.record.bytes_out), (End::Complete, 4));
+}
+
+#[test]
+fn a_switch_of_protocols_that_nobody_asked_for_is_a_502() {
+    let upstream =
+        Upstream::fixed("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n");
+    let world = one(&upstream, |_| ());
+    let answer = get(world.address, "/", &[]);
+    assert_eq!(answer.status, 502, "{}", answer.text());
+    assert!(matches!(world.settled().end, End::Refused(Refusal::Upstream(Failure::Protocol(_)))));
 }
 
 #[test]

@@ -28,7 +28,8 @@ pub struct Source<'a> {
 }
 
 /// Kinds of policy without which what they target must not be served.
-const PROTECTIVE: [&str; 3] = ["BackendTLSPolicy", "BackendSecurityPolicy", "SecurityPolicy"];
+const PROTECTIVE: [&str; 4] =
+    ["BackendTLSPolicy", "BackendSecurityPolicy", "SecurityPolicy", "ClientTrafficPolicy"];
 
 /// What came of the sources.
 #[derive(Clone, Debug, Default)]

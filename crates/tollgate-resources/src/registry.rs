@@ -173,3 +173,32 @@ fn api_version(known: &Known) -> String {
     let version = known.versions.first().copied().unwrap_or("…");
     if known.group.is_empty() { version.to_owned() } else { format!("{}/{version}", known.group) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = include_str!("../../../docs/resources.md");
+
+    #[test]
+    fn the_page_of_resources_has_every_kind_that_concerns_traffic_and_says_whether_it_is_served() {
+        for known in KINDS {
+            let kind = format!("`{}`", known.kind);
+            let rows: Vec<_> = PAGE
+                .lines()
+                .filter(|line| line.starts_with('|'))
+                .filter(|line| line.split('|').nth(1).is_some_and(|cell| cell.contains(&kind)))
+                .collect();
+            match known.role {
+                Role::Served(_) => {
+                    assert!(rows.iter().any(|row| row.contains("| served")), "{kind}: {rows:?}")
+                }
+                Role::NotYet => {
+                    let says = |row: &&&str| row.contains("| not yet") || row.contains("| no effect");
+                    assert!(!rows.is_empty() && rows.iter().all(|row| says(&row)), "{kind}: {rows:?}");
+                }
+                Role::Unrelated => {}
+            }
+        }
+    }
+}

@@ -177,7 +177,7 @@ function show(state) {
   push("tps", tps);
   const kinds = { serving: "good", starting: "warn", draining: "warn" };
   say(state.phase, kinds[state.phase] ?? "bad");
-  $("version").textContent = [state.version, state.commit].filter(Boolean).join(" ");
+  $("version").textContent = [state.version, state.commit].filter((part) => part && part !== "unknown").join(" ");
   const problems = state.reloads.problems;
   const when = state.reloads.last_ms ? new Date(state.reloads.last_ms).toLocaleTimeString("en-GB") : "";
   notice(problems.length ? "The last reload (" + when + ") kept the last good state of what it touches:\n" + problems.join("\n") : "");

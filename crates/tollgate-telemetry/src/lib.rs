@@ -25,7 +25,7 @@ pub use self::{
     admin::{Admin, ConfigFormat, serve},
     attributes::{HeaderAttribute, HeaderAttributes, InvalidAttributes},
     log::{AccessLog, LogFormat},
-    metric::{Gauge, PoolGauge},
+    metric::PoolCounts,
     status::{Phase, Reload},
     telemetry::{Build, Options, Telemetry},
     trace::{InvalidTracing, OtlpProtocol, TraceSettings, Vocabulary},

@@ -4,6 +4,7 @@ mod exposition;
 mod family;
 mod gauge;
 mod gen_ai;
+mod names;
 mod process;
 mod shard;
 mod table;
@@ -12,12 +13,13 @@ use std::{sync::Arc, time::Instant};
 
 use tollgate_core::{Live, Settled};
 
-pub use self::gauge::{Gauge, PoolGauge};
+pub use self::gauge::PoolCounts;
 pub(crate) use self::{
     exposition::{Exposition, Totals},
     family::Family,
-    gauge::Gauges,
+    gauge::Pools,
     gen_ai::Bounded,
+    names::Published,
     shard::Shard,
     table::{TOKEN_TYPES, token_counts},
 };
@@ -30,6 +32,15 @@ use crate::{attributes::HeaderAttribute, end};
 
 /// Snapshots whose handles a core keeps: the one in service and those that long streams began on.
 const TABLES: usize = 4;
+
+/// What all cores share.
+#[derive(Debug)]
+pub(crate) struct Common {
+    pub(crate) models: Bounded,
+    pub(crate) published: Published,
+    /// Request headers that become labels.
+    pub(crate) attributes: Vec<HeaderAttribute>,
+}
 
 /// What one core counts with.
 #[derive(Debug, Default)]
@@ -58,10 +69,10 @@ impl CoreMetrics {
         self.port(port).add(1);
     }
 
-    pub(crate) fn observe(&mut self, settled: &Settled, models: &Bounded, attributes: &[HeaderAttribute]) {
+    pub(crate) fn observe(&mut self, settled: &Settled, common: &Common) {
         let record = &settled.record;
         self.port(record.head.port).subtract(1);
-        let position = self.table(&record.live);
+        let position = self.table(&record.live, &common.published);
         let Self { registry, tables, gen_ai, .. } = self;
         let Some(table) = tables.get_mut(position) else { return };
 
@@ -95,7 +106,7 @@ impl CoreMetrics {
                 }
             }
         }
-        gen_ai.observe(settled, table, (models, attributes), registry);
+        gen_ai.observe(settled, table, common, registry);
     }
 
     fn port(&mut self, port: u16) -> &Counter {
@@ -108,13 +119,22 @@ impl CoreMetrics {
     }
 
     /// The position of a snapshot's handles; made where this core meets it for the first time.
-    fn table(&mut self, live: &Arc<Live>) -> usize {
+    fn table(&mut self, live: &Arc<Live>, published: &Published) -> usize {
         if let Some(position) = self.tables.iter().position(|table| table.is_of(live)) {
             return position;
         }
-        self.tables.retain(Table::in_use);
+        self.tidy();
         self.tables.truncate(TABLES - 1);
-        self.tables.insert(0, Table::new(live));
+        self.tables.insert(0, Table::new(live, published.names(live)));
         0
+    }
+
+    /// Lets go of handles to snapshots that are gone, so that their series can be forgotten.
+    pub(crate) fn tidy(&mut self) {
+        let before = self.tables.len();
+        self.tables.retain(Table::in_use);
+        if self.tables.len() < before {
+            self.registry.tidy();
+        }
     }
 }

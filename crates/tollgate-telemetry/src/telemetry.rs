@@ -13,11 +13,11 @@ use tollgate_core::{Live, Settled};
 use tollgate_types::BackendId;
 
 use crate::{
-    AccessLog, HeaderAttributes, LogFormat, Phase, PoolGauge, Reload, TraceSettings,
+    AccessLog, HeaderAttributes, LogFormat, Phase, PoolCounts, Reload, TraceSettings,
     decisions::Decisions,
     lock::Slot,
     log::{self, Buffer, Clock, Writer},
-    metric::{Bounded, CoreMetrics, Exposition, Gauges, Shard, Totals},
+    metric::{Bounded, Common, CoreMetrics, Exposition, Pools, Published, Shard, Totals},
     recent::{Ring, Trouble},
     status::Status,
     trace::{self, Exporter, Vocabulary},
@@ -53,12 +53,12 @@ pub struct Telemetry {
     id: u64,
     pub(crate) build: Build,
     attributes: HeaderAttributes,
-    models: Bounded,
+    common: Common,
     cores: Slot<Vec<(Arc<Shard>, Arc<Ring>)>>,
     live: Slot<Option<Arc<Live>>>,
     log: Option<(LogFormat, Writer)>,
     traces: Option<Traces>,
-    gauges: Gauges,
+    pools: Pools,
     pub(crate) status: Status,
     pub(crate) decisions: Decisions,
 }
@@ -113,16 +113,21 @@ impl Telemetry {
             }
             None => None,
         };
+        let common = Common {
+            models: Bounded::new(response_models),
+            published: Published::default(),
+            attributes: attributes.metrics.clone(),
+        };
         Ok(Self {
             id: NEXT_ID.fetch_add(1, Relaxed),
             build,
             attributes,
-            models: Bounded::new(response_models),
+            common,
             cores: Slot::default(),
             live: Slot::default(),
             log,
             traces,
-            gauges: Gauges::default(),
+            pools: Pools::default(),
             status: Status::default(),
             decisions: Decisions::default(),
         })
@@ -130,6 +135,7 @@ impl Telemetry {
 
     /// A snapshot is about to serve. What is shown of backends and listeners is read from the last one.
     pub fn publish(&self, live: &Arc<Live>) {
+        self.common.published.push(live);
         self.live.with(|last| *last = Some(Arc::clone(live)));
         self.status.enter(Phase::Serving);
     }
@@ -144,9 +150,11 @@ impl Telemetry {
         self.status.reloaded(reload);
     }
 
-    /// A gauge for a pool to a backend, counted until it is dropped.
-    pub fn pool(&self, backend: &BackendId) -> Arc<PoolGauge> {
-        self.gauges.pool(backend)
+    /// What this core's pools hold, in place of all that it said before. Has to be called on the core's thread, every
+    /// second or so; a core that has nothing else to do lets go of old snapshots here.
+    pub fn pools(&self, core: usize, pools: Vec<(BackendId, PoolCounts)>) {
+        self.pools.tell(core, pools);
+        self.with_core(|core| core.metrics.tidy());
     }
 
     /// A request has come in on this port of the Gateway (before `--port-map`): once for each that is settled.
@@ -158,7 +166,7 @@ impl Telemetry {
     pub fn observe(&self, settled: &Settled) {
         self.with_core(|core| {
             let Core { metrics, recent, log, clock, .. } = core;
-            metrics.observe(settled, &self.models, &self.attributes.metrics);
+            metrics.observe(settled, &self.common);
             recent.observe(settled);
             if let (Some(buffer), Some((format, _))) = (log, &self.log) {
                 let shape = (*format, self.attributes.log.as_slice());
@@ -187,8 +195,9 @@ impl Telemetry {
     #[must_use]
     pub fn metrics(&self) -> String {
         let mut out = Exposition::default();
-        self.totals().write(&mut out, &self.attributes.metrics);
-        self.gauges.write(&mut out);
+        self.totals().write(&mut out, &self.common.attributes);
+        self.forget();
+        self.pools.write(&mut out);
         crate::health::write(self.live().as_deref(), &mut out);
         self.status.write(&mut out);
         if let Some((_, writer)) = &self.log {
@@ -217,9 +226,17 @@ impl Telemetry {
     }
 
     pub(crate) fn totals(&self) -> Totals {
-        let shards: Vec<_> =
-            self.cores.with(|cores| cores.iter().map(|(shard, _)| Arc::clone(shard)).collect());
-        Totals::of(&shards)
+        Totals::of(&self.shards())
+    }
+
+    /// Series of what was removed go once they were scraped a last time.
+    fn forget(&self) {
+        let Some(names) = self.common.published.newest() else { return };
+        self.shards().iter().for_each(|shard| shard.forget(&names));
+    }
+
+    fn shards(&self) -> Vec<Arc<Shard>> {
+        self.cores.with(|cores| cores.iter().map(|(shard, _)| Arc::clone(shard)).collect())
     }
 
     pub(crate) fn live(&self) -> Option<Arc<Live>> {
@@ -231,8 +248,8 @@ impl Telemetry {
         Ring::merged(rings.iter().map(|ring| &**ring))
     }
 
-    pub(crate) fn pools(&self) -> BTreeMap<BackendId, [u64; 3]> {
-        self.gauges.pools()
+    pub(crate) fn pool_counts(&self) -> BTreeMap<BackendId, PoolCounts> {
+        self.pools.sums()
     }
 
     fn with_core(&self, act: impl FnOnce(&mut Core)) {

@@ -2,9 +2,10 @@ use std::sync::Arc;
 
 use expect_test::{expect, expect_file};
 use tollgate_core::{End, Failure, Live, Refusal};
+use tollgate_snapshot::Snapshot;
 
 use crate::{
-    HeaderAttributes, LogFormat, Options, Reload, Telemetry,
+    HeaderAttributes, LogFormat, Options, PoolCounts, Reload, Telemetry,
     testing::{live, logged, options, request, telemetry},
 };
 
@@ -152,8 +153,7 @@ fn headers_become_labels_only_where_somebody_asked_for_it() {
 fn the_exposition_can_be_parsed() {
     let (telemetry, live) = (telemetry(), live());
     telemetry.publish(&live);
-    let pool = telemetry.pool(&live.snapshot.backends[0].id);
-    pool.open.up();
+    telemetry.pools(0, vec![(live.snapshot.backends[0].id.clone(), PoolCounts::default())]);
     telemetry.reloaded(Reload {
         unix_ms: 5,
         took: std::time::Duration::from_millis(3),
@@ -265,15 +265,49 @@ fn a_backend_that_is_ejected_shows_as_such() {
 #[test]
 fn pools_of_all_cores_are_added_up_until_they_are_gone() {
     let (telemetry, live) = (telemetry(), live());
-    let id = &live.snapshot.backends[0].id;
-    let (one, two) = (telemetry.pool(id), telemetry.pool(id));
-    one.open.up();
-    two.open.set(2);
-    two.open.down();
+    let pool = |open| (live.snapshot.backends[0].id.clone(), PoolCounts { open, idle: 0, pending: 0 });
+    telemetry.pools(0, vec![pool(1)]);
+    telemetry.pools(1, vec![pool(2)]);
     let name = "tollgate_pool_connections_open{backend=\"default/openai\"}";
+    assert_eq!(shown(&telemetry, &[name]), format!("{name} 3\n"));
+    telemetry.pools(0, Vec::new());
     assert_eq!(shown(&telemetry, &[name]), format!("{name} 2\n"));
-    drop(one);
-    assert_eq!(shown(&telemetry, &[name]), format!("{name} 1\n"));
+}
+
+#[test]
+fn what_was_removed_is_scraped_once_more_and_then_forgotten() {
+    let (telemetry, old) = (telemetry(), live());
+    telemetry.publish(&old);
+    let lasting = request(&old).asks("gpt-4o-mini").answered(0, 200).settled();
+    telemetry.observe(&request(&old).asks("gpt-4o-mini").answered(0, 200).settled());
+    let empty = Arc::new(Live::new(Snapshot::default(), Some(&old)));
+    telemetry.publish(&empty);
+    drop(old);
+    let names =
+        ["tollgate_route_requests_total", "tollgate_backend_requests_total", "tollgate_requests_total"];
+    let _ = telemetry.metrics();
+    assert_eq!(shown(&telemetry, &names).lines().count(), 3, "a request under way may still count");
+    telemetry.observe(&lasting);
+    drop(lasting);
+    telemetry.pools(0, Vec::new());
+    let last = shown(&telemetry, &names);
+    assert!(last.lines().count() == 3 && last.lines().all(|line| line.ends_with(" 2")), "{last}");
+    assert_eq!(shown(&telemetry, &names), "");
+}
+
+#[test]
+fn a_route_that_stays_keeps_its_count_though_nobody_asked_for_it_since() {
+    let (telemetry, old) = (telemetry(), live());
+    telemetry.publish(&old);
+    telemetry.observe(&request(&old).asks("gpt-4o-mini").answered(0, 200).settled());
+    let new = live();
+    telemetry.publish(&new);
+    drop(old);
+    telemetry.pools(0, Vec::new());
+    let _ = telemetry.metrics();
+    telemetry.observe(&request(&new).asks("gpt-4o-mini").answered(0, 200).settled());
+    let shown = shown(&telemetry, &["tollgate_route_requests_total"]);
+    assert!(shown.ends_with(" 2\n"), "{shown}");
 }
 
 /// What a test of another module may rely on: a table outlives neither its snapshot nor its bound.

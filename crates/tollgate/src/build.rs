@@ -65,7 +65,7 @@ mod tests {
         for folder in
             fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir())
         {
-            let built = Built::from_paths(&[folder.clone()], &mut io::empty(), &|_| None);
+            let built = Built::from_paths(std::slice::from_ref(&folder), &mut io::empty(), &|_| None);
             assert_eq!(messages(&built), Vec::<String>::new(), "{}", folder.display());
             assert!(folder.join("README.md").is_file(), "{} has no README", folder.display());
             assert!(!built.compiled.snapshot.rules.is_empty(), "{}", folder.display());

@@ -2,7 +2,7 @@
 use std::{
     collections::HashMap,
     io::{self, Read},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use tollgate_compile::{Compiled, Options, compile};
@@ -119,14 +119,18 @@ impl Resources {
         Some(State { texts: used.texts, compiled, notes, kept, refused })
     }
 
-    /// Files that are there but cannot be read keep their last text.
+    /// Files, and folders with all that was in them, that cannot be read keep their last text.
     fn restore_unread(&self, files: &mut Files) {
         let Files { texts, notes } = files;
-        for note in notes.iter().filter(|note| note.severity == Severity::Error) {
-            let Some(span) = &note.span else { continue };
-            let Some(text) = self.good.get(&*span.file) else { continue };
-            if !texts.iter().any(|file| *file.name == *span.file) {
-                texts.push(File { name: span.file.to_string(), text: text.clone() });
+        let unread = notes.iter().filter(|note| note.severity == Severity::Error);
+        for span in unread.filter_map(|note| note.span.as_ref()) {
+            let within = |(name, _): &(&String, &String)| Path::new(name).starts_with(&*span.file);
+            let mut known: Vec<_> = self.good.iter().filter(within).collect();
+            known.sort();
+            for (name, text) in known {
+                if !texts.iter().any(|file| file.name == *name) {
+                    texts.push(File { name: name.clone(), text: text.clone() });
+                }
             }
         }
     }
@@ -228,5 +232,19 @@ mod tests {
         fs::remove_file(&file).unwrap();
         resources.read(&|_| None).unwrap();
         assert_eq!(key(&resources), None);
+    }
+
+    #[test]
+    fn a_folder_that_is_gone_keeps_what_was_in_it() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("resources");
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("a.yaml"), GOOD).unwrap();
+        let mut resources =
+            Resources::at(vec![folder.clone()], Options::default(), &mut io::empty()).unwrap();
+        resources.read(&|_| None).unwrap();
+        fs::rename(&folder, parent.path().join("away")).unwrap();
+        assert!(resources.read(&|_| None).unwrap().refused);
+        assert_eq!(key(&resources), Some(&b"one"[..]));
     }
 }

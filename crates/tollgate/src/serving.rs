@@ -23,8 +23,8 @@ use tollgate_net::PoolStats;
 use tollgate_proxy::{Gateway, NotServed, Observer, Published};
 use tollgate_snapshot::Snapshot;
 use tollgate_telemetry::{
-    AccessLog, Admin, Build, HeaderAttributes, Options as Watching, PoolGauge, Reload, Telemetry,
-    TraceSettings, serve,
+    AccessLog, Admin, Build, ConfigFormat, HeaderAttributes, Options as Watching, PoolCounts, Reload,
+    Telemetry, TraceSettings, serve,
 };
 use tollgate_types::{BackendId, Severity};
 
@@ -84,19 +84,11 @@ impl Observer for Tell {
         self.0.observe(&settled);
     }
 
-    fn pools(&self, _core: usize, pools: &[(BackendId, PoolStats)]) {
-        POOLS.with_borrow_mut(|gauges| {
-            for (backend, stats) in pools {
-                let gauge = gauges.entry(backend.clone()).or_insert_with(|| self.0.pool(backend));
-                gauge.open.set(stats.open as u64);
-                gauge.idle.set(stats.idle as u64);
-                gauge.pending.set(stats.waiting as u64);
-            }
-            if gauges.len() > pools.len() {
-                let served: HashSet<_> = pools.iter().map(|(backend, _)| backend).collect();
-                gauges.retain(|backend, _| served.contains(backend));
-            }
+    fn pools(&self, core: usize, pools: Vec<(BackendId, PoolStats)>) {
+        let counts = pools.into_iter().map(|(backend, PoolStats { open, idle, waiting })| {
+            (backend, PoolCounts { open, idle, pending: waiting })
         });
+        self.0.pools(core, counts.collect());
     }
 }
 

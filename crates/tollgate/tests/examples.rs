@@ -47,7 +47,8 @@ impl Gateway {
             said.push(line.clone());
             line.contains(" ready in ")
         });
-        let ready = ready.unwrap_or_else(|| panic!("{}: {said:#?}", path.display()));
+        assert!(ready.is_some(), "{}: {said:#?}", path.display());
+        let ready = ready.unwrap();
         // Whoever stops reading stops the gateway.
         thread::spawn(move || lines.for_each(drop));
         Self { child, ready }
@@ -237,7 +238,11 @@ fn the_fallback_goes_to_the_last_provider_when_the_others_fail() {
     let (path, _) = served(&providers.openai, port, "assistant");
     assert!(path.ends_with("/chat/completions"), "{path}");
     let address = providers.openai.address().port();
-    let (status, _) = ask(address, "POST /_sim/faults\ncontent-type: application/json", r#"{"status":503}"#);
+    let (status, _) = ask(
+        address,
+        "POST /_sim/faults\ncontent-type: application/json",
+        r#"{"times":0,"behaviour":{"status":503}}"#,
+    );
     assert_eq!(status, 200);
     let want = pair("/v1/messages", "claude-sonnet-4-5");
     assert_eq!(served(&providers.anthropic, port, "assistant"), want);

@@ -81,7 +81,7 @@ struct BackendState {
     back_in_ms: Option<u64>,
     failures: BTreeMap<String, u64>,
     retries: u64,
-    connections: [u64; 3],
+    connections: [usize; 3],
     #[serde(flatten)]
     sums: Sums,
 }
@@ -179,7 +179,7 @@ fn answers(action: &Action) -> String {
 fn backends(live: &Live, telemetry: &Telemetry, totals: &Totals) -> Vec<BackendState> {
     let sums = by_label(totals, Family::BackendRequests, 0);
     let tokens = tokens(totals);
-    let pools = telemetry.pools();
+    let pools = telemetry.pool_counts();
     let mut failures: HashMap<&str, BTreeMap<String, u64>> = HashMap::new();
     for (labels, number) in totals.of_family(Family::BackendFailures) {
         if let [backend, reason] = &**labels {
@@ -207,7 +207,7 @@ fn backends(live: &Live, telemetry: &Telemetry, totals: &Totals) -> Vec<BackendS
             back_in_ms: until,
             failures: failures.get(id).cloned().unwrap_or_default(),
             retries: retries.get(id).copied().unwrap_or_default(),
-            connections: pools.get(&backend.id).copied().unwrap_or_default(),
+            connections: pools.get(&backend.id).map_or([0; 3], |pool| [pool.open, pool.idle, pool.pending]),
             sums: own,
         }
     };

@@ -1,99 +1,70 @@
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-};
+use std::collections::BTreeMap;
 
 use tollgate_types::BackendId;
 
 use super::exposition::Exposition;
 use crate::lock::Slot;
 
-/// Connections of one pool to one backend. Each core's pool has its own; a scrape adds them up.
-#[derive(Debug, Default)]
-pub struct PoolGauge {
-    /// Connections that are up, idle ones included.
-    pub open: Gauge,
+/// A core's connections to one backend.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PoolCounts {
+    /// Connections that are up or being dialled, idle ones included.
+    pub open: usize,
     /// Connections that nobody uses at the moment.
-    pub idle: Gauge,
+    pub idle: usize,
     /// Requests that wait for a connection.
-    pub pending: Gauge,
+    pub pending: usize,
 }
 
-/// A number that goes up and down.
+/// What each core said last of its pools.
 #[derive(Debug, Default)]
-pub struct Gauge(AtomicU64);
+pub(crate) struct Pools(Slot<BTreeMap<usize, Vec<(BackendId, PoolCounts)>>>);
 
-/// Gauges that hosts fill.
-#[derive(Debug, Default)]
-pub(crate) struct Gauges {
-    pools: Slot<Vec<(BackendId, Weak<PoolGauge>)>>,
-}
+// === impl Pools ===
 
-// === impl Gauge ===
-
-impl Gauge {
-    /// One more.
-    pub fn up(&self) {
-        self.0.fetch_add(1, Relaxed);
+impl Pools {
+    /// Takes the place of all that this core said before.
+    pub(crate) fn tell(&self, core: usize, pools: Vec<(BackendId, PoolCounts)>) {
+        self.0.with(|cores| cores.insert(core, pools));
     }
 
-    /// One less; stays at zero.
-    pub fn down(&self) {
-        let _ = self.0.fetch_update(Relaxed, Relaxed, |number| Some(number.saturating_sub(1)));
-    }
-
-    /// This many.
-    pub fn set(&self, number: u64) {
-        self.0.store(number, Relaxed);
-    }
-
-    /// How many.
-    #[must_use]
-    pub fn get(&self) -> u64 {
-        self.0.load(Relaxed)
-    }
-}
-
-// === impl Gauges ===
-
-impl Gauges {
-    pub(crate) fn pool(&self, backend: &BackendId) -> Arc<PoolGauge> {
-        let gauge = Arc::new(PoolGauge::default());
-        self.pools.with(|pools| {
-            pools.retain(|(_, gauge)| gauge.strong_count() > 0);
-            pools.push((backend.clone(), Arc::downgrade(&gauge)));
-        });
-        gauge
-    }
-
-    /// Open, idle and pending by backend.
-    pub(crate) fn pools(&self) -> BTreeMap<BackendId, [u64; 3]> {
-        let pools = self.pools.with(|pools| pools.clone());
-        let mut sums: BTreeMap<BackendId, [u64; 3]> = BTreeMap::new();
-        for (backend, gauge) in pools {
-            let Some(gauge) = gauge.upgrade() else { continue };
-            let sum = sums.entry(backend).or_default();
-            for (total, gauge) in sum.iter_mut().zip([&gauge.open, &gauge.idle, &gauge.pending]) {
-                *total += gauge.get();
+    /// All cores added up.
+    pub(crate) fn sums(&self) -> BTreeMap<BackendId, PoolCounts> {
+        let mut sums: BTreeMap<BackendId, PoolCounts> = BTreeMap::new();
+        self.0.with(|cores| {
+            for (backend, counts) in cores.values().flatten() {
+                let PoolCounts { open, idle, pending } = counts;
+                let sum = sums.entry(backend.clone()).or_default();
+                sum.open += open;
+                sum.idle += idle;
+                sum.pending += pending;
             }
-        }
+        });
         sums
     }
 
     pub(crate) fn write(&self, out: &mut Exposition) {
-        let pools = self.pools();
-        let families = [
-            ("tollgate_pool_connections_open", "Connections to a backend that are up, idle ones included."),
-            ("tollgate_pool_connections_idle", "Connections to a backend that nobody uses at the moment."),
-            ("tollgate_pool_requests_pending", "Requests that wait for a connection to a backend."),
+        type Take = fn(&PoolCounts) -> usize;
+        let families: [(&str, &str, Take); 3] = [
+            (
+                "tollgate_pool_connections_open",
+                "Connections to a backend that are up, idle ones included.",
+                |pool| pool.open,
+            ),
+            (
+                "tollgate_pool_connections_idle",
+                "Connections to a backend that nobody uses at the moment.",
+                |pool| pool.idle,
+            ),
+            ("tollgate_pool_requests_pending", "Requests that wait for a connection to a backend.", |pool| {
+                pool.pending
+            }),
         ];
-        for (position, (name, help)) in families.into_iter().enumerate() {
+        let pools = self.sums();
+        for (name, help, take) in families {
             out.family(name, help, "gauge");
-            for (backend, numbers) in &pools {
-                out.sample(name, &[("backend", backend.as_str())], numbers[position]);
+            for (backend, counts) in &pools {
+                out.sample(name, &[("backend", backend.as_str())], take(counts));
             }
         }
     }

@@ -13,6 +13,7 @@ use tollgate_core::{End, Settled};
 use tollgate_llm::Delivery;
 
 use super::{
+    Common,
     family::Family,
     shard::{Histogram, Registry},
     table::{TOKEN_TYPES, Table, token_counts},
@@ -96,12 +97,12 @@ impl GenAi {
         &mut self,
         settled: &Settled,
         table: &Table,
-        bounds: (&Bounded, &[HeaderAttribute]),
+        common: &Common,
         registry: &mut Registry,
     ) {
         let record = &settled.record;
         let (Some(endpoint), Some(asked)) = (record.endpoint, &record.model_asked) else { return };
-        let (models, attributes) = bounds;
+        let Common { models, attributes, .. } = common;
         let original = if table.knows_model(asked.as_str()) { asked.as_str() } else { OTHER };
         let request = match &record.model_sent {
             None => UNKNOWN,

@@ -1,12 +1,15 @@
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
 
-use super::family::{Buckets, Family, Kind};
+use super::{
+    family::{Buckets, Family, Kind},
+    names::Names,
+};
 use crate::lock::Slot;
 
 /// Values of a series' labels, in the order of its family's.
@@ -26,11 +29,12 @@ pub(crate) struct Series {
     pub(crate) cells: Arc<[AtomicU64]>,
 }
 
-/// The writing side of a shard: finds series by their names, which outlive a reload.
+/// The writing side of a shard: finds series by their names, which outlive a reload. The shard owns them, and forgets
+/// those that nobody holds and nobody can ask for any more.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     shard: Arc<Shard>,
-    known: HashMap<(Family, Labels), Arc<[AtomicU64]>, foldhash::fast::RandomState>,
+    known: HashMap<(Family, Labels), Weak<[AtomicU64]>, foldhash::fast::RandomState>,
 }
 
 /// A number that only goes up. Written by one thread.
@@ -50,6 +54,15 @@ impl Shard {
     /// Every series so far.
     pub(crate) fn series(&self) -> Vec<Series> {
         self.series.with(|series| series.clone())
+    }
+
+    /// Forgets series that these names do not cover, where no handle can write them any more.
+    pub(crate) fn forget(&self, names: &Names) {
+        self.series.with(|all| {
+            all.retain(|series| {
+                Arc::strong_count(&series.cells) > 1 || names.knows(series.family, &series.labels)
+            });
+        });
     }
 }
 
@@ -76,14 +89,25 @@ impl Registry {
 
     fn cells(&mut self, family: Family, labels: &[Arc<str>]) -> Arc<[AtomicU64]> {
         let labels: Labels = labels.into();
-        let cells = self.known.entry((family, Arc::clone(&labels))).or_insert_with(|| {
+        let known = self.known.entry((family, Arc::clone(&labels)));
+        // Taken and forgotten under the same lock: what is handed out here stays in the shard.
+        self.shard.series.with(|all| {
+            if let Entry::Occupied(known) = &known
+                && let Some(cells) = known.get().upgrade()
+            {
+                return cells;
+            }
             let cells: Arc<[AtomicU64]> =
                 (0..family.spec().kind.cells()).map(|_| AtomicU64::new(0)).collect();
-            let series = Series { family, labels, cells: Arc::clone(&cells) };
-            self.shard.series.with(|all| all.push(series));
+            known.insert_entry(Arc::downgrade(&cells));
+            all.push(Series { family, labels, cells: Arc::clone(&cells) });
             cells
-        });
-        Arc::clone(cells)
+        })
+    }
+
+    /// Lets go of what the shard has forgotten.
+    pub(crate) fn tidy(&mut self) {
+        self.known.retain(|_, cells| cells.strong_count() > 0);
     }
 }
 

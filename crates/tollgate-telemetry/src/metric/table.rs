@@ -1,15 +1,13 @@
-use std::{
-    collections::HashSet,
-    sync::{Arc, Weak},
-};
+use std::sync::{Arc, Weak};
 
 use smallvec::SmallVec;
 use tollgate_core::{AttemptRecord, Live};
-use tollgate_snapshot::{Backend, Listener, ModelMatch, Rule};
-use tollgate_types::{ModelId, Usage};
+use tollgate_snapshot::{Backend, Listener, Rule};
+use tollgate_types::Usage;
 
 use super::{
     family::Family,
+    names::{Names, UNCLAIMED},
     shard::{Counter, Histogram, Registry},
 };
 
@@ -22,8 +20,7 @@ pub(crate) struct Table {
     unclaimed: Option<Box<ListenerCells>>,
     rules: Vec<Option<Box<RuleCells>>>,
     backends: Vec<Option<Box<BackendCells>>>,
-    /// Models that some resource names; others are whatever a client sent.
-    models: HashSet<ModelId, foldhash::fast::RandomState>,
+    names: Arc<Names>,
 }
 
 #[derive(Debug)]
@@ -74,7 +71,7 @@ pub(crate) fn token_counts(usage: &Usage) -> [Option<u64>; 5] {
 // === impl Table ===
 
 impl Table {
-    pub(crate) fn new(live: &Arc<Live>) -> Self {
+    pub(crate) fn new(live: &Arc<Live>, names: Arc<Names>) -> Self {
         let snapshot = &live.snapshot;
         let none = |n: usize| (0..n).map(|_| None).collect();
         Self {
@@ -83,7 +80,7 @@ impl Table {
             unclaimed: None,
             rules: none(snapshot.rules.len()),
             backends: snapshot.backends.iter().map(|_| None).collect(),
-            models: configured_models(live),
+            names,
         }
     }
 
@@ -97,7 +94,7 @@ impl Table {
     }
 
     pub(crate) fn knows_model(&self, model: &str) -> bool {
-        self.models.contains(model)
+        self.names.knows_model(model)
     }
 
     pub(crate) fn listener(
@@ -108,7 +105,7 @@ impl Table {
         let Some(listener) = listener else {
             return self
                 .unclaimed
-                .get_or_insert_with(|| Box::new(ListenerCells::new("none".into(), registry)));
+                .get_or_insert_with(|| Box::new(ListenerCells::new(UNCLAIMED.into(), registry)));
         };
         let place = Arc::as_ptr(listener);
         let position = match self.listeners.iter().position(|(known, _)| *known == place) {
@@ -134,24 +131,6 @@ impl Table {
         let slot = self.backends.get_mut(backend.index as usize)?;
         Some(slot.get_or_insert_with(|| Box::new(BackendCells::new(backend, registry))))
     }
-}
-
-/// Exact matches, listed models and overrides.
-fn configured_models(live: &Live) -> HashSet<ModelId, foldhash::fast::RandomState> {
-    let snapshot = &live.snapshot;
-    let mut models = HashSet::default();
-    for listener in snapshot.ports.iter().flat_map(|port| &port.listeners) {
-        for (_, table) in listener.hosts.all() {
-            models.extend(table.models().iter().map(|model| model.id.clone()));
-            models.extend(table.entries().iter().filter_map(|entry| match &entry.matcher.model {
-                Some(ModelMatch::Exact(model)) => Some(model.clone()),
-                Some(ModelMatch::Regex(_)) | None => None,
-            }));
-        }
-    }
-    let choices = snapshot.rules.iter().flat_map(|rule| rule.choices());
-    models.extend(choices.filter_map(|choice| choice.model_override.clone()));
-    models
 }
 
 // === impl ListenerCells ===

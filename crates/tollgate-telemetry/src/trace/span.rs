@@ -57,7 +57,6 @@ fn request(settled: &Settled, vocabulary: Vocabulary, attributes: &[HeaderAttrib
         (Some(_), Vocabulary::GenAi) => span::SpanKind::Client,
         (None, _) => span::SpanKind::Server,
     };
-    let first = record.first_byte.filter(|_| record.delivery == Some(tollgate_llm::Delivery::Streamed));
     Span {
         trace_id: record.trace.trace_id.to_vec(),
         span_id: record.trace.span_id.to_vec(),
@@ -67,10 +66,7 @@ fn request(settled: &Settled, vocabulary: Vocabulary, attributes: &[HeaderAttrib
         start_time_unix_nano: unix_nanos(record, record.began.instant),
         end_time_unix_nano: unix_nanos(record, settled.ended),
         attributes: all,
-        events: first
-            .into_iter()
-            .map(|first| event("First Token Stream Event", unix_nanos(record, first)))
-            .collect(),
+        events: events(settled, vocabulary, failed),
         status: Some(status),
         ..Span::default()
     }
@@ -202,8 +198,46 @@ fn gen_ai(record: &Record, endpoint: Endpoint) -> Vec<KeyValue> {
     all
 }
 
-fn event(name: &str, time_unix_nano: u64) -> span::Event {
-    span::Event { time_unix_nano, name: name.to_owned(), ..span::Event::default() }
+/// OpenInference's events, at the time they stand for.
+fn events(settled: &Settled, vocabulary: Vocabulary, failed: bool) -> Vec<span::Event> {
+    let record = &settled.record;
+    if record.endpoint.is_none() || vocabulary == Vocabulary::GenAi {
+        return Vec::new();
+    }
+    let event = |name: &str, moment, attributes| span::Event {
+        time_unix_nano: unix_nanos(record, moment),
+        name: name.to_owned(),
+        attributes,
+        ..span::Event::default()
+    };
+    let streamed = record.delivery == Some(tollgate_llm::Delivery::Streamed);
+    let first = record.first_byte.filter(|_| streamed && record.status.is_some_and(|s| s.is_success()));
+    let mut all: Vec<_> =
+        first.into_iter().map(|first| event("First Token Stream Event", first, Vec::new())).collect();
+    if failed {
+        let code = record.status.map_or(0, |status| status.as_u16());
+        // A provider's own words may quote the prompt, so they stay out.
+        let message = match end::detail(settled) {
+            Some(detail) => format!("Error code: {code} - {detail}"),
+            None => format!("Error code: {code}"),
+        };
+        let attributes = vec![text("exception.type", exception(code)), text("exception.message", &message)];
+        all.push(event("exception", settled.ended, attributes));
+    }
+    all
+}
+
+/// What the providers' Python clients would raise.
+const fn exception(code: u16) -> &'static str {
+    match code {
+        400 => "BadRequestError",
+        401 => "AuthenticationError",
+        403 => "PermissionDeniedError",
+        404 => "NotFoundError",
+        429 => "RateLimitError",
+        500 | 502 | 503 => "InternalServerError",
+        _ => "Error",
+    }
 }
 
 pub(super) fn text(key: &str, value: &str) -> KeyValue {

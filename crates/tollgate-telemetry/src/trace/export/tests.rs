@@ -104,6 +104,30 @@ fn a_request_becomes_a_span_with_one_below_it_per_attempt() {
 }
 
 #[test]
+fn a_failed_request_is_an_exception_and_a_stream_tells_when_it_began() {
+    let live = live();
+    let events = |settled: &tollgate_core::Settled| -> Vec<(String, u64, Vec<String>)> {
+        let span = crate::trace::spans(settled, crate::Vocabulary::OpenInference, &[]).remove(0);
+        let start = span.start_time_unix_nano;
+        let values = |event: &opentelemetry_proto::tonic::trace::v1::span::Event| {
+            event.attributes.iter().map(|attribute| format!("{:?}", attribute.value)).collect()
+        };
+        span.events.iter().map(|e| (e.name.clone(), e.time_unix_nano - start, values(e))).collect()
+    };
+    let stream = request(&live).asks("gpt-4o-mini").answered(0, 200).streamed().settled();
+    assert_eq!(events(&stream), [("First Token Stream Event".to_owned(), 20_000_000, Vec::new())]);
+    let refused = tollgate_core::End::Refused(tollgate_core::Refusal::NoModel("gpt-9".into()));
+    let failed = events(&request(&live).asks("gpt-9").ends(refused).settled()).remove(0);
+    assert_eq!((failed.0.as_str(), failed.1), ("exception", 120_000_000));
+    assert!(
+        failed.2[0].contains("NotFoundError") && failed.2[1].contains("Error code: 404 - "),
+        "{failed:?}"
+    );
+    let limited = events(&request(&live).asks("gpt-4o-mini").answered(0, 429).settled()).remove(0);
+    assert!(limited.2[0].contains("RateLimitError"), "{limited:?}");
+}
+
+#[test]
 fn grpc_carries_the_same_message_behind_five_bytes() {
     let (address, taken) = collector();
     let telemetry = tracing(&[
