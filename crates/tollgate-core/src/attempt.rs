@@ -1,4 +1,5 @@
 use std::{
+    fmt,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -209,9 +210,9 @@ impl Plan {
         }
         let pause = retry_after(status, &headers);
         if let Some(pause) = pause {
-            self.with_health(attempt, |health| health.rests(now.unix_ms, pause));
+            self.with_health(attempt, &status, |health| health.rests(now.unix_ms, pause));
         } else if status.is_server_error() {
-            self.with_health(attempt, |health| health.failed(now.unix_ms));
+            self.with_health(attempt, &status, |health| health.failed(now.unix_ms));
         }
         if self.rule.retry.statuses.binary_search(&status.as_u16()).is_ok()
             && self.may_retry(attempt, RetryCause::Status, now)
@@ -239,7 +240,7 @@ impl Plan {
     /// # Errors
     /// [`Refusal`] where it was the last one.
     pub fn failed(&mut self, attempt: &Attempt, failure: Failure, now: Now) -> Result<Duration, Refusal> {
-        self.with_health(attempt, |health| health.failed(now.unix_ms));
+        self.with_health(attempt, &failure, |health| health.failed(now.unix_ms));
         let cause = if failure.before_sending() { RetryCause::NotSent } else { RetryCause::Broken };
         let again = self.may_retry(attempt, cause, now);
         if let Some(record) = self.record.attempts.last_mut() {
@@ -259,7 +260,7 @@ impl Plan {
         if answered.is_some_and(|status| !status.is_server_error() && status != StatusCode::TOO_MANY_REQUESTS)
         {
             // Not before: a success whose body turns out to be an error is no success.
-            self.with_health(&attempt, Health::succeeded);
+            self.with_health(&attempt, &status, Health::succeeded);
         }
         let Self { mut record, .. } = self;
         record.status = Some(status);
@@ -267,9 +268,14 @@ impl Plan {
         Exchange::new(record, attempt.reply)
     }
 
-    fn with_health(&self, attempt: &Attempt, change: impl FnOnce(&Health) -> Option<Turn>) {
+    fn with_health(
+        &self,
+        attempt: &Attempt,
+        why: &dyn fmt::Display,
+        change: impl FnOnce(&Health) -> Option<Turn>,
+    ) {
         if let Some(health) = self.record.live.health.get(attempt.backend.index as usize) {
-            change(health);
+            tell_turn(&attempt.backend, change(health), why);
         }
     }
 
@@ -308,6 +314,17 @@ impl Plan {
                 self.rule.retry.backoff.saturating_mul(1 << (times - 1).min(6)).min(Duration::from_secs(1))
             }
         }
+    }
+}
+
+/// Says that a backend is left alone from now on, or asked again.
+pub(crate) fn tell_turn(backend: &Backend, turn: Option<Turn>, why: &dyn fmt::Display) {
+    match turn {
+        Some(Turn::Ejected(pause)) => {
+            tracing::warn!(backend = %backend.id, ?pause, reason = %why, "backend taken out of service");
+        }
+        Some(Turn::Returned) => tracing::info!(backend = %backend.id, "backend back in service"),
+        None => {}
     }
 }
 

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tollgate_llm::{Fault, Output};
 
-use crate::{Failure, Now, Record, ReplyReader};
+use crate::{Failure, Now, Record, ReplyReader, attempt::tell_turn};
 
 /// A reply on its way to the client. Dropped by the host it still has to be settled: see [`Exchange::settle`].
 #[derive(Debug)]
@@ -62,7 +62,7 @@ impl Exchange {
         if let Some(attempt) = self.record.attempts.last_mut() {
             attempt.failure = Some(failure.clone());
             if let Some(health) = self.record.live.health.get(attempt.backend.index as usize) {
-                health.failed(now.unix_ms);
+                tell_turn(&attempt.backend, health.failed(now.unix_ms), failure);
             }
         }
         self.tell(&format!("the upstream broke off: {failure}"), out)

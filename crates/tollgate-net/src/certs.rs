@@ -7,9 +7,10 @@ use std::{
 use arc_swap::ArcSwap;
 use rustls::{
     RootCertStore, ServerConfig,
+    client::verify_server_name,
     crypto::{CryptoProvider, aws_lc_rs},
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-    server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+    server::{ClientHello, ParsedCertificate, ResolvesServerCert, WebPkiClientVerifier},
     sign::CertifiedKey,
 };
 
@@ -57,13 +58,17 @@ pub enum CertError {
     },
 }
 
-/// Which certificate a client gets: the exact name, then the longest wildcard, then the default.
+/// Which certificate a client gets: those of the exact name, of the longest wildcard, or the defaults; among
+/// several the first that is valid for the name and of a kind the client can verify.
 #[derive(Clone, Default)]
 pub struct CertTable {
-    exact: HashMap<Box<str>, Arc<CertifiedKey>>,
-    wildcard: HashMap<Box<str>, Arc<CertifiedKey>>,
-    fallback: Option<Arc<CertifiedKey>>,
+    exact: HashMap<Box<str>, Keys>,
+    wildcard: HashMap<Box<str>, Keys>,
+    fallback: Keys,
 }
+
+/// Never empty in a map.
+type Keys = Vec<Arc<CertifiedKey>>;
 
 /// TLS settings of a listener.
 #[derive(Clone, Debug, Default)]
@@ -120,28 +125,43 @@ pub(crate) fn roots(pem: &[u8]) -> Result<RootCertStore, CertError> {
 
 impl CertTable {
     /// Shows `key` to clients that ask for `name`: a host name, `*.` and a host name (any depth below it), or the
-    /// empty string for everybody else. A later entry for the same name replaces the earlier.
+    /// empty string for everybody else. Several entries may have the same name.
     pub fn insert(&mut self, name: &str, key: Arc<CertifiedKey>) {
         let name = name.to_ascii_lowercase();
-        match name.strip_prefix("*.") {
-            Some(suffix) => drop(self.wildcard.insert(suffix.into(), key)),
-            None if name.is_empty() => self.fallback = Some(key),
-            None => drop(self.exact.insert(name.into(), key)),
-        }
+        let keys = match name.strip_prefix("*.") {
+            Some(suffix) => self.wildcard.entry(suffix.into()).or_default(),
+            None if name.is_empty() => &mut self.fallback,
+            None => self.exact.entry(name.into()).or_default(),
+        };
+        keys.push(key);
     }
 
     /// The certificate for a client that asked for `name` (lower case) or for nothing.
     #[must_use]
     pub fn find(&self, name: Option<&str>) -> Option<&Arc<CertifiedKey>> {
-        name.and_then(|name| self.exact.get(name).or_else(|| self.find_wildcard(name)))
-            .or(self.fallback.as_ref())
+        self.choose(name, |_| true)
     }
 
-    fn find_wildcard(&self, name: &str) -> Option<&Arc<CertifiedKey>> {
+    fn choose(
+        &self,
+        name: Option<&str>,
+        verifiable: impl Fn(&CertifiedKey) -> bool,
+    ) -> Option<&Arc<CertifiedKey>> {
+        let keys = name
+            .and_then(|name| self.exact.get(name).or_else(|| self.find_wildcard(name)))
+            .unwrap_or(&self.fallback);
+        // Most names have one certificate, which is shown whatever is in it.
+        let [_, _, ..] = &keys[..] else { return keys.first() };
+        let fits = |key: &&Arc<CertifiedKey>| name.is_none_or(|name| is_valid_for(key, name));
+        let usable = || keys.iter().filter(|key| verifiable(key));
+        usable().find(fits).or_else(|| usable().next()).or_else(|| keys.first())
+    }
+
+    fn find_wildcard(&self, name: &str) -> Option<&Keys> {
         let mut rest = name;
         while let Some((_, suffix)) = rest.split_once('.') {
-            if let Some(key) = self.wildcard.get(suffix) {
-                return Some(key);
+            if let Some(keys) = self.wildcard.get(suffix) {
+                return Some(keys);
             }
             rest = suffix;
         }
@@ -149,19 +169,25 @@ impl CertTable {
     }
 }
 
+fn is_valid_for(key: &CertifiedKey, name: &str) -> bool {
+    let (Some(leaf), Ok(name)) = (key.cert.first(), ServerName::try_from(name)) else { return false };
+    ParsedCertificate::try_from(leaf).is_ok_and(|leaf| verify_server_name(&leaf, &name).is_ok())
+}
+
 impl fmt::Debug for CertTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CertTable")
             .field("exact", &self.exact.keys())
             .field("wildcard", &self.wildcard.keys())
-            .field("fallback", &self.fallback.is_some())
+            .field("fallback", &self.fallback.len())
             .finish()
     }
 }
 
 impl ResolvesServerCert for CertTable {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.find(hello.server_name()).cloned()
+        let schemes = hello.signature_schemes();
+        self.choose(hello.server_name(), |key| key.key.choose_scheme(schemes).is_some()).cloned()
     }
 }
 

@@ -108,6 +108,17 @@ fn the_longest_wildcard_wins_and_the_rest_get_the_default() {
 }
 
 #[test]
+fn of_several_certificates_the_one_for_the_name_is_shown() {
+    let keys = ["a.example", "b.example"].map(|name| issue(name).0);
+    let table = settings(&[("", &keys[0]), ("", &keys[1])]).certs;
+    let found = |name: Option<&str>| keys.iter().position(|key| Arc::ptr_eq(key, table.find(name).unwrap()));
+    assert_eq!(
+        [found(Some("a.example")), found(Some("b.example")), found(Some("c.example")), found(None)],
+        [Some(0), Some(1), Some(0), Some(0)]
+    );
+}
+
+#[test]
 fn an_error_says_what_is_wrong_and_shows_no_key() {
     let key = generate_simple_self_signed(["a".to_owned()]).unwrap();
     let other = generate_simple_self_signed(["a".to_owned()]).unwrap();

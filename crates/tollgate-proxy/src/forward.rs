@@ -5,9 +5,10 @@ use http::{
     HeaderMap, Request, Response, StatusCode, Uri,
     header::{CONTENT_LENGTH, HOST},
 };
+use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
 use tollgate_core::{Attempt, AttemptBody, End, Failure, Outgoing, Plan, Refusal, ReplyReader, Verdict};
-use tollgate_llm::{Head, Output};
+use tollgate_llm::{Delivery, Head, Output};
 use tollgate_net::{Chunks, Payload, UpstreamBody};
 
 use crate::{
@@ -23,6 +24,9 @@ use crate::{
     upload::Upload,
     worker::Worker,
 };
+
+/// Bytes of a whole reply that are held back until its end; of a longer one the client gets each piece at once.
+const HELD: usize = 64 * 1024;
 
 /// What the client's connection still has to give.
 #[derive(Debug)]
@@ -143,7 +147,7 @@ impl Forward<'_> {
         let (payload, loan) = match body {
             AttemptBody::Bytes(bytes) => (Payload::Whole(bytes.clone()), None),
             AttemptBody::Client => match self.client.body.take() {
-                Some(body) if http_body::Body::is_end_stream(&body) => (Payload::empty(), None),
+                Some(body) if body.is_end_stream() => (Payload::empty(), None),
                 Some(body) => {
                     let (lent, loan) = Lent::new(body);
                     (Payload::streamed(lent), Some(loan))
@@ -181,10 +185,14 @@ impl Forward<'_> {
             Verdict::Again(pause) => return Outcome::Again(pause),
         };
         let upgrade = extensions.remove::<OnUpgrade>();
-        let ended = http_body::Body::is_end_stream(&upstream);
+        let ended = upstream.is_end_stream();
+        let most = match plan.record().delivery {
+            Some(Delivery::Whole) if upstream.size_hint().lower() <= HELD as u64 => HELD,
+            Some(Delivery::Whole | Delivery::Streamed) | None => 0,
+        };
         let mut open = Open { attempt, head, upstream, out: Output::default(), ended, upgrade };
         if let ReplyReader::Llm(_) = open.attempt.reply {
-            match self.hold(&mut open).await {
+            match self.hold(&mut open, most).await {
                 Ok(()) => {}
                 Err(Held::Expired) => return Outcome::Expired,
                 Err(Held::Failed(failure)) => return self.failed(plan, &open.attempt, failure),
@@ -193,8 +201,9 @@ impl Forward<'_> {
         Outcome::Open(Box::new(open))
     }
 
-    /// Holds the head back until there is something to send after it: a reply that breaks before is no reply.
-    async fn hold(&mut self, open: &mut Open) -> Result<(), Held> {
+    /// Holds the head back until there is something to send after it: a reply that breaks before is no reply. A
+    /// short document is held until it is whole.
+    async fn hold(&mut self, open: &mut Open, most: usize) -> Result<(), Held> {
         let idle = open.attempt.patience.idle.unwrap_or(self.worker.options().stream_idle);
         let mut parts: Vec<Bytes> = Vec::new();
         loop {
@@ -213,8 +222,9 @@ impl Forward<'_> {
             for chunk in parts.drain(..) {
                 open.attempt.reply.push(chunk, &mut open.out).map_err(Failure::Reply)?;
             }
-            open.ended |= http_body::Body::is_end_stream(&open.upstream);
-            if !open.ended && open.out.0.iter().any(|chunk| !chunk.is_empty()) {
+            open.ended |= open.upstream.is_end_stream();
+            let held: usize = open.out.0.iter().map(Bytes::len).sum();
+            if !open.ended && held > most {
                 return Ok(());
             }
         }

@@ -34,6 +34,9 @@ const ORDERS: usize = 4096;
 /// How often a core tells what its pools hold.
 const TELL: Duration = Duration::from_secs(1);
 
+/// How often a core says what its pool holds.
+const POOLS: Duration = Duration::from_secs(1);
+
 /// The native host in service: its threads, its ports, and what they serve.
 #[derive(Debug)]
 pub struct Gateway {
@@ -62,6 +65,8 @@ pub enum NotServed {
         port: u16,
         /// Where we tried.
         address: SocketAddr,
+        /// What kind of error it was.
+        kind: io::ErrorKind,
         /// The system's words.
         reason: String,
     },
@@ -89,6 +94,27 @@ struct OpenPort {
 enum Order {
     Serve { port: u16, listener: Listener, tls: Option<TlsHandle>, drain: Drain },
     Retire { drain: Drain, patience: Duration },
+}
+
+/// Whose a port was until now.
+#[derive(Clone, Copy)]
+enum Claim {
+    /// Nobody's, as far as we know.
+    New,
+    /// Ours; our old sockets may still be closing.
+    Kept,
+}
+
+// === impl Claim ===
+
+impl Claim {
+    /// Our sockets share their port among cores, and would share it with another gateway without a word.
+    fn check(self, address: SocketAddr) -> io::Result<()> {
+        match self {
+            Self::New if address.port() != 0 => std::net::TcpListener::bind(address).map(drop),
+            Self::New | Self::Kept => Ok(()),
+        }
+    }
 }
 
 // === impl Gateway ===
@@ -139,17 +165,18 @@ impl Gateway {
             .collect();
         // The tables go first: a port that is opened must not meet a request it knows nothing of.
         self.shared.published.store(served);
-        for number in gone {
+        for &number in &gone {
             self.retire(number);
         }
         for port in ports {
-            self.serve_port(port, &mut published.problems);
+            let claim = if gone.contains(&port.number) { Claim::Kept } else { Claim::New };
+            self.serve_port(port, claim, &mut published.problems);
         }
         published.addresses = self.open.iter().map(|(number, open)| (*number, open.address)).collect();
         published
     }
 
-    fn serve_port(&mut self, port: &Port, problems: &mut Vec<NotServed>) {
+    fn serve_port(&mut self, port: &Port, claim: Claim, problems: &mut Vec<NotServed>) {
         let number = port.number;
         let (tls, broken) = tls::of_port(port);
         problems.extend(broken.into_iter().map(|(listener, reason)| NotServed::Tls {
@@ -177,10 +204,11 @@ impl Gateway {
         let options = &self.shared.options;
         let local = options.port_map.get(&number).copied().unwrap_or(number);
         let address = SocketAddr::new(options.bind, local);
-        match Listener::bind(address, options.cores) {
+        match claim.check(address).and_then(|()| Listener::bind(address, options.cores)) {
             Ok(listeners) => self.open_port(port, listeners, handle),
             Err(error) => {
-                problems.push(NotServed::Bind { port: number, address, reason: error.to_string() });
+                let (kind, reason) = (error.kind(), error.to_string());
+                problems.push(NotServed::Bind { port: number, address, kind, reason });
             }
         }
     }

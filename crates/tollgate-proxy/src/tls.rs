@@ -22,13 +22,9 @@ fn add(listener: &Listener, certs: &mut CertTable, problems: &mut Vec<(ListenerI
         HostPattern::Wildcard(suffix) => format!("*{suffix}"),
         HostPattern::Exact(name) => name.to_string(),
     };
-    // The first usable certificate of a listener is shown: a later insertion would replace it.
     for certificate in certificates {
         match certified_key(&certificate.chain, certificate.key.expose()) {
-            Ok(key) => {
-                certs.insert(&name, key);
-                return;
-            }
+            Ok(key) => certs.insert(&name, key),
             Err(error) => {
                 problems.push((listener.id.clone(), format!("secret {}: {error}", certificate.name)))
             }

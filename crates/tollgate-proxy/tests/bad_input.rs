@@ -92,6 +92,20 @@ fn a_body_over_the_limit_is_refused_before_it_is_read() {
 }
 
 #[test]
+fn a_request_names_one_host() {
+    let simulator = Simulator::start().unwrap();
+    let world = World::start(one_model(&simulator));
+    for hosts in ["", "host: a\r\nhost: b\r\n"] {
+        let request = format!("GET /v1/models HTTP/1.1\r\nconnection: close\r\n{hosts}\r\n");
+        let answer = raw(world.address, request.as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 400"), "{hosts}: {answer}");
+    }
+    assert_eq!(world.settled().end, End::Refused(Refusal::NoHost));
+    let answer = raw(world.address, b"GET /v1/models HTTP/1.0\r\n\r\n");
+    assert!(answer.contains(" 200 "), "{answer}");
+}
+
+#[test]
 fn a_pair_that_cannot_be_is_refused_by_name() {
     let simulator = Simulator::start().unwrap();
     let anthropic = backend(0, "anthropic", simulator.address(), Some((ApiSchema::Anthropic, "sk-secret")));
@@ -120,10 +134,10 @@ fn replies_that_are_none_become_a_gateway_error() {
 fn a_reply_shorter_than_it_says_does_not_pass_for_whole() {
     let simulator = Simulator::start().unwrap();
     let world = World::start(one_model(&simulator));
-    simulator.fail_next(Fault::Truncate);
+    simulator.next(9, Behaviour::fault(Fault::Truncate));
     let answer = post(world.address, CHAT, &chat("m"));
-    assert!(!answer.whole || answer.status >= 500, "{}", answer.status);
-    assert!(matches!(world.settled().end, End::UpstreamBroke(_) | End::Refused(_)));
+    assert!(answer.whole && answer.status >= 500, "{}", answer.status);
+    assert!(matches!(world.settled().end, End::Refused(Refusal::Upstream(_))));
 }
 
 #[test]

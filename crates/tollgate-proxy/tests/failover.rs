@@ -13,7 +13,7 @@ use tollgate_types::ApiSchema;
 const CHAT: &str = "/v1/chat/completions";
 
 fn named(name: &str) -> Simulator {
-    spawn(Options { name: name.to_owned(), ..Options::default() }).unwrap()
+    spawn(Options { name: name.to_owned(), ..Options::default() }).expect("a port is free")
 }
 
 struct Pair {
@@ -47,6 +47,7 @@ fn every_way_to_fail_before_the_first_byte_moves_on_to_the_next_backend() {
         (Fault::ErrorBody, "error_in_reply"),
         (Fault::Empty, "truncated_reply"),
         (Fault::Malformed, "truncated_reply"),
+        (Fault::Truncate, "reset_midway"),
     ];
     let Pair { first, second, world } = pair(|rule| {
         rule.timeouts.attempt = Some(Duration::from_millis(500));

@@ -5,6 +5,7 @@ mod build;
 mod check;
 mod cli;
 mod completion;
+mod config;
 mod demo;
 mod diagnostics;
 mod explain;

@@ -1,5 +1,7 @@
 //! The gateway in service: the thread that watches over the threads that serve.
 use std::{
+    cell::RefCell,
+    collections::{HashMap, HashSet},
     env, io,
     net::SocketAddr,
     process::ExitCode,
@@ -27,6 +29,7 @@ use tollgate_telemetry::{
 use tollgate_types::{BackendId, Severity};
 
 use crate::{
+    config::Config,
     reload::{Resources, State, line},
     watch::Watch,
 };
@@ -64,11 +67,9 @@ struct Control {
     problems: Vec<String>,
 }
 
-/// What `/config` shows.
-#[derive(Debug, Default)]
-struct Config {
-    text: String,
-    json: String,
+thread_local! {
+    /// The gauges of this core's pool.
+    static POOLS: RefCell<HashMap<BackendId, Arc<PoolGauge>>> = RefCell::default();
 }
 
 #[derive(Debug)]
@@ -155,6 +156,28 @@ fn startable(state: &State) -> io::Result<()> {
     Ok(())
 }
 
+/// What cannot be served, with what its reader can do about it.
+fn said(problem: &NotServed) -> String {
+    match problem {
+        NotServed::Bind { port, kind, .. } => {
+            let elsewhere = format!("--port-map {port}=OTHER serves the port elsewhere");
+            format!("{problem}{}", help(*kind, &elsewhere))
+        }
+        NotServed::Tls { .. } => problem.to_string(),
+    }
+}
+
+fn help(kind: io::ErrorKind, elsewhere: &str) -> String {
+    match kind {
+        io::ErrorKind::AddrInUse => format!("; another process listens there: end it, or {elsewhere}"),
+        io::ErrorKind::PermissionDenied => format!("; ports below 1024 need a privilege: {elsewhere}"),
+        io::ErrorKind::AddrNotAvailable => {
+            "; this machine has no such address, and --bind says which to use".to_owned()
+        }
+        _ => String::new(),
+    }
+}
+
 /// Reads again whenever something may have changed; ends with its receiver.
 fn watch(mut resources: Resources, changes: &mpsc::Sender<Change>, watch: &Watch) {
     while !changes.is_closed() {
@@ -179,12 +202,13 @@ impl Control {
     ) -> io::Result<ExitCode> {
         let mut signals = Signals::new()?;
         let listener = TcpListener::bind(admin).await.map_err(|error| {
-            io::Error::new(error.kind(), format!("cannot listen on {admin} (--admin): {error}"))
+            let help = help(error.kind(), &format!("--admin {}:0 takes a free port", admin.ip()));
+            io::Error::new(error.kind(), format!("cannot listen on {admin} (--admin): {error}{help}"))
         })?;
         let admin = listener.local_addr()?;
         let published = self.publish(state);
         if published.addresses.is_empty() {
-            let reasons: Vec<_> = published.problems.iter().map(ToString::to_string).collect();
+            let reasons: Vec<_> = published.problems.iter().map(said).collect();
             return Err(io::Error::other(format!("no listener: {}", reasons.join("; "))));
         }
         tokio::spawn(serve(listener, Arc::new(self.admin())));
@@ -211,12 +235,13 @@ impl Control {
     fn publish(&mut self, state: State) -> Published {
         let problems = state.problems();
         let before = self.gateway.live();
-        self.config.store(Arc::new(Config::of(&state)));
+        let config = Config::of(&state);
         let live = Arc::new(Live::new(state.compiled.snapshot, Some(&before)).sampling(self.sampler));
+        self.config.store(Arc::new(config.served_by(&live)));
         self.telemetry.publish(&live);
         let published = self.gateway.publish(live);
         for problem in &published.problems {
-            tracing::error!("{problem}");
+            tracing::error!("{}", said(problem));
         }
         self.unserved.clone_from(&published.problems);
         self.problems = problems;
@@ -266,13 +291,7 @@ impl Control {
         let config = Arc::clone(&self.config);
         Admin {
             telemetry: Arc::clone(&self.telemetry),
-            config: Box::new(move |format| {
-                let config = config.load();
-                match format {
-                    ConfigFormat::Text => config.text.clone(),
-                    ConfigFormat::Json => config.json.clone(),
-                }
-            }),
+            config: Box::new(move |format| config.load().show(format)),
             names: rustix::system::uname().nodename().to_str().map(str::to_owned).into_iter().collect(),
         }
     }
@@ -325,28 +344,6 @@ fn start_watching(resources: Resources) -> io::Result<(mpsc::Receiver<Change>, O
     let (watcher, stop) = Watch::new(&paths);
     thread::Builder::new().name("reload".to_owned()).spawn(move || watch(resources, &tell, &watcher))?;
     Ok((changes, Some(stop)))
-}
-
-// === impl Config ===
-
-impl Config {
-    fn of(state: &State) -> Self {
-        let described = tollgate_compile::describe(&state.compiled.snapshot);
-        let problems = state.problems();
-        let mut text = String::new();
-        for problem in &problems {
-            text.push_str("# ");
-            text.push_str(problem);
-            text.push('\n');
-        }
-        text.push_str(&described);
-        let json = serde_json::json!({
-            "files": state.texts.iter().map(|file| &file.name).collect::<Vec<_>>(),
-            "problems": problems,
-            "compiled": described,
-        });
-        Self { text, json: json.to_string() }
-    }
 }
 
 /// The signals that end a process.
