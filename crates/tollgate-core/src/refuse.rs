@@ -23,9 +23,6 @@ pub struct Refused {
 /// Whose fault it is, and what the client is told.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The request does not say which host it is for, or names several (RFC 9112, 3.2).
-    #[error("a request needs one host header")]
-    NoHost,
     /// No listener or no route claims this host and path.
     #[error("no route matches {0}")]
     NoRoute(String),

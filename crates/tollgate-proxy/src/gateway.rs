@@ -34,9 +34,6 @@ const ORDERS: usize = 4096;
 /// How often a core tells what its pools hold.
 const TELL: Duration = Duration::from_secs(1);
 
-/// How often a core says what its pool holds.
-const POOLS: Duration = Duration::from_secs(1);
-
 /// The native host in service: its threads, its ports, and what they serve.
 #[derive(Debug)]
 pub struct Gateway {

@@ -5,7 +5,7 @@ use std::sync::{
 
 use http::HeaderValue;
 use tollgate_core::Live;
-use tollgate_net::{ClientIdentity, Origin, Pool, PoolStats, Protocol, Trust, UpstreamTls};
+use tollgate_net::{ClientIdentity, Origin, Protocol, Trust, UpstreamTls};
 use tollgate_snapshot::{Address, AddressHost, Backend, CaCertificates, Upstream, UpstreamProtocol};
 use tollgate_types::BackendId;
 

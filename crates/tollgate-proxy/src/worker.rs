@@ -74,12 +74,6 @@ impl Worker {
         self.random.words()
     }
 
-    /// Tells what the pool holds.
-    pub(crate) fn tell_pools(&self) {
-        let pools = self.served().pools(&self.pool);
-        self.shared.observer.pools(self.core, &pools);
-    }
-
     pub(crate) fn settle(&self, settled: Settled) {
         self.shared.observer.settled(settled);
     }

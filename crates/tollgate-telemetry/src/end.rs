@@ -29,8 +29,7 @@ pub(crate) fn flags(settled: &Settled) -> &'static str {
 fn refused(refusal: &Refusal, record: &Record) -> &'static str {
     match refusal {
         Refusal::NoRoute(_) | Refusal::NoModel(_) | Refusal::Misdirected(_) => "NR",
-        Refusal::NoHost
-        | Refusal::MethodNotAllowed(_)
+        Refusal::MethodNotAllowed(_)
         | Refusal::BadRequest(_)
         | Refusal::TooLarge(_)
         | Refusal::Untranslatable(_) => "-",

@@ -64,7 +64,7 @@ impl Config {
         shown["listeners"] = listeners.collect();
         shown["routes"] = routes.map(show_route).collect();
         shown["backends"] = backends.map(|(backend, health)| show_backend(backend, health, now)).collect();
-        shown["globalCosts"] = words(&*snapshot.settings.costs);
+        shown["globalCosts"] = words(&snapshot.settings.costs);
         shown["bodyLimit"] = json!(snapshot.settings.body_limit);
         shown
     }

@@ -1,7 +1,5 @@
 //! The gateway in service: the thread that watches over the threads that serve.
 use std::{
-    cell::RefCell,
-    collections::{HashMap, HashSet},
     env, io,
     net::SocketAddr,
     process::ExitCode,
@@ -23,8 +21,8 @@ use tollgate_net::PoolStats;
 use tollgate_proxy::{Gateway, NotServed, Observer, Published};
 use tollgate_snapshot::Snapshot;
 use tollgate_telemetry::{
-    AccessLog, Admin, Build, ConfigFormat, HeaderAttributes, Options as Watching, PoolCounts, Reload,
-    Telemetry, TraceSettings, serve,
+    AccessLog, Admin, Build, HeaderAttributes, Options as Watching, PoolCounts, Reload, Telemetry,
+    TraceSettings, serve,
 };
 use tollgate_types::{BackendId, Severity};
 
@@ -65,11 +63,6 @@ struct Control {
     /// Ports that could not be opened.
     unserved: Vec<NotServed>,
     problems: Vec<String>,
-}
-
-thread_local! {
-    /// The gauges of this core's pool.
-    static POOLS: RefCell<HashMap<BackendId, Arc<PoolGauge>>> = RefCell::default();
 }
 
 #[derive(Debug)]

@@ -1,5 +1,5 @@
 //! The real binary from its start to its end: reload, drain, limits, and what it must not say.
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
 mod gateway;
 
