@@ -7,7 +7,7 @@ use std::{
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, StatusCode,
-    header::{CONNECTION, HOST, RETRY_AFTER, TE, UPGRADE},
+    header::{CONNECTION, COOKIE, HOST, RETRY_AFTER, TE, UPGRADE},
 };
 use smallvec::SmallVec;
 use tollgate_balance::{Candidate, Health, Standing, Turn, pick};
@@ -152,6 +152,10 @@ impl Plan {
         let mut headers = headers::for_upstream(&record.head.headers);
         let mut outgoing = match (&self.payload, &backend.target) {
             (Payload::Llm { endpoint, inspected, body }, Some(target)) => {
+                // What a client says to this gateway's host is not for the provider behind it.
+                headers.remove(COOKIE);
+                let query = record.head.uri.query();
+                let own = query.filter(|_| backend.credential.is_some()).and_then(headers::without_keys);
                 let (prepared, reply) = prepare(&Call {
                     endpoint: *endpoint,
                     body,
@@ -159,7 +163,7 @@ impl Plan {
                     target,
                     model_override: choice.model_override.as_ref(),
                     mutations: &[&choice.body],
-                    query: record.head.uri.query(),
+                    query: if backend.credential.is_some() { own.as_deref() } else { query },
                     now: now.unix_seconds(),
                 })?;
                 for name in &prepared.remove {
@@ -242,7 +246,9 @@ impl Plan {
     pub fn failed(&mut self, attempt: &Attempt, failure: Failure, now: Now) -> Result<Duration, Refusal> {
         self.with_health(attempt, &failure, |health| health.failed(now.unix_ms));
         let cause = if failure.before_sending() { RetryCause::NotSent } else { RetryCause::Broken };
-        let again = self.may_retry(attempt, cause, now);
+        // What one backend says at too great length, the next one will too, and holding it costs memory.
+        let too_large = matches!(failure, Failure::Reply(Fault::TooLarge(_)));
+        let again = !too_large && self.may_retry(attempt, cause, now);
         if let Some(record) = self.record.attempts.last_mut() {
             record.ended = record.ended.or(Some(now.instant));
             record.failure = Some(failure.clone());

@@ -61,6 +61,18 @@ pub(crate) fn for_upstream(client: &HeaderMap) -> HeaderMap {
     headers
 }
 
+/// The query of an LLM request less what only the gateway may know: keys that clients put there.
+pub(crate) fn without_keys(query: &str) -> Option<String> {
+    let is_key = |pair: &&str| {
+        let name = pair.split('=').next().unwrap_or_default();
+        ["key", "api_key", "api-key", "apikey", "access_token"]
+            .iter()
+            .any(|key| name.eq_ignore_ascii_case(key))
+    };
+    let rest: Vec<&str> = query.split('&').filter(|pair| !is_key(pair)).collect();
+    (!rest.is_empty()).then(|| rest.join("&"))
+}
+
 /// Drops what an upstream said to us alone.
 pub(crate) fn from_upstream(headers: &mut HeaderMap) {
     for name in listed_by_connection(headers) {
@@ -124,6 +136,12 @@ mod tests {
         ]);
         strip_internal(&mut sent);
         assert_eq!(sent, headers(&[("x-team", "a")]));
+    }
+
+    #[test]
+    fn keys_in_a_query_stay_here() {
+        assert_eq!(without_keys("api-key=1&a=b&KEY=2").as_deref(), Some("a=b"));
+        assert_eq!(without_keys("access_token=1"), None);
     }
 
     #[test]
