@@ -5,9 +5,6 @@ use crate::{
     shell::{self, Outcome},
 };
 
-/// Seconds per fuzz target: long enough to run through the seeds and to trip over what is obvious.
-const BRIEF: &str = "10";
-
 pub(crate) fn run(args: &[String]) -> Outcome {
     let quick = args.iter().any(|arg| arg == "--quick");
     shell::run(shell::cargo().args(["fmt", "--all", "--check"]))?;
@@ -26,7 +23,7 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     shell::run(shell::cargo().args(["test", "--workspace"]))?;
     if !quick {
         sdk::run()?;
-        fuzz::run(&["--seconds".to_owned(), BRIEF.to_owned()])?;
+        fuzz::briefly()?;
     }
     println!("\nxtask test: everything holds");
     Ok(())
