@@ -1,4 +1,5 @@
 use std::{
+    borrow::Cow,
     fmt,
     sync::Arc,
     time::{Duration, Instant},
@@ -154,8 +155,10 @@ impl Plan {
             (Payload::Llm { endpoint, inspected, body }, Some(target)) => {
                 // What a client says to this gateway's host is not for the provider behind it.
                 headers.remove(COOKIE);
-                let query = record.head.uri.query();
-                let own = query.filter(|_| backend.credential.is_some()).and_then(headers::without_keys);
+                let query = match (record.head.uri.query(), &backend.credential) {
+                    (Some(query), Some(_)) => headers::without_keys(query).map(Cow::Owned),
+                    (query, _) => query.map(Cow::Borrowed),
+                };
                 let (prepared, reply) = prepare(&Call {
                     endpoint: *endpoint,
                     body,
@@ -163,7 +166,7 @@ impl Plan {
                     target,
                     model_override: choice.model_override.as_ref(),
                     mutations: &[&choice.body],
-                    query: if backend.credential.is_some() { own.as_deref() } else { query },
+                    query: query.as_deref(),
                     now: now.unix_seconds(),
                 })?;
                 for name in &prepared.remove {
