@@ -7,17 +7,19 @@ use serde_json::Value;
 use crate::shell::{self, Outcome};
 
 /// Layer of each crate; see ARCHITECTURE.md. Tools may use anything.
-const LAYERS: [(&str, u8); 14] = [
+const LAYERS: [(&str, u8); 16] = [
     ("tollgate-types", 0),
     ("tollgate-wire", 0),
     ("tollgate-auth", 1),
     ("tollgate-balance", 1),
+    ("tollgate-limit", 1),
     ("tollgate-llm", 1),
     ("tollgate-compile", 2),
     ("tollgate-core", 2),
     ("tollgate-resources", 2),
     ("tollgate-snapshot", 2),
     ("tollgate-net", 3),
+    ("tollgate-ports", 3),
     ("tollgate-proxy", 3),
     ("tollgate-simulate", 3),
     ("tollgate-telemetry", 3),

@@ -1,0 +1,1 @@
+//! What requests have to ask others, made real: limit stores, key sets, external authorization.
