@@ -11,6 +11,7 @@ use crate::{
     Fault,
     compile::Work,
     filters::{self, Answer, Filters, Scope},
+    governed::Governed,
     grants::Party,
     llm, matches,
     notes::{At, Notes},
@@ -25,7 +26,7 @@ pub(crate) fn rule(
     route: &Object<HttpRoute>,
     i: usize,
     spec: &HttpRouteRule,
-    barred: Option<&Arc<Problem>>,
+    governed: &Governed,
     work: &mut Work<'_>,
 ) -> (Rule, Vec<(usize, Matcher)>) {
     let HttpRouteRule {
@@ -57,13 +58,14 @@ pub(crate) fn rule(
         }
         Err(problem) => (Vec::new(), Action::Invalid(problem)),
     };
-    let action = barred.map_or(action, |problem| Action::Invalid(Arc::clone(problem)));
     let rule = Rule {
         index: 0,
         id: llm::rule_id(namespace, name, rule_name.as_deref(), i),
         route: RouteId::from(format!("{namespace}/{name}")),
         source: at.reference(),
         service: Service::Http,
+        guard: governed.guard.clone(),
+        policies: governed.uses.clone(),
         filters,
         action,
         timeouts: llm::timeouts(timeouts.as_ref(), Timeouts::HTTP),

@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use tollgate_resources::{Gateway, Listener as Spec, Object, TlsMode};
-use tollgate_snapshot::{HostPattern, Listener, ListenerTls, Port, PortProtocol};
+use tollgate_snapshot::{Guard, HostPattern, Listener, ListenerTls, Port, PortProtocol};
 use tollgate_types::ListenerId;
 
 use crate::{
@@ -24,6 +24,7 @@ pub(crate) struct Listening<'a> {
     pub(crate) hostname: HostPattern,
     pub(crate) candidates: Vec<Candidate<'a>>,
     pub(crate) models: Vec<Listed>,
+    pub(crate) guard: Guard,
     protocol: PortProtocol,
     tls: Option<ListenerTls>,
     position: usize,
@@ -108,6 +109,7 @@ fn listening<'a>(
         hostname: HostPattern::parse(spec.hostname.as_deref().unwrap_or_default()),
         candidates: Vec::new(),
         models: Vec::new(),
+        guard: Guard::Open,
         protocol,
         tls,
         position,
@@ -279,6 +281,7 @@ impl<'a> Listening<'a> {
             id: ListenerId::from(format!("{}/{}/{}", meta.namespace, meta.name, self.spec.name)),
             hostname: self.hostname,
             tls: self.tls,
+            guard: self.guard,
             hosts: tables::tables(&self.candidates, &self.models),
         }
     }

@@ -239,6 +239,7 @@ impl Plan {
                 edit.apply(&mut head.headers);
             }
         }
+        self.record.decorate(&mut head.headers);
         Verdict::Accept(head)
     }
 

@@ -13,12 +13,14 @@ mod admit;
 mod attempt;
 mod exchange;
 mod failure;
+mod gate;
 mod head;
 mod headers;
 mod live;
 mod local;
 mod mirror;
 mod path;
+mod ports;
 mod receive;
 mod record;
 mod redirect;
@@ -30,7 +32,7 @@ mod settle;
 mod trace;
 
 pub use self::{
-    admit::Admitted,
+    admit::{Admission, Admitted},
     attempt::{Attempt, AttemptBody, Outgoing, Patience, ReplyReader, Verdict},
     exchange::Exchange,
     failure::Failure,
@@ -38,6 +40,7 @@ pub use self::{
     live::Live,
     local::LocalReply,
     mirror::Mirrored,
+    ports::{Answer, Asking, Ports, Question},
     receive::{Received, receive},
     record::{AttemptRecord, Record},
     refuse::{Refusal, Refused},

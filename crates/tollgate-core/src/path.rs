@@ -10,8 +10,21 @@ pub(crate) fn normalize(uri: &mut Uri) {
         Some(query) => format!("{path}?{query}"),
         None => path,
     };
+    replace(uri, target);
+}
+
+/// Puts another query, or none, in the place of a target's own.
+pub(crate) fn replace_query(uri: &mut Uri, query: Option<&str>) {
+    let target = match query {
+        Some(query) => format!("{}?{query}", uri.path()),
+        None => uri.path().to_owned(),
+    };
+    replace(uri, target);
+}
+
+fn replace(uri: &mut Uri, target: String) {
     let mut parts = std::mem::take(uri).into_parts();
-    // Pieces of a valid path are a valid path.
+    // Pieces of a valid target are a valid target.
     parts.path_and_query = PathAndQuery::try_from(target).ok().or(parts.path_and_query);
     *uri = Uri::from_parts(parts).unwrap_or_default();
 }

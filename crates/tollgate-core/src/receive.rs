@@ -8,7 +8,7 @@ use http::{
 use smallvec::SmallVec;
 use tollgate_types::Usage;
 
-use crate::{Live, Now, Record, Refusal, Refused, RequestHead, TraceContext, headers, path, trace::hex};
+use crate::{Live, Now, Record, Refusal, Refused, RequestHead, TraceContext, gate::Gate, headers, path, trace::hex};
 
 /// A request whose listener is known and whose internal headers are gone.
 #[derive(Debug)]
@@ -65,6 +65,7 @@ fn begin(live: Arc<Live>, mut head: RequestHead, now: Now, random: [u64; 4]) -> 
         head,
         listener: None,
         endpoint,
+        gate: Gate::default(),
         rule: None,
         model_asked: None,
         model_sent: None,

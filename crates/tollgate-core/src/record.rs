@@ -6,7 +6,7 @@ use tollgate_llm::Delivery;
 use tollgate_snapshot::{Backend, Listener, Rule};
 use tollgate_types::{Endpoint, ModelId, Usage};
 
-use crate::{Failure, Live, Now, RequestHead, TraceContext};
+use crate::{Failure, Live, Now, RequestHead, TraceContext, gate::Gate};
 
 /// The facts of one request, gathered from stage to stage. Whatever happens, it ends in one
 /// [`Settled`](crate::Settled).
@@ -28,6 +28,8 @@ pub struct Record {
     pub listener: Option<Arc<Listener>>,
     /// The LLM endpoint at its path.
     pub endpoint: Option<Endpoint>,
+    /// What is known of the caller.
+    pub(crate) gate: Gate,
     /// What it was routed to.
     pub rule: Option<Arc<Rule>>,
     /// The model in the client's body.

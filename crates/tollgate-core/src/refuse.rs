@@ -3,8 +3,10 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, StatusCode,
-    header::{ACCEPT, ALLOW, CONTENT_TYPE, RETRY_AFTER},
+    header::{ACCEPT, ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
+use tollgate_auth::Denial;
+use tollgate_limit::Exceeded;
 use tollgate_llm::{BadRequest, Fault, Untranslatable};
 use tollgate_snapshot::Problem;
 use tollgate_types::ModelId;
@@ -32,6 +34,18 @@ pub enum Refusal {
     /// The connection was opened for another listener's name (RFC 9110, 15.5.20).
     #[error("this connection is not meant for host {0}; open a new one")]
     Misdirected(String),
+    /// A policy does not let the caller in; with the challenge that says how to come back.
+    #[error("{}", .0.0)]
+    Denied(Box<(Denial, Option<HeaderValue>)>),
+    /// An external authorization service does not let the caller in, and says so in its own words.
+    #[error("denied by the external authorization service")]
+    Vetoed(Box<LocalReply>),
+    /// The external authorization service did not answer; the status that is configured for that.
+    #[error("the external authorization service did not answer")]
+    Unvetted(StatusCode),
+    /// A limit is reached.
+    #[error("{0}")]
+    Limited(Box<Exceeded>),
     /// The endpoint takes another method.
     #[error("method not allowed; use {0}")]
     MethodNotAllowed(&'static str),
@@ -73,6 +87,9 @@ impl Refused {
     /// What the client gets.
     #[must_use]
     pub fn reply(&self) -> LocalReply {
+        if let Refusal::Vetoed(reply) = &self.refusal {
+            return LocalReply::clone(reply);
+        }
         let status = self.refusal.status();
         let message = self.refusal.to_string();
         let mut headers = HeaderMap::new();
@@ -86,6 +103,14 @@ impl Refused {
         match &self.refusal {
             Refusal::MethodNotAllowed(method) => {
                 headers.insert(ALLOW, HeaderValue::from_static(method));
+            }
+            Refusal::Denied(denied) => {
+                if let Some(challenge) = &denied.1 {
+                    headers.insert(WWW_AUTHENTICATE, challenge.clone());
+                }
+            }
+            Refusal::Limited(exceeded) => {
+                headers.insert(RETRY_AFTER, exceeded.retry_after.into());
             }
             Refusal::NoEndpoints => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
@@ -108,9 +133,13 @@ fn accepts_json(headers: &HeaderMap) -> bool {
 impl Refusal {
     /// The status it is answered with.
     #[must_use]
-    pub const fn status(&self) -> StatusCode {
+    pub fn status(&self) -> StatusCode {
         match self {
             Self::NoRoute(_) | Self::NoModel(_) => StatusCode::NOT_FOUND,
+            Self::Denied(denied) => denied.0.status(),
+            Self::Vetoed(reply) => reply.status,
+            Self::Unvetted(status) => *status,
+            Self::Limited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::BadHost(_) | Self::BadRequest(_) | Self::BrokenBody => StatusCode::BAD_REQUEST,
@@ -140,9 +169,13 @@ impl Refusal {
 
     /// `error.type` of the JSON reply; also a stable word for logs and metrics.
     #[must_use]
-    pub const fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &'static str {
         match self {
             Self::NoRoute(_) | Self::NoModel(_) => "NotFound",
+            Self::Denied(denied) => denied.0.kind(),
+            Self::Vetoed(_) => "Forbidden",
+            Self::Unvetted(_) => "AuthorizationUnavailable",
+            Self::Limited(_) => "RateLimited",
             Self::Misdirected(_) => "Misdirected",
             Self::MethodNotAllowed(_) => "MethodNotAllowed",
             Self::BadHost(_) | Self::BadRequest(_) | Self::BrokenBody => "BadRequest",

@@ -46,8 +46,9 @@ impl Refused {
     /// Ends the request with the refusal; gives what the client gets.
     #[must_use]
     pub fn settle(self, now: Instant) -> (LocalReply, Settled) {
-        let reply = self.reply();
+        let mut reply = self.reply();
         let Self { mut record, refusal } = self;
+        record.decorate(&mut reply.headers);
         record.status = Some(reply.status);
         record.bytes_out = reply.body.len() as u64;
         (reply, settle(record, End::Refused(refusal), now))
@@ -60,7 +61,8 @@ impl Answered {
     /// Ends the request with the gateway's own reply.
     #[must_use]
     pub fn settle(self, now: Instant) -> (LocalReply, Settled) {
-        let Self { mut record, reply } = self;
+        let Self { mut record, mut reply } = self;
+        record.decorate(&mut reply.headers);
         record.status = Some(reply.status);
         record.bytes_out = reply.body.len() as u64;
         (reply, settle(record, End::Local, now))

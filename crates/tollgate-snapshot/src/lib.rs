@@ -12,6 +12,7 @@ mod filter;
 mod host;
 mod listener;
 mod matcher;
+mod policy;
 mod problem;
 mod rule;
 mod snapshot;
@@ -32,6 +33,7 @@ pub use self::{
     host::{HostPattern, HostTable},
     listener::{Certificate, Listener, ListenerTls, Port, PortProtocol},
     matcher::{HeaderMatch, Matcher, ModelMatch, PathMatch, QueryMatch, RequestView, TextMatch},
+    policy::{Guard, PolicyLevel, PolicyUse},
     problem::Problem,
     rule::{Action, Choice, LlmAction, ModelEntry, Retry, RetryScope, Rule, Service, Timeouts},
     snapshot::{Prefixes, Settings, Snapshot},

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use tollgate_types::{ListenerId, Secret};
 
-use crate::{HostPattern, HostTable, Problem};
+use crate::{Guard, HostPattern, HostTable, Problem};
 
 /// One local port and every listener that shares it.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ pub struct Listener {
     pub hostname: HostPattern,
     /// Its certificates; `None` on plain ports.
     pub tls: Option<ListenerTls>,
+    /// Who may send requests that no route takes.
+    pub guard: Guard,
     /// Its routes by host.
     pub hosts: HostTable,
 }

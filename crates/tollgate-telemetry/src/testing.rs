@@ -12,7 +12,7 @@ use tollgate_core::{
 };
 use tollgate_llm::{BodyMutation, Delivery, Target};
 use tollgate_snapshot::{
-    Action, Address, AddressHost, Backend, Choice, Entry, HeaderEdit, HostPattern, HostTable, Listener,
+    Action, Address, AddressHost, Backend, Choice, Entry, Guard, HeaderEdit, HostPattern, HostTable, Listener,
     LlmAction, Matcher, ModelEntry, ModelMatch, PathMatch, Port, PortProtocol, Retry, Rule, Service,
     Snapshot, Table, Timeouts, Upstream, UpstreamProtocol,
 };
@@ -45,6 +45,8 @@ pub(crate) fn live() -> Arc<Live> {
         route: "default/chat".into(),
         source: ObjectRef { kind: "AIGatewayRoute".into(), namespace: "default".into(), name: "chat".into() },
         service: Service::Llm,
+        guard: Guard::Open,
+        policies: Vec::new(),
         filters: Vec::new(),
         action: Action::Llm(LlmAction {
             choices: vec![choice(0, None), choice(1, Some("claude-opus"))],
@@ -60,12 +62,13 @@ pub(crate) fn live() -> Arc<Live> {
         query: Vec::new(),
         model: Some(ModelMatch::Exact("gpt-4o-mini".into())),
     };
-    let models = vec![ModelEntry { id: "gpt-4o-mini".into(), owned_by: "openai".into(), created: 0 }];
+    let models = vec![ModelEntry { id: "gpt-4o-mini".into(), owned_by: "openai".into(), created: 0, guard: Guard::Open }];
     let table = Table::new(vec![Entry { matcher, rule: Arc::clone(&rule) }], models);
     let listener = Arc::new(Listener {
         id: "default/gw/http".into(),
         hostname: HostPattern::Any,
         tls: None,
+        guard: Guard::Open,
         hosts: HostTable::new([(HostPattern::Any, table)]),
     });
     let port = Port { number: 80, protocol: PortProtocol::Http, listeners: vec![listener] };

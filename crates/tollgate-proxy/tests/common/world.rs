@@ -14,7 +14,7 @@ use tollgate_core::{Live, Settled};
 use tollgate_llm::{BodyMutation, Target};
 use tollgate_proxy::{Gateway, Observer, Options, Published};
 use tollgate_snapshot::{
-    Action, Address, AddressHost, Backend, Choice, Entry, HeaderEdit, HostPattern, HostTable, Listener,
+    Action, Address, AddressHost, Backend, Choice, Entry, Guard, HeaderEdit, HostPattern, HostTable, Listener,
     LlmAction, Matcher, ModelEntry, ModelMatch, PathMatch, Port, PortProtocol, Retry, Rule, Service,
     Snapshot, Table, Timeouts, Upstream, UpstreamProtocol,
 };
@@ -144,6 +144,8 @@ pub fn http_rule(choices: Vec<Choice>) -> Rule {
         route: "default/route".into(),
         source: ObjectRef::new("HTTPRoute", "default", "route"),
         service: Service::Http,
+        guard: Guard::Open,
+        policies: Vec::new(),
         filters: Vec::new(),
         action: Action::Http(choices),
         timeouts: Timeouts::HTTP,
@@ -152,7 +154,7 @@ pub fn http_rule(choices: Vec<Choice>) -> Rule {
 }
 
 pub fn models(names: &[&str]) -> Vec<ModelEntry> {
-    let entry = |name: &&str| ModelEntry { id: ModelId::from(*name), owned_by: "tests".into(), created: 1 };
+    let entry = |name: &&str| ModelEntry { id: ModelId::from(*name), owned_by: "tests".into(), created: 1, guard: Guard::Open };
     names.iter().map(entry).collect()
 }
 
@@ -184,6 +186,7 @@ pub fn snapshot(rules: Vec<(&str, Rule)>, backends: Vec<Arc<Backend>>) -> Snapsh
         id: "default/gateway/http".into(),
         hostname: HostPattern::Any,
         tls: None,
+        guard: Guard::Open,
         hosts: HostTable::new([(HostPattern::Any, table)]),
     };
     let port = Port { number: PORT, protocol: PortProtocol::Http, listeners: vec![Arc::new(listener)] };

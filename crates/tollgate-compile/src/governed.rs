@@ -1,0 +1,104 @@
+use std::{collections::HashMap, sync::Arc};
+
+use tollgate_resources::{Meta, Object, SecurityPolicy};
+use tollgate_snapshot::{Guard, PolicyUse};
+
+use crate::{
+    attach::Attachment,
+    compile::Work,
+    listeners::Listening,
+    notes::{At, Notes},
+    policies::{Holding, Place, Policies, Winner},
+    security,
+    world::World,
+};
+
+/// What policies say about a rule, under the listeners for which they say the same.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Governed {
+    pub(crate) guard: Guard,
+    pub(crate) uses: Vec<PolicyUse>,
+}
+
+/// Policies that are compiled already, by the objects that they are made of.
+#[derive(Debug)]
+pub(crate) struct Governors<'a> {
+    security: Policies<'a, SecurityPolicy>,
+    guards: HashMap<Origin, Guard>,
+}
+
+/// An object and the one that it is merged onto, by address: both outlive compiling.
+type Origin = (usize, usize);
+
+fn origin<T>(winner: &Winner<'_, T>) -> Origin {
+    let address = |object: &Object<T>| std::ptr::from_ref(object).addr();
+    (address(winner.object), winner.parent.map_or(0, address))
+}
+
+// === impl Governors ===
+
+impl<'a> Governors<'a> {
+    pub(crate) fn new(world: &'a World<'a>, notes: &mut Notes) -> Self {
+        Self { security: Policies::new(world, &world.set.security_policies, notes), guards: HashMap::new() }
+    }
+
+    /// What holds at one place.
+    pub(crate) fn at(&mut self, place: Place<'_>, world: &'a World<'a>, notes: &mut Notes) -> Governed {
+        let mut governed = Governed::default();
+        match self.security.at(place) {
+            Holding::Nothing => {}
+            Holding::Broken(problem) => governed.guard = Guard::Broken(problem),
+            Holding::Policy(winner) => {
+                governed.uses.push(winner.used());
+                let made = self.guards.entry(origin(&winner));
+                governed.guard = made.or_insert_with(|| guard(&winner, world, notes)).clone();
+            }
+        }
+        governed
+    }
+}
+
+fn guard(winner: &Winner<'_, SecurityPolicy>, world: &World<'_>, notes: &mut Notes) -> Guard {
+    let at = At::new(winner.object, "spec");
+    let made = match winner.spec() {
+        Ok(spec) => security::access(&spec, winner, &at, world, notes),
+        Err(fault) => Err(notes.error(&at, fault)),
+    };
+    made.map_or_else(Guard::Broken, |access| Guard::Access(Arc::new(access)))
+}
+
+// === impl Governed ===
+
+impl Governed {
+    fn is(&self, other: &Self) -> bool {
+        self.guard.is(&other.guard) && self.uses == other.uses
+    }
+}
+
+// === impl Work ===
+
+impl<'a> Work<'a> {
+    /// Sorts the places at which a rule is served by what policies say there: mostly that is the same everywhere.
+    pub(crate) fn governed(
+        &mut self,
+        route: &'a Meta,
+        rule: Option<&'a str>,
+        attached: &[Attachment],
+    ) -> Vec<(Governed, Vec<Attachment>)> {
+        let mut groups = Vec::<(Governed, Vec<Attachment>)>::new();
+        for attachment in attached {
+            let Some(Listening { gateway, spec, .. }) = self.listeners.get(attachment.listener) else { continue };
+            let place = Place { route: Some(route), rule, gateway, listener: &spec.name };
+            let governed = self.governors.at(place, self.world, &mut self.notes);
+            match groups.iter_mut().find(|(known, _)| known.is(&governed)) {
+                Some((_, places)) => places.push(attachment.clone()),
+                None => groups.push((governed, vec![attachment.clone()])),
+            }
+        }
+        if groups.is_empty() {
+            // Nothing serves it; what is wrong with it is worth saying all the same.
+            groups.push((Governed::default(), Vec::new()));
+        }
+        groups
+    }
+}
