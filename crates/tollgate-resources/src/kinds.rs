@@ -6,6 +6,8 @@ mod core;
 mod envoy_gateway;
 mod gateway;
 mod http_route;
+mod policy;
+mod security;
 
 pub use self::{
     ai::{
@@ -43,6 +45,14 @@ pub use self::{
         HttpRouteMatch, HttpRouteRetry, HttpRouteRule, HttpRouteRuleFilter, HttpRouteTimeouts, PathMatch,
         PathMatchType, PathModifier, PathModifierType, QueryParamMatch, RedirectScheme, RequestMirror,
         RequestRedirect, UrlRewrite,
+    },
+    policy::{MergeType, PolicyTarget, PolicyTargets, TargetNamespaces, TargetNamespacesFrom, TargetSelector},
+    security::{
+        ApiKeyAuth, Authorization, AuthorizationAction, AuthorizationOperation, AuthorizationPrincipal,
+        AuthorizationRule, BasicAuth, BodyToExtAuth, ClaimToHeader, ContextExtension, ContextValueRef, ExtAuth,
+        ExtAuthService, ExtractFrom, HeaderPrincipal, HttpExtAuth, JwksSource, JwtAuth, JwtClaim, JwtClaimType,
+        JwtExtractor, JwtHeader, JwtPrincipal, JwtProvider, LocalJwks, PolicyCors, PolicyPathMatch,
+        PolicyPathMatchType, RemoteJwks, SecurityPolicy,
     },
 };
 

@@ -204,6 +204,7 @@ impl Loader<'_> {
             Served::BackendSecurityPolicy => {
                 self.place(&mut lists.backend_security_policies, draft, Layout::Spec)
             }
+            Served::SecurityPolicy => self.place(&mut lists.security_policies, draft, Layout::Spec),
             Served::GatewayConfig => self.place(&mut lists.gateway_configs, draft, Layout::Spec),
         }
         self.loaded.set = lists;

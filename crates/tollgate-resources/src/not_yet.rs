@@ -9,10 +9,6 @@ const TARGETS: [&str; 4] = ["targetRef", "targetRefs", "targetSelectors", "merge
 pub(crate) fn consequence(known: &Known, spec: Option<&Node>) -> (Severity, String) {
     let kind = known.kind;
     let text = match kind {
-        "SecurityPolicy" => {
-            "SecurityPolicy is not served yet: routes that it targets answer 500 until it is removed"
-                .to_owned()
-        }
         "ClientTrafficPolicy" if asks_for_certificates(spec) => format!(
             "ClientTrafficPolicy is not served yet: HTTPS listeners that it targets refuse every connection until \
              tls.clientValidation is removed; traffic flows without the rest ({})",

@@ -24,6 +24,7 @@ pub(crate) enum Served {
     AiServiceBackend,
     BackendSecurityPolicy,
     GatewayConfig,
+    SecurityPolicy,
 }
 
 /// What is known of a kind.
@@ -90,13 +91,13 @@ const KINDS: &[Known] = &[
     served("discovery.k8s.io", "EndpointSlice", V1, Served::EndpointSlice),
     served(ENVOY_GATEWAY, "Backend", ALPHA, Served::Backend),
     served(ENVOY_GATEWAY, "HTTPRouteFilter", ALPHA, Served::HttpRouteFilter),
+    served(ENVOY_GATEWAY, "SecurityPolicy", ALPHA, Served::SecurityPolicy),
     served(AI_GATEWAY, "AIGatewayRoute", ALPHA_AND_BETA, Served::AiGatewayRoute),
     served(AI_GATEWAY, "AIServiceBackend", ALPHA_AND_BETA, Served::AiServiceBackend),
     served(AI_GATEWAY, "BackendSecurityPolicy", ALPHA_AND_BETA, Served::BackendSecurityPolicy),
     served(AI_GATEWAY, "GatewayConfig", ALPHA_AND_BETA, Served::GatewayConfig),
     not_yet(AI_GATEWAY, "MCPRoute"),
     not_yet(AI_GATEWAY, "QuotaPolicy"),
-    not_yet(ENVOY_GATEWAY, "SecurityPolicy"),
     not_yet(ENVOY_GATEWAY, "BackendTrafficPolicy"),
     not_yet(ENVOY_GATEWAY, "ClientTrafficPolicy"),
     not_yet(ENVOY_GATEWAY, "EnvoyProxy"),

@@ -4,7 +4,7 @@ use crate::{
     kinds::{
         AiGatewayRoute, AiServiceBackend, Backend, BackendSecurityPolicy, BackendTlsPolicy, ConfigMapData,
         EndpointSlice, Gateway, GatewayClass, GatewayConfig, HttpRoute, HttpRouteFilter, Namespace,
-        ReferenceGrant, SecretData, Service, Unserved,
+        ReferenceGrant, SecretData, SecurityPolicy, Service, Unserved,
     },
     object::Object,
 };
@@ -96,6 +96,8 @@ resource_set! {
     backend_security_policies: BackendSecurityPolicy, "BackendSecurityPolicy";
     /// `GatewayConfig`
     gateway_configs: GatewayConfig, "GatewayConfig";
+    /// `SecurityPolicy`
+    security_policies: SecurityPolicy, "SecurityPolicy";
 }
 
 fn sort<T>(objects: &mut [Object<T>]) {

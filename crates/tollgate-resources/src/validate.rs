@@ -6,7 +6,9 @@ mod envoy_gateway;
 mod filter;
 mod gateway;
 mod http_route;
+mod policy;
 mod rules;
+mod security;
 mod shared;
 mod text;
 
