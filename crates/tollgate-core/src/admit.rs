@@ -44,7 +44,7 @@ impl Received {
         let (mut passed, mut denied) = (guards.is_empty(), None);
         for guard in &guards {
             match record.authenticate(guard, ports, now) {
-                Check::Passed(_) => passed = true,
+                Check::Passed => passed = true,
                 Check::Denied(refusal) => denied = denied.or(Some(refusal)),
                 Check::Ask(question) => return Ok(Admission::Ask(Asking { stage: Self { record }, question })),
             }

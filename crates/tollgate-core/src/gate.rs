@@ -3,12 +3,11 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::ORIGIN};
 use smallvec::SmallVec;
 use tollgate_auth::{
-    Access, Caller, Denial, ExtAuthVerdict, Identity, KeySourceId, OnFailure, UnixSeconds,
+    Access, Caller, Denial, Identity, KeySourceId, OnFailure, UnixSeconds,
 };
-use tollgate_limit::Decision;
 use tollgate_snapshot::Guard;
 
-use crate::{Answer, LocalReply, Now, Ports, Question, Record, Refusal};
+use crate::{Answer, ExtAuthVerdict, LocalReply, Now, Ports, Question, Record, Refusal};
 
 /// What is known of the caller so far, under each policy that may hold for the request.
 #[derive(Debug, Default)]
@@ -22,8 +21,6 @@ pub(crate) struct Gate {
     pub(crate) cors: Option<Arc<Access>>,
     /// The client's headers before anything verified was put into them, while several policies may still hold.
     pub(crate) own_headers: Option<HeaderMap>,
-    /// What the counters said.
-    pub(crate) decision: Option<Decision>,
     /// `x-ratelimit-*` for the reply.
     pub(crate) limit_headers: SmallVec<[(HeaderName, HeaderValue); 3]>,
 }
@@ -37,7 +34,7 @@ struct Pass {
 
 /// Whether a policy lets the caller in.
 pub(crate) enum Check {
-    Passed(Option<Arc<Identity>>),
+    Passed,
     Denied(Refusal),
     Ask(Question),
 }
@@ -70,20 +67,20 @@ impl Record {
             path: self.head.uri.path(),
             query: self.head.uri.query(),
             headers: &self.head.headers,
-            client_ip: self.client_ip,
+            client_ip: self.head.peer.ip(),
         }
     }
 
     /// Finds out who calls, under one guard. Asks each question at most once.
     pub(crate) fn authenticate(&mut self, guard: &Guard, ports: &impl Ports, now: Now) -> Check {
         let access = match guard {
-            Guard::Open => return Check::Passed(None),
+            Guard::Open => return Check::Passed,
             Guard::Broken(problem) => return Check::Denied(Refusal::Broken(Arc::clone(problem))),
             Guard::Access(access) => access,
         };
         if let Some(pass) = self.gate.pass(access) {
             return match &pass.verdict {
-                Ok(identity) => Check::Passed(Some(Arc::clone(identity))),
+                Ok(_) => Check::Passed,
                 Err(refusal) => Check::Denied(refusal.clone()),
             };
         }
@@ -109,7 +106,7 @@ impl Record {
             },
         };
         let check = match &verdict {
-            Ok(identity) => Check::Passed(Some(Arc::clone(identity))),
+            Ok(_) => Check::Passed,
             Err(refusal) => Check::Denied(refusal.clone()),
         };
         self.gate.passes.push(Pass { access: Arc::clone(access), verdict });
@@ -132,7 +129,6 @@ impl Record {
                 let verdict = self.heed(&access, *verdict);
                 self.gate.vetted.push((access, verdict));
             }
-            (Question::Limits(_), Answer::Limits(decision)) => self.gate.decision = Some(decision),
             // Fetched or not: the next try will tell. Any other answer is to another question.
             _ => {}
         }

@@ -40,7 +40,7 @@ pub use self::{
     live::Live,
     local::LocalReply,
     mirror::Mirrored,
-    ports::{Answer, Asking, Ports, Question},
+    ports::{Answer, Asking, ExtAuthVerdict, Ports, Question},
     receive::{Received, receive},
     record::{AttemptRecord, Record},
     refuse::{Refusal, Refused},

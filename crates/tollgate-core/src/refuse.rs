@@ -6,7 +6,6 @@ use http::{
     header::{ACCEPT, ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use tollgate_auth::Denial;
-use tollgate_limit::Exceeded;
 use tollgate_llm::{BadRequest, Fault, Untranslatable};
 use tollgate_snapshot::Problem;
 use tollgate_types::ModelId;
@@ -43,9 +42,6 @@ pub enum Refusal {
     /// The external authorization service did not answer; the status that is configured for that.
     #[error("the external authorization service did not answer")]
     Unvetted(StatusCode),
-    /// A limit is reached.
-    #[error("{0}")]
-    Limited(Box<Exceeded>),
     /// The endpoint takes another method.
     #[error("method not allowed; use {0}")]
     MethodNotAllowed(&'static str),
@@ -109,9 +105,6 @@ impl Refused {
                     headers.insert(WWW_AUTHENTICATE, challenge.clone());
                 }
             }
-            Refusal::Limited(exceeded) => {
-                headers.insert(RETRY_AFTER, exceeded.retry_after.into());
-            }
             Refusal::NoEndpoints => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
@@ -139,7 +132,6 @@ impl Refusal {
             Self::Denied(denied) => denied.0.status(),
             Self::Vetoed(reply) => reply.status,
             Self::Unvetted(status) => *status,
-            Self::Limited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::BadHost(_) | Self::BadRequest(_) | Self::BrokenBody => StatusCode::BAD_REQUEST,
@@ -175,7 +167,6 @@ impl Refusal {
             Self::Denied(denied) => denied.0.kind(),
             Self::Vetoed(_) => "Forbidden",
             Self::Unvetted(_) => "AuthorizationUnavailable",
-            Self::Limited(_) => "RateLimited",
             Self::Misdirected(_) => "Misdirected",
             Self::MethodNotAllowed(_) => "MethodNotAllowed",
             Self::BadHost(_) | Self::BadRequest(_) | Self::BrokenBody => "BadRequest",

@@ -4,9 +4,12 @@ use std::{
 };
 
 use smallvec::SmallVec;
-use tollgate_snapshot::{Action, Rule};
+use tollgate_snapshot::{Action, Guard, Rule};
 
-use crate::{Failure, LocalReply, Now, Record, Refusal, Refused, Routed, redirect, route::Payload};
+use crate::{
+    Answer, Asking, Failure, LocalReply, Now, Ports, Record, Refusal, Refused, Routed, gate::Check, headers, redirect,
+    route::Payload,
+};
 
 /// A routed request, paid for in advance where something has to be paid.
 #[derive(Debug)]
@@ -15,6 +18,8 @@ pub enum Reserved {
     Forward(Plan),
     /// The rule answers by itself: a redirect or a fixed reply.
     Answered(Answered),
+    /// It cannot be said yet.
+    Ask(Asking<Routed>),
 }
 
 /// A request with the reply that the gateway made for it.
@@ -39,11 +44,17 @@ pub struct Plan {
 // === impl Routed ===
 
 impl Routed {
-    /// Takes from the caller's budgets what the request may cost. Without limits there is nothing to take.
+    /// Checks what the rule's own policy says of the caller, and takes from the caller's budgets what the request may
+    /// cost. Without limits there is nothing to take.
     ///
     /// # Errors
-    /// [`Refused`] with a 500 that names what is broken in the rule's configuration.
-    pub fn reserve(self) -> Result<Reserved, Refused> {
+    /// [`Refused`] with 401 or 403, or with a 500 that names what is broken in the rule's configuration.
+    pub fn reserve(mut self, ports: &impl Ports, now: Now) -> Result<Reserved, Refused> {
+        match self.clear(ports, now) {
+            Check::Passed => {}
+            Check::Denied(refusal) => return Err(Refused { record: self.record, refusal }),
+            Check::Ask(question) => return Ok(Reserved::Ask(Asking { stage: self, question })),
+        }
         let Self { record, rule, payload } = self;
         let reply = match &rule.action {
             Action::Llm(action) => return Ok(Plan::forward(record, &rule, payload, action.choices.len())),
@@ -56,6 +67,55 @@ impl Routed {
             Action::Direct(response) => LocalReply::direct(response),
         };
         Ok(Reserved::Answered(Answered { record, reply }))
+    }
+
+    /// Whether the rule's own policy lets the caller do this. Where several policies might have held, it is known
+    /// only now which one does, and what the others put into the request is taken back.
+    fn clear(&mut self, ports: &impl Ports, now: Now) -> Check {
+        let Self { record, rule, payload: _ } = self;
+        let rule = Arc::clone(rule);
+        let check = record.authenticate(&rule.guard, ports, now);
+        if !matches!(check, Check::Passed) {
+            return check;
+        }
+        if let Some(mut own) = record.gate.own_headers.take() {
+            if let Some(model) = record.head.headers.remove(headers::MODEL) {
+                own.insert(headers::MODEL, model);
+            }
+            record.head.headers = own;
+            record.introduce(&rule.guard);
+        }
+        if let Guard::Access(access) = &rule.guard {
+            record.gate.cors = access.cors.is_some().then(|| Arc::clone(access));
+        }
+        match record.authorize(&rule.guard) {
+            Ok(()) => check,
+            Err(refusal) => Check::Denied(refusal),
+        }
+    }
+}
+
+// === impl Asking ===
+
+impl Asking<Routed> {
+    /// Goes on with what the host found out.
+    #[must_use]
+    pub fn answer(self, answer: Answer) -> Routed {
+        let Self { mut stage, question } = self;
+        stage.record.learn(question, answer);
+        stage
+    }
+
+    /// Gives up without a reply: the client went away.
+    #[must_use]
+    pub fn into_record(self) -> Box<Record> {
+        self.stage.record
+    }
+
+    /// The facts up to here.
+    #[must_use]
+    pub fn record(&self) -> &Record {
+        &self.stage.record
     }
 }
 
