@@ -125,8 +125,12 @@ impl<'a> Backends<'a> {
         made.map_err(Broken::Known)
     }
 
-    /// The address behind an AIServiceBackend's `backendRef`, without a backend of its own.
-    fn upstream(
+    pub(crate) const fn world(&self) -> &'a World<'a> {
+        self.world
+    }
+
+    /// The address behind a reference, without a backend of its own.
+    pub(crate) fn upstream(
         &self,
         reference: &BackendObjectRef,
         from: Party<'_>,

@@ -15,6 +15,7 @@ use crate::{
     notes::{At, Notes},
     policies::Place,
     review,
+    security::Services,
     tables::{self, Candidate, Listed},
     world::{World, group},
 };
@@ -79,12 +80,12 @@ pub fn compile(set: &ResourceSet, options: &Options) -> Compiled {
     let mut governors = Governors::new(&world, &mut notes);
     for listening in &mut listeners {
         let place = Place { route: None, rule: None, gateway: listening.gateway, listener: &listening.spec.name };
-        listening.guard = governors.at(place, &world, &mut notes).guard;
+        listening.guard = governors.at(place, &backends, &mut notes).guard;
     }
     let mut work = Work { world: &world, backends, governors, notes, listeners, global, rules: Vec::new() };
     set.http_routes.iter().for_each(|route| work.http_route(route));
     set.ai_gateway_routes.iter().for_each(|route| work.ai_gateway_route(route));
-    let Work { world: _, backends, governors: _, mut notes, mut listeners, global, rules } = work;
+    let Work { world: _, backends, governors, mut notes, mut listeners, global, rules } = work;
     for listening in &mut listeners {
         tables::sort(&mut listening.candidates);
     }
@@ -93,7 +94,9 @@ pub fn compile(set: &ResourceSet, options: &Options) -> Compiled {
     let costs = settings_costs(set, &global);
     let settings = Settings { prefixes: prefixes.clone(), body_limit: *body_limit, costs };
     let ports = listeners::ports(listeners);
-    let snapshot = Snapshot { ports, backends: backends.into_list(), rules, settings };
+    let Services { key_sources, authorizers } = governors.services;
+    let backends = backends.into_list();
+    let snapshot = Snapshot { ports, backends, rules, key_sources, authorizers, settings };
     Compiled { snapshot, notes: notes.into_diagnostics() }
 }
 

@@ -5,11 +5,12 @@ use tollgate_snapshot::{Guard, PolicyUse};
 
 use crate::{
     attach::Attachment,
+    backends::Backends,
     compile::Work,
     listeners::Listening,
     notes::{At, Notes},
     policies::{Holding, Place, Policies, Winner},
-    security,
+    security::{self, Making, Services},
     world::World,
 };
 
@@ -25,6 +26,7 @@ pub(crate) struct Governed {
 pub(crate) struct Governors<'a> {
     security: Policies<'a, SecurityPolicy>,
     guards: HashMap<Origin, Guard>,
+    pub(crate) services: Services,
 }
 
 /// An object and the one that it is merged onto, by address: both outlive compiling.
@@ -39,11 +41,12 @@ fn origin<T>(winner: &Winner<'_, T>) -> Origin {
 
 impl<'a> Governors<'a> {
     pub(crate) fn new(world: &'a World<'a>, notes: &mut Notes) -> Self {
-        Self { security: Policies::new(world, &world.set.security_policies, notes), guards: HashMap::new() }
+        let security = Policies::new(world, &world.set.security_policies, notes);
+        Self { security, guards: HashMap::new(), services: Services::default() }
     }
 
     /// What holds at one place.
-    pub(crate) fn at(&mut self, place: Place<'_>, world: &'a World<'a>, notes: &mut Notes) -> Governed {
+    pub(crate) fn at(&mut self, place: Place<'_>, backends: &Backends<'a>, notes: &mut Notes) -> Governed {
         let mut governed = Governed::default();
         match self.security.at(place) {
             Holding::Nothing => {}
@@ -51,18 +54,27 @@ impl<'a> Governors<'a> {
             Holding::Policy(winner) => {
                 governed.uses.push(winner.used());
                 let made = self.guards.entry(origin(&winner));
-                governed.guard = made.or_insert_with(|| guard(&winner, world, notes)).clone();
+                let services = &mut self.services;
+                governed.guard = made.or_insert_with(|| guard(&winner, backends, services, notes)).clone();
             }
         }
         governed
     }
 }
 
-fn guard(winner: &Winner<'_, SecurityPolicy>, world: &World<'_>, notes: &mut Notes) -> Guard {
-    let at = At::new(winner.object, "spec");
+fn guard(
+    winner: &Winner<'_, SecurityPolicy>,
+    backends: &Backends<'_>,
+    services: &mut Services,
+    notes: &mut Notes,
+) -> Guard {
     let made = match winner.spec() {
-        Ok(spec) => security::access(&spec, winner, &at, world, notes),
-        Err(fault) => Err(notes.error(&at, fault)),
+        Ok(spec) => {
+            let namespace = &*winner.object.meta.namespace;
+            let world = backends.world();
+            security::access(&spec, winner, &mut Making { world, backends, services, notes, namespace })
+        }
+        Err(fault) => Err(notes.error(&At::new(winner.object, "spec"), fault)),
     };
     made.map_or_else(Guard::Broken, |access| Guard::Access(Arc::new(access)))
 }
@@ -89,7 +101,7 @@ impl<'a> Work<'a> {
         for attachment in attached {
             let Some(Listening { gateway, spec, .. }) = self.listeners.get(attachment.listener) else { continue };
             let place = Place { route: Some(route), rule, gateway, listener: &spec.name };
-            let governed = self.governors.at(place, self.world, &mut self.notes);
+            let governed = self.governors.at(place, &self.backends, &mut self.notes);
             match groups.iter_mut().find(|(known, _)| known.is(&governed)) {
                 Some((_, places)) => places.push(attachment.clone()),
                 None => groups.push((governed, vec![attachment.clone()])),

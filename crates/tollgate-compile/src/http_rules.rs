@@ -1,9 +1,9 @@
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use tollgate_llm::BodyMutation;
 use tollgate_resources::{HttpRoute, HttpRouteRetry, HttpRouteRule, Object};
 use tollgate_snapshot::{
-    Action, Choice, HeaderEdit, Matcher, PathMatch, Problem, Retry, RetryScope, Rule, Service, Timeouts,
+    Action, Choice, HeaderEdit, Matcher, PathMatch, Retry, RetryScope, Rule, Service, Timeouts,
 };
 use tollgate_types::RouteId;
 

@@ -3,13 +3,14 @@
 use std::{collections::HashMap, sync::Arc};
 
 use tollgate_resources::{
-    Gateway, Meta, MergeType, Object, PolicyTarget, PolicyTargets, TargetSelector, Unserved, merged,
+    Gateway, MergeType, Meta, Object, PolicyTarget, PolicyTargets, SecurityPolicy, TargetSelector, Unserved,
 };
 use tollgate_snapshot::{PolicyLevel, PolicyUse, Problem};
 
 use crate::{
     Fault,
     grants::Party,
+    guards,
     lookup::nearest,
     notes::{At, Located, Notes},
     world::{Kind, World, group},
@@ -23,7 +24,7 @@ pub(crate) trait Policy: Kind + Clone + Sized {
     /// Whether what it targets must not be served where it is unclear what the policy says.
     const GUARDS: bool;
 
-    fn targets(&self) -> &PolicyTargets;
+    fn targets(&self) -> PolicyTargets<'_>;
 }
 
 /// Something that can be targeted.
@@ -109,7 +110,7 @@ where
             }
         }
         for refused in world.set.refused_policies.iter().filter(|policy| policy.spec.kind == T::KIND) {
-            this.refused(refused, notes);
+            this.refused(world, refused, notes);
         }
         this
     }
@@ -137,13 +138,13 @@ where
     }
 
     /// A policy that breaks its schema still says what it is about.
-    fn refused(&mut self, policy: &'a Object<Unserved>, notes: &mut Notes) {
+    fn refused(&mut self, world: &World<'a>, policy: &'a Object<Unserved>, notes: &mut Notes) {
         let fault = Fault::new(
             "invalid-policy",
             format!("{} {}/{} is invalid, so that what it targets answers 500", T::KIND, policy.meta.namespace, policy.meta.name),
         );
         let problem = notes.error(&At::new(policy, "spec"), fault);
-        for target in written_targets(policy) {
+        for target in written_targets(world, policy) {
             self.claims.entry(target).or_default().push(Claim::Broken(Arc::clone(&problem)));
         }
     }
@@ -210,21 +211,10 @@ impl<'a, T: Policy> Winner<'a, T> {
     /// What it says, merged where there is something to merge with.
     pub(crate) fn spec(&self) -> Result<std::borrow::Cow<'a, T>, Fault> {
         let how: Option<MergeType> = self.object.spec.targets().merge_type;
-        let (Some(how), Some(parent)) = (how, self.parent) else {
-            return Ok(std::borrow::Cow::Borrowed(&self.object.spec));
-        };
-        let whole = merged(parent, self.object, how).map_err(|reason| {
-            let message = format!(
-                "{} {}/{} merged onto {}/{} is invalid: {reason}",
-                T::KIND,
-                self.object.meta.namespace,
-                self.object.meta.name,
-                parent.meta.namespace,
-                parent.meta.name
-            );
-            Fault::new("invalid-merge", message)
-        })?;
-        Ok(std::borrow::Cow::Owned(whole))
+        match (how, self.parent) {
+            (Some(_), Some(_)) => Err(Fault::not_served("mergeType")),
+            _ => Ok(std::borrow::Cow::Borrowed(&self.object.spec)),
+        }
     }
 
     /// For people.
@@ -262,7 +252,7 @@ where
         }
         found.into_iter().for_each(|target| add(target, format!("spec.targetSelectors[{i}]")));
     }
-    let single = target_ref.iter().map(|target| ("spec.targetRef".to_owned(), target));
+    let single = target_ref.into_iter().map(|target| ("spec.targetRef".to_owned(), target));
     let listed = target_refs.iter().enumerate().map(|(i, target)| (format!("spec.targetRefs[{i}]"), target));
     for (field, target) in single.chain(listed) {
         let at = At::new(object, field.clone());
@@ -389,4 +379,30 @@ fn selected<'a, T: Policy>(world: &World<'a>, policy: &Object<T>, selector: &Tar
         .into_iter()
         .map(|(kind, meta)| Target { kind, namespace: &meta.namespace, name: &meta.name, section: None })
         .collect()
+}
+
+/// Everything that a policy which breaks its schema may have targeted. Which section of it is not asked: a guard too
+/// many is safer than one too few.
+fn written_targets<'a>(world: &World<'a>, policy: &Object<Unserved>) -> Vec<Target<'a>> {
+    let set = world.set;
+    let whole = |kind, meta: &'a Meta| Target { kind, namespace: &meta.namespace, name: &meta.name, section: None };
+    let gateways = set
+        .gateways
+        .iter()
+        .filter(|gateway| guards::targets(policy, "Gateway", &gateway.meta))
+        .map(|gateway| whole(TargetKind::Gateway, &gateway.meta));
+    let routes = routes(world)
+        .filter(|meta| ["HTTPRoute", "AIGatewayRoute"].iter().any(|kind| guards::targets(policy, kind, meta)))
+        .map(|meta| whole(TargetKind::Route, meta));
+    gateways.chain(routes).collect()
+}
+
+impl Policy for SecurityPolicy {
+    const KIND: &'static str = "SecurityPolicy";
+    const ROUTES: bool = true;
+    const GUARDS: bool = true;
+
+    fn targets(&self) -> PolicyTargets<'_> {
+        Self::targets(self)
+    }
 }

@@ -15,6 +15,7 @@ mod matcher;
 mod policy;
 mod problem;
 mod rule;
+mod service;
 mod snapshot;
 mod table;
 mod trail;
@@ -36,6 +37,7 @@ pub use self::{
     policy::{Guard, PolicyLevel, PolicyUse},
     problem::Problem,
     rule::{Action, Choice, LlmAction, ModelEntry, Retry, RetryScope, Rule, Service, Timeouts},
+    service::{Authorizer, KeySource},
     snapshot::{Prefixes, Settings, Snapshot},
     table::{Entry, Found, Table},
     trail::{Candidacy, Candidate, Decision, Outcome, Question, Trail, Verdict, explain},
