@@ -11,6 +11,7 @@
 
 mod admit;
 mod attempt;
+mod client;
 mod exchange;
 mod failure;
 mod head;
@@ -32,6 +33,7 @@ mod trace;
 pub use self::{
     admit::Admitted,
     attempt::{Attempt, AttemptBody, Outgoing, Patience, ReplyReader, Verdict},
+    client::HeadFault,
     exchange::Exchange,
     failure::Failure,
     head::{Now, RequestHead},

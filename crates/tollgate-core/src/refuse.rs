@@ -9,7 +9,7 @@ use tollgate_llm::{BadRequest, Fault, Untranslatable};
 use tollgate_snapshot::Problem;
 use tollgate_types::ModelId;
 
-use crate::{Failure, LocalReply, Record, local};
+use crate::{Failure, HeadFault, LocalReply, Record, local};
 
 /// A request that gets no backend's answer, and why.
 #[derive(Debug)]
@@ -29,6 +29,9 @@ pub enum Refusal {
     /// The `host` header does not say which host is meant (RFC 9112, 3.2).
     #[error("invalid host header: {0}")]
     BadHost(&'static str),
+    /// The listener takes no such head.
+    #[error(transparent)]
+    BadHead(#[from] HeadFault),
     /// The connection was opened for another listener's name (RFC 9110, 15.5.20).
     #[error("this connection is not meant for host {0}; open a new one")]
     Misdirected(String),
@@ -90,6 +93,7 @@ impl Refused {
             Refusal::NoEndpoints => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
+            Refusal::BadHead(fault) => headers.extend(fault.header()),
             _ => {}
         }
         LocalReply { status, headers, body }
@@ -111,6 +115,7 @@ impl Refusal {
     pub const fn status(&self) -> StatusCode {
         match self {
             Self::NoRoute(_) | Self::NoModel(_) => StatusCode::NOT_FOUND,
+            Self::BadHead(fault) => fault.status(),
             Self::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::BadHost(_) | Self::BadRequest(_) | Self::BrokenBody => StatusCode::BAD_REQUEST,
@@ -143,6 +148,7 @@ impl Refusal {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::NoRoute(_) | Self::NoModel(_) => "NotFound",
+            Self::BadHead(fault) => fault.kind(),
             Self::Misdirected(_) => "Misdirected",
             Self::MethodNotAllowed(_) => "MethodNotAllowed",
             Self::BadHost(_) | Self::BadRequest(_) | Self::BrokenBody => "BadRequest",

@@ -82,7 +82,9 @@ impl Plan {
     /// When the whole request has to be done, where its rule says so.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        self.record.began.instant.checked_add(self.rule.timeouts.request?)
+        let (rule, listener) = (self.rule.timeouts.request, self.record.client.connection.max_stream);
+        let limit = rule.into_iter().chain(listener).min()?;
+        self.record.began.instant.checked_add(limit)
     }
 
     /// True where the client's body was read before routing, and is not to be streamed.

@@ -33,6 +33,7 @@ pub(crate) async fn serve(
         port,
         server_name: peer.server_name().map(Arc::from),
         secure: peer.is_tls(),
+        certificate: None,
         peer: peer.remote(),
     };
     let received = match receive(Arc::clone(&served.live), head, worker.now(), worker.randoms()) {

@@ -7,6 +7,7 @@
 //! Broken configuration is a value here ([`Problem`]): it answers with a 500 that names it, and only itself.
 
 mod backend;
+mod client;
 mod cost;
 mod filter;
 mod host;
@@ -23,6 +24,12 @@ pub use self::{
     backend::{
         Address, AddressHost, Backend, CaCertificates, ClientCertificate, Upstream, UpstreamProtocol,
         UpstreamTls,
+    },
+    client::{
+        CertificateDetails, ClientAddress, ClientCertificates, ClientHeaderEdit, ClientSettings,
+        ClientTimeouts, ClientTls, ConnectionRules, EscapedSlashes, ForwardedCertificate, HeadRules,
+        Http1Rules, Http2Rules, Http10, InvalidIpRange, IpRange, NameMatch, ProxyProtocol, RequestIds,
+        Revocation, SanMatch, Scheme, TcpKeepalive, TlsVersion, Underscores, Verification,
     },
     cost::{Cost, CostInputs, CostKind, CostProgram, InvalidCost},
     filter::{

@@ -34,7 +34,7 @@ fn refused(refusal: &Refusal, record: &Record) -> &'static str {
         | Refusal::TooLarge(_)
         | Refusal::Untranslatable(_) => "-",
         Refusal::SlowBody(_) => "DT",
-        Refusal::BrokenBody | Refusal::BadHost(_) => "DPE",
+        Refusal::BrokenBody | Refusal::BadHost(_) | Refusal::BadHead(_) => "DPE",
         Refusal::Broken(_) => "NC",
         Refusal::NoEndpoints => "UH",
         Refusal::Upstream(failure) if record.attempts.len() < 2 => broken(failure),

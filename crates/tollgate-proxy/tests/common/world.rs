@@ -184,8 +184,14 @@ pub fn snapshot(rules: Vec<(&str, Rule)>, backends: Vec<Arc<Backend>>) -> Snapsh
         id: "default/gateway/http".into(),
         hostname: HostPattern::Any,
         tls: None,
+        client: Arc::default(),
         hosts: HostTable::new([(HostPattern::Any, table)]),
     };
-    let port = Port { number: PORT, protocol: PortProtocol::Http, listeners: vec![Arc::new(listener)] };
+    let port = Port {
+        number: PORT,
+        protocol: PortProtocol::Http,
+        client: Arc::default(),
+        listeners: vec![Arc::new(listener)],
+    };
     Snapshot { ports: vec![port], backends, rules: all, ..Snapshot::default() }
 }
