@@ -1,7 +1,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use tollgate_resources::{Meta, Object, SecurityPolicy};
-use tollgate_snapshot::{Guard, PolicyUse};
+use tollgate_snapshot::{Guard, Limits, PolicyUse};
 
 use crate::{
     attach::Attachment,
@@ -18,6 +18,7 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Governed {
     pub(crate) guard: Guard,
+    pub(crate) limits: Option<Arc<Limits>>,
     pub(crate) uses: Vec<PolicyUse>,
 }
 

@@ -65,6 +65,7 @@ pub(crate) fn rule(
         source: at.reference(),
         service: Service::Http,
         guard: governed.guard.clone(),
+        limits: governed.limits.clone(),
         policies: governed.uses.clone(),
         filters,
         action,

@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use tollgate_resources::{Gateway, Listener as Spec, Object, TlsMode};
-use tollgate_snapshot::{Guard, HostPattern, Listener, ListenerTls, Port, PortProtocol};
+use tollgate_snapshot::{ClientSettings, Guard, HostPattern, Listener, ListenerTls, Port, PortProtocol};
 use tollgate_types::ListenerId;
 
 use crate::{
@@ -258,7 +258,12 @@ pub(crate) fn ports(all: Vec<Listening<'_>>) -> Vec<Port> {
     let mut ports = BTreeMap::<u16, Port>::new();
     for listening in all {
         let (number, protocol) = (listening.spec.port, listening.protocol);
-        let port = ports.entry(number).or_insert_with(|| Port { number, protocol, listeners: Vec::new() });
+        let port = ports.entry(number).or_insert_with(|| Port {
+            number,
+            protocol,
+            client: Arc::clone(ClientSettings::none()),
+            listeners: Vec::new(),
+        });
         port.listeners.push(Arc::new(listening.finish()));
     }
     for port in ports.values_mut() {
@@ -282,6 +287,7 @@ impl<'a> Listening<'a> {
             hostname: self.hostname,
             tls: self.tls,
             guard: self.guard,
+            client: Arc::clone(ClientSettings::none()),
             hosts: tables::tables(&self.candidates, &self.models),
         }
     }

@@ -110,6 +110,7 @@ pub(crate) fn rule(
         source: at.reference(),
         service: Service::Llm,
         guard: governed.guard.clone(),
+        limits: governed.limits.clone(),
         policies: governed.uses.clone(),
         filters: Vec::new(),
         action,

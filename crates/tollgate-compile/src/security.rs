@@ -316,6 +316,9 @@ fn of_uri(uri: &Uri) -> Result<Upstream, Fault> {
 }
 
 fn ext_auth(spec: &ExtAuthSpec, making: &mut Making<'_, '_>) -> Result<ExtAuth, Broken> {
+    if spec.body_to_ext_auth.is_some() {
+        return Err(Fault::not_served("bodyToExtAuth").into());
+    }
     let headers = spec.headers_to_ext_auth.as_ref();
     let headers = headers.map(|names| names.iter().map(|name| header_name(name)).collect::<Result<Vec<_>, _>>());
     let (reference, protocol) = match (&spec.grpc, &spec.http) {

@@ -15,7 +15,7 @@ use tollgate_balance::{Candidate, Health, Standing, Turn, pick};
 use tollgate_llm::{Call, Fault, Head, Output, Reply, prepare};
 use tollgate_snapshot::{Backend, Choice, Filter, ForwardedHost, HostRewrite, RetryScope};
 
-use crate::{AttemptRecord, Exchange, Failure, Now, Plan, Refusal, headers, route::Payload};
+use crate::{AttemptRecord, Exchange, Failure, Now, Plan, Record, Refusal, client, headers, route::Payload};
 
 /// One request to one backend, ready to send, with the reader of its reply.
 #[derive(Debug)]
@@ -112,7 +112,8 @@ impl Plan {
             status: None,
             failure: None,
         });
-        let patience = Patience { head: rule.timeouts.attempt, idle: rule.timeouts.stream_idle };
+        let idle = rule.timeouts.stream_idle.or(self.record.client.timeouts.stream_idle());
+        let patience = Patience { head: rule.timeouts.attempt, idle };
         Ok(Attempt { backend, outgoing, patience, reply, choice: position })
     }
 
@@ -188,11 +189,11 @@ impl Plan {
                 (outgoing, ReplyReader::Llm(Box::new(reply)))
             }
             (Payload::Llm { body, .. }, None) => {
-                let mut outgoing = plain(&record.head, headers);
+                let mut outgoing = plain(record, headers);
                 outgoing.body = AttemptBody::Bytes(body.clone());
                 (outgoing, ReplyReader::Http)
             }
-            (Payload::Http, _) => (plain(&record.head, headers), ReplyReader::Http),
+            (Payload::Http, _) => (plain(record, headers), ReplyReader::Http),
         };
         for filter in self.rule.filters.iter().chain(&choice.filters) {
             apply(filter, &mut outgoing.0);
@@ -349,7 +350,8 @@ enum RetryCause {
     Status,
 }
 
-pub(crate) fn plain(head: &crate::RequestHead, mut headers: HeaderMap) -> Outgoing {
+pub(crate) fn plain(record: &Record, mut headers: HeaderMap) -> Outgoing {
+    let head = &record.head;
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
     let upgrade = headers::upgrade(&head.headers).cloned();
     if let Some(protocol) = &upgrade {
@@ -359,13 +361,7 @@ pub(crate) fn plain(head: &crate::RequestHead, mut headers: HeaderMap) -> Outgoi
     if headers::takes_trailers(&head.headers) {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
-    if let Ok(peer) = HeaderValue::try_from(head.peer.ip().to_string()) {
-        headers.append(headers::FORWARDED_FOR, peer);
-    }
-    headers.insert(
-        headers::FORWARDED_PROTO,
-        HeaderValue::from_static(if head.secure { "https" } else { "http" }),
-    );
+    client::tell_upstream(record, &mut headers);
     // Without the user that an authority may name; it wins over the header (RFC 9112, 3.2.2).
     let authority = head.uri.authority().and_then(|authority| {
         let host = authority.as_str().rsplit('@').next()?;

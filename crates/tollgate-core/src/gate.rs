@@ -5,9 +5,10 @@ use smallvec::SmallVec;
 use tollgate_auth::{
     Access, Caller, Denial, Identity, KeySourceId, OnFailure, UnixSeconds,
 };
+use tollgate_limit::Decision;
 use tollgate_snapshot::Guard;
 
-use crate::{Answer, ExtAuthVerdict, LocalReply, Now, Ports, Question, Record, Refusal};
+use crate::{Answer, ExtAuthVerdict, LocalReply, Now, Ports, Question, Record, Refusal, limit::Taken};
 
 /// What is known of the caller so far, under each policy that may hold for the request.
 #[derive(Debug, Default)]
@@ -21,6 +22,10 @@ pub(crate) struct Gate {
     pub(crate) cors: Option<Arc<Access>>,
     /// The client's headers before anything verified was put into them, while several policies may still hold.
     pub(crate) own_headers: Option<HeaderMap>,
+    /// What counters elsewhere said.
+    pub(crate) decision: Option<Decision>,
+    /// What was taken from counters.
+    pub(crate) taken: Option<Taken>,
     /// `x-ratelimit-*` for the reply.
     pub(crate) limit_headers: SmallVec<[(HeaderName, HeaderValue); 3]>,
 }
@@ -59,7 +64,8 @@ impl Gate {
 
 impl Record {
     /// What credentials are looked for in.
-    pub(crate) fn caller(&self) -> Caller<'_> {
+    #[must_use]
+    pub fn caller(&self) -> Caller<'_> {
         Caller {
             method: &self.head.method,
             secure: self.head.secure,
@@ -67,7 +73,7 @@ impl Record {
             path: self.head.uri.path(),
             query: self.head.uri.query(),
             headers: &self.head.headers,
-            client_ip: self.head.peer.ip(),
+            client_ip: self.client_ip,
         }
     }
 
@@ -129,6 +135,7 @@ impl Record {
                 let verdict = self.heed(&access, *verdict);
                 self.gate.vetted.push((access, verdict));
             }
+            (Question::Limits(_), Answer::Limits(decision)) => self.gate.decision = Some(decision),
             // Fetched or not: the next try will tell. Any other answer is to another question.
             _ => {}
         }
@@ -136,15 +143,8 @@ impl Record {
 
     fn heed(&mut self, access: &Access, verdict: ExtAuthVerdict) -> Result<(), Refusal> {
         match verdict {
-            ExtAuthVerdict::Allowed { set, append, remove } => {
-                let headers = &mut self.head.headers;
-                for name in remove {
-                    headers.remove(name);
-                }
-                headers.extend(set.into_iter().map(|(name, value)| (Some(name), value)));
-                for (name, value) in append {
-                    headers.append(name, value);
-                }
+            ExtAuthVerdict::Allowed(headers) => {
+                self.head.headers = headers;
                 Ok(())
             }
             ExtAuthVerdict::Denied { status, headers, body } => {

@@ -11,11 +11,13 @@
 
 mod admit;
 mod attempt;
+mod client;
 mod exchange;
 mod failure;
 mod gate;
 mod head;
 mod headers;
+mod limit;
 mod live;
 mod local;
 mod mirror;
@@ -34,6 +36,7 @@ mod trace;
 pub use self::{
     admit::{Admission, Admitted},
     attempt::{Attempt, AttemptBody, Outgoing, Patience, ReplyReader, Verdict},
+    client::HeadFault,
     exchange::Exchange,
     failure::Failure,
     head::{Now, RequestHead},

@@ -1,18 +1,23 @@
 use std::{ops::DerefMut, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, StatusCode};
 use tollgate_auth::{Access, KeyRing, KeySourceId, TokenCache};
+use tollgate_limit::{Claim, Decision, Store};
 
 /// What the stages look up in their host. Nothing here waits; what has to be waited for is a [`Question`].
 pub trait Ports {
     /// The key sets by which tokens are verified.
     type Keys: KeyRing;
+    /// The counters of limits.
+    type Limits: Store;
 
     /// Key sets that were fetched already.
     fn keys(&self) -> &Self::Keys;
     /// Tokens that were verified already; one cache per core.
     fn tokens(&self) -> impl DerefMut<Target = TokenCache>;
+    /// The counters.
+    fn limits(&self) -> &Self::Limits;
 }
 
 /// What a stage cannot go on without; the host finds out and comes back with the [`Answer`].
@@ -22,6 +27,8 @@ pub enum Question {
     Keys(KeySourceId),
     /// Ask the external authorization service of this policy.
     ExtAuth(Arc<Access>),
+    /// Take these from counters that are kept elsewhere.
+    Limits(Vec<Claim>),
 }
 
 /// What the host found out.
@@ -31,20 +38,15 @@ pub enum Answer {
     Keys,
     /// What the service says.
     ExtAuth(Box<ExtAuthVerdict>),
+    /// What the counters say.
+    Limits(Decision),
 }
 
 /// What an external authorization service makes of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExtAuthVerdict {
-    /// It may pass, with these changes to its headers.
-    Allowed {
-        /// Instead of what the client sent.
-        set: Vec<(HeaderName, HeaderValue)>,
-        /// Beside what the client sent.
-        append: Vec<(HeaderName, HeaderValue)>,
-        /// Taken away.
-        remove: Vec<HeaderName>,
-    },
+    /// It may pass, with these headers instead of its own.
+    Allowed(HeaderMap),
     /// It may not, and this is what the client gets.
     Denied {
         /// The status.

@@ -6,9 +6,12 @@ use http::{
     uri::Authority,
 };
 use smallvec::SmallVec;
+use tollgate_snapshot::RequestIds;
 use tollgate_types::Usage;
 
-use crate::{Live, Now, Record, Refusal, Refused, RequestHead, TraceContext, gate::Gate, headers, path, trace::hex};
+use crate::{
+    Live, Now, Record, Refusal, Refused, RequestHead, TraceContext, client, gate::Gate, headers, trace::hex,
+};
 
 /// A request whose listener is known and whose internal headers are gone.
 #[derive(Debug)]
@@ -22,10 +25,9 @@ pub struct Received {
 /// [`Refused`] where the host is missing or ambiguous (400), where no listener claims it (404), where the TLS connection was meant for another one (421),
 /// or where a local endpoint is called with the wrong method.
 pub fn receive(live: Arc<Live>, head: RequestHead, now: Now, random: [u64; 4]) -> Result<Received, Refused> {
-    let unclear = unclear_host(&head);
-    let mut record = begin(live, head, now, random);
-    if let Some(problem) = unclear {
-        return Err(Refused { record, refusal: Refusal::BadHost(problem) });
+    let (mut record, refusal) = begin(live, head, now, random);
+    if let Some(refusal) = refusal {
+        return Err(Refused { record, refusal });
     }
     let port = record.live.snapshot.port(record.head.port);
     let by_host = port.and_then(|port| port.listener(&record.host));
@@ -46,9 +48,21 @@ pub fn receive(live: Arc<Live>, head: RequestHead, now: Now, random: [u64; 4]) -
     }
 }
 
-fn begin(live: Arc<Live>, mut head: RequestHead, now: Now, random: [u64; 4]) -> Box<Record> {
+/// Gathers the first facts, also of a request that is refused at once.
+fn begin(
+    live: Arc<Live>,
+    mut head: RequestHead,
+    now: Now,
+    random: [u64; 4],
+) -> (Box<Record>, Option<Refusal>) {
     headers::strip_internal(&mut head.headers);
-    path::normalize(&mut head.uri);
+    let client = Arc::clone(client::settings(&live.snapshot, &head));
+    let (client_ip, unknown) = match client::address(&client.address, &head) {
+        Ok(address) => (address, None),
+        Err(fault) => (head.peer.ip().to_canonical(), Some(fault)),
+    };
+    let fault = client::apply(&client, &mut head).or(unknown);
+    let refusal = client::refusal(&client, fault).or(unclear_host(&head).map(Refusal::BadHost));
     let [a, b, c, d] = random;
     let endpoint = match head.method {
         // A preflight is about an endpoint, but is no call of it.
@@ -56,10 +70,12 @@ fn begin(live: Arc<Live>, mut head: RequestHead, now: Now, random: [u64; 4]) -> 
         _ => live.snapshot.settings.prefixes.endpoint(head.uri.path()),
     };
     let length = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    Box::new(Record {
-        request_id: request_id(&mut head.headers, [a, b]),
+    let record = Box::new(Record {
+        request_id: request_id(&mut head.headers, client.heads.request_ids, [a, b]),
         trace: TraceContext::of(&head.headers, live.sampler, [b, c, d]),
         host: host(&head.uri, &head.headers),
+        client_ip,
+        client,
         live,
         began: now,
         head,
@@ -77,7 +93,8 @@ fn begin(live: Arc<Live>, mut head: RequestHead, now: Now, random: [u64; 4]) -> 
         bytes_in: length.unwrap_or_default(),
         bytes_out: 0,
         first_byte: None,
-    })
+    });
+    (record, refusal)
 }
 
 /// Why it is unclear which host is meant (RFC 9112, 3.2): others on the way might read another one.
@@ -107,9 +124,12 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-/// Keeps a sane id of the client's, or makes one (a version 4 UUID), and leaves it in the headers.
-fn request_id(headers: &mut HeaderMap, [high, low]: [u64; 2]) -> String {
-    if let Some(id) = headers.get(headers::REQUEST_ID).and_then(|value| value.to_str().ok())
+/// Keeps a sane id of the client's, or makes one (a version 4 UUID), and leaves it in the headers where backends
+/// are to see it.
+fn request_id(headers: &mut HeaderMap, mode: RequestIds, [high, low]: [u64; 2]) -> String {
+    let kept = matches!(mode, RequestIds::PreserveOrGenerate | RequestIds::Preserve);
+    if kept
+        && let Some(id) = headers.get(headers::REQUEST_ID).and_then(|value| value.to_str().ok())
         && (1..=128).contains(&id.len())
     {
         return id.to_owned();
@@ -126,7 +146,8 @@ fn request_id(headers: &mut HeaderMap, [high, low]: [u64; 2]) -> String {
         }
         hex(&bytes[range], &mut id);
     }
-    if let Ok(value) = HeaderValue::from_str(&id) {
+    let told = matches!(mode, RequestIds::PreserveOrGenerate | RequestIds::Generate);
+    if told && let Ok(value) = HeaderValue::from_str(&id) {
         headers.insert(headers::REQUEST_ID, value);
     }
     id
@@ -159,6 +180,7 @@ mod tests {
                 port: 80,
                 server_name: None,
                 secure: false,
+                certificate: None,
                 peer: ([127, 0, 0, 1], 1).into(),
             })
         };
@@ -178,8 +200,29 @@ mod tests {
     #[test]
     fn a_made_up_request_id_is_a_uuid() {
         let mut headers = HeaderMap::new();
-        let id = request_id(&mut headers, [u64::MAX, 0]);
+        let id = request_id(&mut headers, RequestIds::PreserveOrGenerate, [u64::MAX, 0]);
         assert_eq!(id, "ffffffff-ffff-4fff-8000-000000000000");
         assert_eq!(headers[headers::REQUEST_ID], id);
+    }
+
+    #[test]
+    fn whose_id_counts_depends_on_the_mode() {
+        use RequestIds::{Disable, Generate, Preserve, PreserveOrGenerate};
+        let ours = request_id(&mut HeaderMap::new(), Generate, [1, 2]);
+        for (mode, sent, id, told) in [
+            (PreserveOrGenerate, Some("theirs"), "theirs", Some("theirs")),
+            (PreserveOrGenerate, None, &*ours, Some(&*ours)),
+            (Preserve, Some("theirs"), "theirs", Some("theirs")),
+            (Preserve, None, &ours, None),
+            (Generate, Some("theirs"), &ours, Some(&ours)),
+            (Disable, Some("theirs"), &ours, Some("theirs")),
+            (Disable, None, &ours, None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.extend(sent.map(|id| (headers::REQUEST_ID, HeaderValue::from_static(id))));
+            assert_eq!(request_id(&mut headers, mode, [1, 2]), id, "{mode:?}");
+            let left = headers.get(headers::REQUEST_ID).map(|id| id.to_str().unwrap_or_default());
+            assert_eq!(left, told, "{mode:?}");
+        }
     }
 }

@@ -1,9 +1,9 @@
-use std::{sync::Arc, time::Instant};
+use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use http::StatusCode;
 use smallvec::SmallVec;
 use tollgate_llm::Delivery;
-use tollgate_snapshot::{Backend, Listener, Rule};
+use tollgate_snapshot::{Backend, ClientSettings, Listener, Rule};
 use tollgate_types::{Endpoint, ModelId, Usage};
 
 use crate::{Failure, Live, Now, RequestHead, TraceContext, gate::Gate};
@@ -24,6 +24,10 @@ pub struct Record {
     pub head: RequestHead,
     /// Lower case, no port.
     pub host: String,
+    /// What its listener asks of clients.
+    pub client: Arc<ClientSettings>,
+    /// Who sent it, as far as the listener believes what proxies on the way say.
+    pub client_ip: IpAddr,
     /// Who took it; `None` where no listener claims the host.
     pub listener: Option<Arc<Listener>>,
     /// The LLM endpoint at its path.

@@ -10,7 +10,7 @@ use tollgate_llm::{BadRequest, Fault, Untranslatable};
 use tollgate_snapshot::Problem;
 use tollgate_types::ModelId;
 
-use crate::{Failure, LocalReply, Record, local};
+use crate::{Failure, HeadFault, LocalReply, Record, limit, local};
 
 /// A request that gets no backend's answer, and why.
 #[derive(Debug)]
@@ -30,6 +30,9 @@ pub enum Refusal {
     /// The `host` header does not say which host is meant (RFC 9112, 3.2).
     #[error("invalid host header: {0}")]
     BadHost(&'static str),
+    /// The listener takes no such head.
+    #[error(transparent)]
+    BadHead(#[from] HeadFault),
     /// The connection was opened for another listener's name (RFC 9110, 15.5.20).
     #[error("this connection is not meant for host {0}; open a new one")]
     Misdirected(String),
@@ -42,6 +45,9 @@ pub enum Refusal {
     /// The external authorization service did not answer; the status that is configured for that.
     #[error("the external authorization service did not answer")]
     Unvetted(StatusCode),
+    /// A limit is reached.
+    #[error("limit {} of {} is reached; try again in {} s", .0.rule, limit::words(.0.limit), .0.retry_after)]
+    Limited(Box<tollgate_limit::Refused>),
     /// The endpoint takes another method.
     #[error("method not allowed; use {0}")]
     MethodNotAllowed(&'static str),
@@ -105,9 +111,13 @@ impl Refused {
                     headers.insert(WWW_AUTHENTICATE, challenge.clone());
                 }
             }
+            Refusal::Limited(limited) => {
+                headers.insert(RETRY_AFTER, limited.retry_after.into());
+            }
             Refusal::NoEndpoints => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
+            Refusal::BadHead(fault) => headers.extend(fault.header()),
             _ => {}
         }
         LocalReply { status, headers, body }
@@ -132,6 +142,8 @@ impl Refusal {
             Self::Denied(denied) => denied.0.status(),
             Self::Vetoed(reply) => reply.status,
             Self::Unvetted(status) => *status,
+            Self::Limited(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::BadHead(fault) => fault.status(),
             Self::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::BadHost(_) | Self::BadRequest(_) | Self::BrokenBody => StatusCode::BAD_REQUEST,
@@ -167,6 +179,8 @@ impl Refusal {
             Self::Denied(denied) => denied.0.kind(),
             Self::Vetoed(_) => "Forbidden",
             Self::Unvetted(_) => "AuthorizationUnavailable",
+            Self::Limited(_) => "RateLimited",
+            Self::BadHead(fault) => fault.kind(),
             Self::Misdirected(_) => "Misdirected",
             Self::MethodNotAllowed(_) => "MethodNotAllowed",
             Self::BadHost(_) | Self::BadRequest(_) | Self::BrokenBody => "BadRequest",

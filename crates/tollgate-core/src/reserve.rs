@@ -69,15 +69,13 @@ impl Routed {
         Ok(Reserved::Answered(Answered { record, reply }))
     }
 
-    /// Whether the rule's own policy lets the caller do this. Where several policies might have held, it is known
+    /// Whether the rule's own policies let the caller do this. Where several policies might have held, it is known
     /// only now which one does, and what the others put into the request is taken back.
     fn clear(&mut self, ports: &impl Ports, now: Now) -> Check {
-        let Self { record, rule, payload: _ } = self;
+        let Self { record, rule, payload } = self;
         let rule = Arc::clone(rule);
         let check = record.authenticate(&rule.guard, ports, now);
-        if !matches!(check, Check::Passed) {
-            return check;
-        }
+        let Check::Passed = check else { return check };
         if let Some(mut own) = record.gate.own_headers.take() {
             if let Some(model) = record.head.headers.remove(headers::MODEL) {
                 own.insert(headers::MODEL, model);
@@ -88,9 +86,12 @@ impl Routed {
         if let Guard::Access(access) = &rule.guard {
             record.gate.cors = access.cors.is_some().then(|| Arc::clone(access));
         }
-        match record.authorize(&rule.guard) {
-            Ok(()) => check,
-            Err(refusal) => Check::Denied(refusal),
+        if let Err(refusal) = record.authorize(&rule.guard) {
+            return Check::Denied(refusal);
+        }
+        match &rule.limits {
+            Some(limits) => record.take(limits, payload, ports, now),
+            None => Check::Passed,
         }
     }
 }
@@ -142,7 +143,9 @@ impl Plan {
     /// When the whole request has to be done, where its rule says so.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        self.record.began.instant.checked_add(self.rule.timeouts.request?)
+        let (rule, listener) = (self.rule.timeouts.request, self.record.client.connection.max_stream);
+        let limit = rule.into_iter().chain(listener).min()?;
+        self.record.began.instant.checked_add(limit)
     }
 
     /// True where the client's body was read before routing, and is not to be streamed.

@@ -181,7 +181,8 @@ impl AwaitingBody {
     /// How much to read at most, in bytes.
     #[must_use]
     pub fn limit(&self) -> usize {
-        self.record.live.snapshot.settings.body_limit
+        let Record { client, live, .. } = &*self.record;
+        client.connection.buffer.unwrap_or(live.snapshot.settings.body_limit)
     }
 
     /// The facts up to here.

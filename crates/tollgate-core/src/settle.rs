@@ -1,6 +1,7 @@
 use std::{sync::Arc, time::Instant};
 
 use http::StatusCode;
+use tollgate_limit::Settlement;
 use tollgate_snapshot::{CostInputs, InvalidCost};
 use tollgate_types::ModelId;
 
@@ -36,6 +37,8 @@ pub struct Settled {
     pub ended: Instant,
     /// Costs by metadata key, in the order of the route.
     pub costs: Vec<(Arc<str>, u64)>,
+    /// What becomes of the claims on counters; the host hands them to the store.
+    pub settlements: Vec<Settlement>,
     /// A cost expression that failed, with its key: nothing is charged for it.
     pub broken_cost: Option<(Arc<str>, InvalidCost)>,
 }
@@ -85,11 +88,12 @@ impl Exchange {
 }
 
 fn settle(record: Box<Record>, end: End, ended: Instant) -> Settled {
-    let mut settled = Settled { record, end, ended, costs: Vec::new(), broken_cost: None };
+    let mut settled = Settled { record, end, ended, costs: Vec::new(), settlements: Vec::new(), broken_cost: None };
     // Errors of providers cost nothing; what was delivered of a success does.
     if settled.record.status.is_some_and(|status: StatusCode| status.is_success()) {
         charge(&mut settled);
     }
+    settled.settlements = settled.record.settlements(&settled.costs);
     settled
 }
 

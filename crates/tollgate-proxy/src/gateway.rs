@@ -18,7 +18,9 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 use tollgate_core::Live;
+use tollgate_limit::Embedded;
 use tollgate_net::{Drain, Listener, Load, Server, TlsHandle, run_cores};
+use tollgate_ports::{KeyFetcher, KeySets, KeySource};
 use tollgate_snapshot::{Port, PortProtocol, Snapshot};
 
 use crate::{
@@ -33,6 +35,9 @@ use crate::{
 const ORDERS: usize = 4096;
 /// How often a core tells what its pools hold.
 const TELL: Duration = Duration::from_secs(1);
+
+/// Counters of limits that are held at most; each takes about a hundred bytes.
+const MAX_COUNTERS: usize = 1_000_000;
 
 /// The native host in service: its threads, its ports, and what they serve.
 #[derive(Debug)]
@@ -91,6 +96,8 @@ struct OpenPort {
 enum Order {
     Serve { port: u16, listener: Listener, tls: Option<TlsHandle>, drain: Drain },
     Retire { drain: Drain, patience: Duration },
+    /// Fetch these key sets from now on, and no others.
+    Fetch(Vec<KeySource>),
 }
 
 /// Whose a port was until now.
@@ -128,6 +135,8 @@ impl Gateway {
             options,
             published: Arc::new(ArcSwap::from_pointee(Served::new(empty))),
             observer,
+            keys: KeySets::default(),
+            limits: Embedded::new(MAX_COUNTERS),
             leaving: AtomicBool::new(false),
         });
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..cores.get()).map(|_| mpsc::channel(ORDERS)).unzip();
@@ -160,6 +169,12 @@ impl Gateway {
             })
             .map(|(number, _)| *number)
             .collect();
+        // Requests that come before the keys wait for them.
+        if let Some(core) = self.cores.first()
+            && core.try_send(Order::Fetch(served.key_sources())).is_err()
+        {
+            tracing::error!("a core takes no more orders: key sets are not fetched");
+        }
         // The tables go first: a port that is opened must not meet a request it knows nothing of.
         self.shared.published.store(served);
         for &number in &gone {
@@ -288,6 +303,7 @@ async fn run_core(core: usize, shared: Arc<Shared>, orders: Orders) {
     let Some(orders) = orders.get(core) else { return };
     let mut orders = orders.lock().await;
     let worker = Worker::new(core, shared);
+    let mut fetcher = KeyFetcher::new(worker.shared.keys.clone(), worker.pool.clone());
     let mut servers = JoinSet::new();
     let mut ticks = interval(TELL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -309,6 +325,7 @@ async fn run_core(core: usize, shared: Arc<Shared>, orders: Orders) {
                         }
                     });
                 }
+                Some(Order::Fetch(sources)) => fetcher.serve(sources),
                 Some(Order::Retire { drain, patience }) => {
                     spawn_local(async move { drain.finish(patience).await });
                 }

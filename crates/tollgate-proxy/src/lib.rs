@@ -19,6 +19,7 @@ mod observer;
 mod options;
 mod random;
 mod relay;
+mod ports;
 mod reply;
 mod serve;
 mod served;

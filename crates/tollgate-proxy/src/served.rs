@@ -1,12 +1,17 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::Relaxed},
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
 };
 
 use http::HeaderValue;
+use tollgate_auth::ExtAuthId;
 use tollgate_core::Live;
 use tollgate_net::{ClientIdentity, Origin, Protocol, Trust, UpstreamTls};
-use tollgate_snapshot::{Address, AddressHost, Backend, CaCertificates, Upstream, UpstreamProtocol};
+use tollgate_ports::{ExtAuthTarget, KeySource};
+use tollgate_snapshot::{Address, AddressHost, Authorizer, Backend, CaCertificates, Upstream, UpstreamProtocol};
 use tollgate_types::BackendId;
 
 /// What is in service: the tables, and how to reach what they name. Loaded once per request.
@@ -15,6 +20,7 @@ pub(crate) struct Served {
     pub(crate) live: Arc<Live>,
     /// At the index of each backend.
     backends: Vec<Endpoints>,
+    authorizers: HashMap<ExtAuthId, ExtAuthTarget>,
 }
 
 /// Where one backend can be reached.
@@ -38,7 +44,18 @@ impl Served {
     pub(crate) fn new(live: Arc<Live>) -> Self {
         let backends =
             live.snapshot.backends.iter().map(|backend| Endpoints::new(&backend.upstream)).collect();
-        Self { live, backends }
+        let authorizers = live.snapshot.authorizers.iter().filter_map(target).collect();
+        Self { live, backends, authorizers }
+    }
+
+    /// The key sets to fetch.
+    pub(crate) fn key_sources(&self) -> Vec<KeySource> {
+        self.live.snapshot.key_sources.iter().filter_map(source).collect()
+    }
+
+    /// Who is asked about callers under this name.
+    pub(crate) fn authorizer(&self, id: &ExtAuthId) -> Option<&ExtAuthTarget> {
+        self.authorizers.get(id)
     }
 
     /// The addresses of every backend.
@@ -51,6 +68,23 @@ impl Served {
     pub(crate) fn endpoint(&self, backend: &Backend) -> Option<&Endpoint> {
         self.backends.get(backend.index as usize)?.next()
     }
+}
+
+fn target(authorizer: &Authorizer) -> Option<(ExtAuthId, ExtAuthTarget)> {
+    let Authorizer { id, authority, upstream } = authorizer;
+    let authority = HeaderValue::from_str(authority).ok()?;
+    Some((id.clone(), ExtAuthTarget { origins: origins(upstream), authority }))
+}
+
+fn source(source: &tollgate_snapshot::KeySource) -> Option<KeySource> {
+    let tollgate_snapshot::KeySource { id, uri, upstream, cache, retry, timeout } = source;
+    let mut made = KeySource::at(id.clone(), &uri.to_string()).ok()?.through(origins(upstream));
+    (made.cache, made.retry, made.timeout) = (*cache, *retry, *timeout);
+    Some(made)
+}
+
+fn origins(upstream: &Upstream) -> Vec<Origin> {
+    upstream.addresses.iter().map(|address| Endpoint::new(address, upstream).origin).collect()
 }
 
 // === impl Endpoints ===

@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use tollgate_llm::BodyMutation;
 use tollgate_types::{ModelId, ObjectRef, RouteId, RuleId};
 
-use crate::{Backend, Cost, DirectResponse, Filter, Guard, HeaderEdit, PolicyUse, Problem, Redirect};
+use crate::{Backend, Cost, DirectResponse, Filter, Guard, HeaderEdit, Limits, PolicyUse, Problem, Redirect};
 
 /// One rule of an HTTPRoute or an AIGatewayRoute.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub struct Rule {
     pub service: Service,
     /// Who may call it.
     pub guard: Guard,
+    /// How much may be called, where anything limits it.
+    pub limits: Option<Arc<Limits>>,
     /// The policies that hold for it, for people.
     pub policies: Vec<PolicyUse>,
     /// Applied in order, to the request first and to the reply afterwards.

@@ -326,6 +326,7 @@ fn llm_path(
         model: question.model?.clone(),
         delivery: Delivery::Whole,
         wants_usage: false,
+        completion_bound: None,
         spots: Spots::default(),
     };
     let call = Call {

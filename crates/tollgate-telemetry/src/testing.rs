@@ -46,6 +46,7 @@ pub(crate) fn live() -> Arc<Live> {
         source: ObjectRef { kind: "AIGatewayRoute".into(), namespace: "default".into(), name: "chat".into() },
         service: Service::Llm,
         guard: Guard::Open,
+        limits: None,
         policies: Vec::new(),
         filters: Vec::new(),
         action: Action::Llm(LlmAction {
@@ -69,9 +70,11 @@ pub(crate) fn live() -> Arc<Live> {
         hostname: HostPattern::Any,
         tls: None,
         guard: Guard::Open,
+        client: Arc::default(),
         hosts: HostTable::new([(HostPattern::Any, table)]),
     });
-    let port = Port { number: 80, protocol: PortProtocol::Http, listeners: vec![listener] };
+    let port =
+        Port { number: 80, protocol: PortProtocol::Http, client: Arc::default(), listeners: vec![listener] };
     let snapshot = Snapshot { ports: vec![port], backends, rules: vec![rule], ..Snapshot::default() };
     Arc::new(Live::new(snapshot, None).sampling(Some(Sampler::ParentOrOn)))
 }
@@ -149,9 +152,12 @@ pub(crate) fn request(live: &Arc<Live>) -> Request {
             port: 80,
             server_name: None,
             secure: false,
+            certificate: None,
             peer: ([192, 0, 2, 1], 5000).into(),
         },
         host: "gw.test".to_owned(),
+        client: Arc::default(),
+        client_ip: [192, 0, 2, 1].into(),
         listener: Some(listener),
         endpoint: Some(Endpoint::ChatCompletions),
         rule: None,

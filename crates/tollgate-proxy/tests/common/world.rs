@@ -145,6 +145,7 @@ pub fn http_rule(choices: Vec<Choice>) -> Rule {
         source: ObjectRef::new("HTTPRoute", "default", "route"),
         service: Service::Http,
         guard: Guard::Open,
+        limits: None,
         policies: Vec::new(),
         filters: Vec::new(),
         action: Action::Http(choices),
@@ -187,8 +188,14 @@ pub fn snapshot(rules: Vec<(&str, Rule)>, backends: Vec<Arc<Backend>>) -> Snapsh
         hostname: HostPattern::Any,
         tls: None,
         guard: Guard::Open,
+        client: Arc::default(),
         hosts: HostTable::new([(HostPattern::Any, table)]),
     };
-    let port = Port { number: PORT, protocol: PortProtocol::Http, listeners: vec![Arc::new(listener)] };
+    let port = Port {
+        number: PORT,
+        protocol: PortProtocol::Http,
+        client: Arc::default(),
+        listeners: vec![Arc::new(listener)],
+    };
     Snapshot { ports: vec![port], backends, rules: all, ..Snapshot::default() }
 }
