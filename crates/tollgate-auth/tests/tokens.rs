@@ -101,6 +101,14 @@ fn what_is_no_token_is_told_what_it_lacks() {
         ("other issuer", sign(usual(), r#"{"iss":"https://evil.example"}"#), TokenFault::Issuer),
         ("no issuer", sign(usual(), "{}"), TokenFault::Issuer),
         ("unknown kid", sign(json!({"alg": "ES256", "kid": "x"}), &fine), TokenFault::UnknownKey(None)),
+        (
+            "own key",
+            {
+                let own = Signer::new("ES256", "k");
+                own.sign_with(&json!({"alg": "ES256", "kid": "k", "jwk": own.jwk()}), &fine)
+            },
+            TokenFault::Signature,
+        ),
         ("other key", Signer::new("ES256", "k").sign(&good()), TokenFault::Signature),
     ];
     for (name, token, wanted) in cases {
