@@ -19,5 +19,6 @@ pub mod scan;
 pub mod sse;
 pub mod text;
 pub mod watch;
+mod words;
 
 pub use self::literal::{Literal, Number, OneOrMany, escape_into};
