@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 use tollgate_types::{Endpoint, Usage};
-use tollgate_wire::scan::{self, Kind, Member, Value};
+use tollgate_wire::scan::{self, Kind, Member, NotJson, Value};
 
 use crate::{
     Counts, Tally,
@@ -131,7 +131,8 @@ impl Meter {
     pub(crate) fn member(&mut self, key: &[u8], value: Value<'_>) {
         match key {
             b"model" => self.model = value.text().map(Into::into),
-            b"usage" => self.take_usage(value),
+            // Valid already.
+            b"usage" => self.take_usage(value.bytes()).unwrap_or_default(),
             // Anthropic's count_tokens.
             b"input_tokens" => {
                 self.usage.input = value.count().map(tollgate_types::Tokens);
@@ -139,6 +140,18 @@ impl Meter {
             }
             _ => {}
         }
+    }
+
+    /// Takes a top-level member whose value is still to be validated.
+    ///
+    /// # Errors
+    /// [`NotJson`]
+    pub(crate) fn unread_member(&mut self, key: &[u8], value: &[u8]) -> Result<(), NotJson> {
+        if key == b"usage" {
+            return self.take_usage(value);
+        }
+        self.member(key, scan::document(value)?);
+        Ok(())
     }
 
     /// Takes one event of a stream.
@@ -200,7 +213,7 @@ impl Meter {
             match key {
                 b"usage" if value.kind() == Kind::Object => {
                     has_usage = true;
-                    self.take_usage(value);
+                    self.member(key, value);
                 }
                 b"choices" => has_no_choice = value.is_empty_array(),
                 _ => {}
@@ -228,7 +241,7 @@ impl Meter {
             Some("message_delta") => {
                 for Member { key, value, .. } in scan::members(data).map_while(Result::ok) {
                     if key == b"usage" {
-                        self.take_usage(value);
+                        self.member(key, value);
                         self.counts = Counts::Final;
                     }
                 }
@@ -249,20 +262,21 @@ impl Meter {
         }
     }
 
-    fn take_usage(&mut self, value: Value<'_>) {
+    fn take_usage(&mut self, text: &[u8]) -> Result<(), NotJson> {
         match self.protocol {
             Protocol::Chunks | Protocol::Responses => {
-                let counted = usage::openai(value);
+                let counted = usage::openai(text)?;
                 if counted.output.is_some() {
                     self.counts = Counts::Final;
                 }
                 self.usage.merge(&counted);
             }
             Protocol::Anthropic => {
-                self.anthropic.read(value);
+                self.anthropic.read(text)?;
                 self.usage = self.anthropic.usage();
             }
         }
+        Ok(())
     }
 }
 
