@@ -11,6 +11,7 @@
 //! | [`openai`], [`anthropic`] | the shapes of their APIs, borrowed from the input | rarely |
 
 pub mod anthropic;
+mod blocks;
 pub mod encoding;
 mod literal;
 pub mod openai;
@@ -19,6 +20,5 @@ pub mod scan;
 pub mod sse;
 pub mod text;
 pub mod watch;
-mod words;
 
 pub use self::literal::{Literal, Number, OneOrMany, escape_into};

@@ -221,12 +221,17 @@ impl<'a> Value<'a> {
     /// A count: a whole number from 0 up, also where it is written as `12.0`. `None` for everything else.
     #[must_use]
     pub fn count(self) -> Option<u64> {
-        let digits = match self.0.iter().position(|byte| *byte == b'.') {
-            Some(dot) if self.0[dot + 1..].iter().all(|byte| *byte == b'0') => &self.0[..dot],
-            Some(_) => return None,
-            None => self.0,
-        };
-        std::str::from_utf8(digits).ok()?.parse().ok()
+        let is_digit = |byte: &u8| byte.is_ascii_digit();
+        let end = self.0.iter().position(|byte| !is_digit(byte)).unwrap_or(self.0.len());
+        let (digits, rest) = self.0.split_at(end);
+        if !matches!(rest, [] | [b'.', ..])
+            || rest.iter().skip(1).any(|byte| *byte != b'0')
+            || digits.is_empty()
+        {
+            return None;
+        }
+        let add = |sum: u64, digit: &u8| sum.checked_mul(10)?.checked_add(u64::from(digit - b'0'));
+        digits.iter().try_fold(0, add)
     }
 
     /// The members of an object; one error for anything else.

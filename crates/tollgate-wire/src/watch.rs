@@ -6,9 +6,11 @@
 //! long strings) goes by at memory speed.
 
 use crate::{
+    blocks,
     scan::{Kind, NotJson},
-    words,
 };
+
+mod nested;
 
 /// Keys longer than this are never captured; in bytes as written.
 const MAX_KEY: usize = 64;
@@ -268,36 +270,24 @@ impl Place {
 
     /// Reads to the end of the value or of the chunk; true where the value is complete. A number or a word is
     /// complete before the byte that ends it.
-    fn read(mut self, chunk: &[u8], at: &mut usize) -> (Self, bool) {
-        while *at < chunk.len() {
-            match self {
-                Self::Text { depth, quote } => {
-                    let (quote, closed) = read_text(quote, chunk, at);
-                    self = if closed { Self::Plain { depth } } else { Self::Text { depth, quote } };
-                    if closed && depth == 0 {
-                        return (self, true);
-                    }
-                }
-                Self::Plain { depth: 0 } => {
-                    let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']') || is_space(*byte);
-                    let end = chunk[*at..].iter().position(ends);
-                    *at = end.map_or(chunk.len(), |offset| *at + offset);
-                    return (self, end.is_some());
-                }
-                Self::Plain { depth } => {
-                    *at = structure(chunk, *at);
-                    let Some(byte) = chunk.get(*at) else { break };
-                    *at += 1;
-                    match byte {
-                        b'"' => self = Self::Text { depth, quote: Quote::Open },
-                        b'{' | b'[' => self = Self::Plain { depth: depth + 1 },
-                        _ if depth == 1 => return (self, true),
-                        _ => self = Self::Plain { depth: depth - 1 },
-                    }
+    fn read(self, chunk: &[u8], at: &mut usize) -> (Self, bool) {
+        match self {
+            Self::Plain { depth: 0 } => {
+                let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']') || is_space(*byte);
+                let end = chunk[*at..].iter().position(ends);
+                *at = end.map_or(chunk.len(), |offset| *at + offset);
+                (self, end.is_some())
+            }
+            Self::Text { depth: 0, quote } => {
+                let (quote, closed) = read_text(quote, chunk, at);
+                if closed {
+                    (Self::Plain { depth: 0 }, true)
+                } else {
+                    (Self::Text { depth: 0, quote }, false)
                 }
             }
+            Self::Plain { .. } | Self::Text { .. } => nested::read(self, chunk, at),
         }
-        (self, false)
     }
 }
 
@@ -321,8 +311,7 @@ fn read_text(mut quote: Quote, chunk: &[u8], at: &mut usize) -> (Quote, bool) {
             quote = Quote::Open;
             continue;
         }
-        let hits = |word| words::equal(word, b'"') | words::equal(word, b'\\');
-        *at = words::first(chunk, *at, (hits, |byte| (byte == b'"') | (byte == b'\\')));
+        *at = blocks::first(chunk, *at, |block| block.equal(b'"') | block.equal(b'\\'));
         let Some(byte) = chunk.get(*at) else { break };
         *at += 1;
         if *byte == b'"' {
@@ -331,20 +320,6 @@ fn read_text(mut quote: Quote, chunk: &[u8], at: &mut usize) -> (Quote, bool) {
         quote = Quote::Escaping;
     }
     (quote, false)
-}
-
-/// The first quote or bracket from `at` on, or the end.
-fn structure(chunk: &[u8], at: usize) -> usize {
-    let hits = |word| {
-        let folded = words::with(word, 0x20);
-        words::equal(folded, b'{') | words::equal(folded, b'}') | words::equal(word, b'"')
-    };
-    words::first(chunk, at, (hits, is_structure))
-}
-
-const fn is_structure(byte: u8) -> bool {
-    // `[` and `{`, `]` and `}` differ in one bit.
-    (byte | 0x20 == b'{') | (byte | 0x20 == b'}') | (byte == b'"')
 }
 
 const fn is_space(byte: u8) -> bool {

@@ -1,7 +1,7 @@
 use std::ops::Range;
 
 use super::{MAX_DEPTH, NotJson};
-use crate::words;
+use crate::blocks;
 
 /// A place in a document. Every method starts at a token and leaves the cursor behind what it read.
 #[derive(Clone, Debug)]
@@ -320,13 +320,5 @@ fn prose(text: &[u8]) -> usize {
 
 /// The first byte from `at` on that is a quote, a backslash or a control character, or else the end.
 fn plain_end(bytes: &[u8], at: usize) -> usize {
-    words::first(bytes, at, (special, is_special))
-}
-
-const fn is_special(byte: u8) -> bool {
-    (byte < 0x20) | (byte == b'"') | (byte == b'\\')
-}
-
-const fn special(word: u64) -> u64 {
-    words::equal(word, b'"') | words::equal(word, b'\\') | words::below(word, 0x20)
+    blocks::first(bytes, at, |block| block.equal(b'"') | block.equal(b'\\') | block.at_most(0x1f))
 }
