@@ -138,6 +138,13 @@ pub const fn elements(bytes: &[u8]) -> Elements<'_> {
     Elements { cursor: Cursor::new(bytes), state: State::First }
 }
 
+/// The end of the string whose opening quote is before `at`: the place of its closing quote. `None` where it is not
+/// closed, or no JSON.
+#[must_use]
+pub fn string_end(bytes: &[u8], at: usize) -> Option<usize> {
+    Cursor::within_string(bytes, at)?.checked_sub(1)
+}
+
 /// The kind of the document's value by its first byte, or `None` where no value starts there.
 #[must_use]
 pub fn kind(bytes: &[u8]) -> Option<Kind> {

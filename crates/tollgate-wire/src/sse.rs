@@ -99,6 +99,11 @@ impl Splitter {
             *at += usize::from(chunk[*at] == b'\n');
             self.ending = Ending::Closed;
         }
+        if *at >= chunk.len() && self.carry.is_empty() {
+            self.block.clear();
+            self.line = 0;
+            return Ok(None);
+        }
         if self.carry.is_empty() { self.next_in_chunk(chunk, at) } else { self.next_in_carry(chunk, at) }
     }
 
@@ -250,6 +255,10 @@ impl Block {
 
 /// The first LF or CR from `at` on.
 fn line_end(chunk: &[u8], at: usize) -> Option<usize> {
+    // Every second line is blank: no search needs to be set up for it.
+    if let Some(b'\n' | b'\r') = chunk.get(at) {
+        return Some(at);
+    }
     memchr2(b'\n', b'\r', &chunk[at..]).map(|offset| at + offset)
 }
 

@@ -89,8 +89,12 @@ impl Passing {
             Progress::Started => &mut out.0,
             Progress::Waiting => &mut self.held,
         };
-        slice(kept, &chunk, done..block);
-        slice(&mut self.partial, &chunk, block..chunk.len());
+        if (done, block) == (0, chunk.len()) {
+            kept.push(chunk);
+        } else {
+            slice(kept, &chunk, done..block);
+            slice(&mut self.partial, &chunk, block..chunk.len());
+        }
         match self.progress {
             Progress::Waiting => bounded(self.held.iter().chain(&self.partial)),
             Progress::Started => Ok(()),

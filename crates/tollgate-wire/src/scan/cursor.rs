@@ -65,6 +65,12 @@ impl<'a> Cursor<'a> {
         Ok(!self.eat(b'}'))
     }
 
+    /// Where a string ends whose opening quote is before `at`, behind its closing quote.
+    pub(super) fn within_string(bytes: &'a [u8], at: usize) -> Option<usize> {
+        let mut cursor = Self { bytes, at: at.checked_sub(1)?, prose: 0 };
+        cursor.string().ok().map(|()| cursor.at)
+    }
+
     /// Reads `,` or `}` behind a value; true where a member follows.
     pub(super) fn next_member(&mut self) -> Result<bool, NotJson> {
         self.space();
