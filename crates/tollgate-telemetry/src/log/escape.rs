@@ -1,8 +1,7 @@
 /// Appends a JSON string with its quotes. Bytes that are no UTF-8 become U+FFFD.
 pub(crate) fn json_string(bytes: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
-    // Nearly all of what is logged; one pass that the compiler can vectorise.
-    if !bytes.iter().fold(false, |any, byte| any | needs_escape(*byte) | !byte.is_ascii()) {
+    if is_plain(bytes) {
         out.extend_from_slice(bytes);
         out.push(b'"');
         return;
@@ -14,6 +13,18 @@ pub(crate) fn json_string(bytes: &[u8], out: &mut Vec<u8>) {
         }
     }
     out.push(b'"');
+}
+
+/// True for what stands for itself, which nearly all of what is logged does.
+fn is_plain(bytes: &[u8]) -> bool {
+    // Bytes and no early exit: the compiler makes vector compares of this, and of bools it does not.
+    let any = |block: &[u8]| {
+        block.iter().fold(0, |any, byte| any | u8::from(needs_escape(*byte)) | u8::from(*byte > 0x7f)) != 0
+    };
+    match bytes.last_chunk::<16>() {
+        Some(last) => !any(last) && !bytes.as_chunks::<16>().0.iter().any(|block| any(block)),
+        None => !any(bytes),
+    }
 }
 
 fn json_text(mut text: &[u8], out: &mut Vec<u8>) {
