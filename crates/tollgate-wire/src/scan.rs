@@ -155,11 +155,11 @@ pub fn kind(bytes: &[u8]) -> Option<Kind> {
 /// True where a key as it is written, without its quotes, is `name`, however it is escaped.
 #[must_use]
 pub fn is_key(key: &[u8], name: &str) -> bool {
-    if !key.contains(&b'\\') {
-        return key == name.as_bytes();
+    // An escape takes two to six bytes (`\u0061`) for one of the name's.
+    if key.len() <= name.len() || key.len() > name.len() * 6 || !key.contains(&b'\\') {
+        return key == name.as_bytes() && !key.contains(&b'\\');
     }
-    // An escape takes at most six bytes (`\u0061`) for one of the name's.
-    key.len() <= name.len() * 6 && unescaped(key).is_some_and(|key| key == name)
+    unescaped(key).is_some_and(|key| key == name)
 }
 
 fn unescaped(key: &[u8]) -> Option<Cow<'_, str>> {

@@ -294,10 +294,11 @@ impl Place {
 /// A key without escapes behind its opening quote, and where its value begins; `None` where they are not in `text`,
 /// or the key is too long to be captured.
 fn key_and_value(text: &[u8]) -> Option<(&[u8], usize)> {
-    let end = text.iter().take(MAX_KEY + 1).position(|byte| matches!(byte, b'"' | b'\\'))?;
+    let bounded = &text[..text.len().min(MAX_KEY + 1)];
+    let end = blocks::first(bounded, 0, |block| block.equal(b'"') | block.equal(b'\\'));
     let past_space = |from: usize| Some(from + text.get(from..)?.iter().position(|byte| !is_space(*byte))?);
     let colon = past_space(end + 1)?;
-    if text[end] != b'"' || text[colon] != b':' {
+    if text.get(end) != Some(&b'"') || end > MAX_KEY || text[colon] != b':' {
         return None;
     }
     Some((&text[..end], past_space(colon + 1)?))
