@@ -175,6 +175,18 @@ impl Meter {
         }
     }
 
+    /// Takes the events that `text` begins with as far as they are like the last one; how many bytes they have.
+    /// Ordinary they are, all of them.
+    pub(crate) fn leading_pieces(&mut self, text: &[u8]) -> usize {
+        let mut at = 0;
+        while let Some(length) = text.get(at..).and_then(|rest| self.pattern.leading(rest)) {
+            self.events += 1;
+            self.take_plain_piece();
+            at += length;
+        }
+        at
+    }
+
     fn chunk(&mut self, name: Option<&str>, data: &[u8]) -> Sight {
         if name.is_none() && self.pattern.fits(data) {
             self.take_plain_piece();

@@ -107,6 +107,17 @@ impl Splitter {
         if self.carry.is_empty() { self.next_in_chunk(chunk, at) } else { self.next_in_carry(chunk, at) }
     }
 
+    /// True behind an event and before the next one, where nothing of the stream is held: a caller who knows a whole
+    /// event by sight may skip it.
+    #[must_use]
+    pub fn is_between_events(&self) -> bool {
+        match self.place {
+            Place::FirstLine => false,
+            Place::Later => self.carry.is_empty() && self.ending == Ending::Closed,
+            Place::HandedOut => self.ending == Ending::Closed,
+        }
+    }
+
     /// The stream ended: the event whose blank line is missing, if it has data.
     pub fn finish(&mut self) -> Option<Event<'_>> {
         self.forget_handed_out();
