@@ -15,16 +15,23 @@ pub(crate) fn json_string(bytes: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// True for what stands for itself, which nearly all of what is logged does.
+/// True for what stands for itself, which nearly all of what is logged does. It is short, too: vectors would take
+/// longer to set up than a table takes to read.
 fn is_plain(bytes: &[u8]) -> bool {
-    // Bytes and no early exit: the compiler makes vector compares of this, and of bools it does not.
-    let any = |block: &[u8]| {
-        block.iter().fold(0, |any, byte| any | u8::from(needs_escape(*byte)) | u8::from(*byte > 0x7f)) != 0
-    };
-    match bytes.last_chunk::<16>() {
-        Some(last) => !any(last) && !bytes.as_chunks::<16>().0.iter().any(|block| any(block)),
-        None => !any(bytes),
+    bytes.iter().all(|byte| PLAIN[usize::from(*byte)])
+}
+
+/// The bytes that a JSON string holds as they are; ASCII only.
+static PLAIN: [bool; 256] = plain_bytes();
+
+const fn plain_bytes() -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 0x80 {
+        table[byte as usize] = !needs_escape(byte);
+        byte += 1;
     }
+    table
 }
 
 fn json_text(mut text: &[u8], out: &mut Vec<u8>) {
