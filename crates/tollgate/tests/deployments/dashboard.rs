@@ -2,7 +2,7 @@
 use std::{collections::BTreeSet, thread, time::Instant};
 
 use serde_json::Value;
-use tollgate_simulate::{Behaviour, Rule};
+use tollgate_simulate::{Behaviour, Fault, Rule};
 
 use crate::{
     gateway,
@@ -91,12 +91,18 @@ fn every_query_of_the_dashboard_is_answered() {
     assert_eq!(all.ask(&stream).status, 200);
     assert_eq!(all.predict(SKLEARN, &a).status, 200);
     assert_eq!(all.predict(SKLEARN, &b).status, 403);
-    let broken =
-        |times| Rule { path: Some("/chat/completions".into()), ..Rule::next(times, Behaviour::status(503)) };
-    all.sklearn.add_rule(broken(1));
+    let breaks = |times, behaviour| {
+        let rule = Rule { path: Some("/chat/completions".into()), ..Rule::next(times, behaviour) };
+        all.sklearn.add_rule(rule);
+    };
+    breaks(1, Behaviour::status(503));
     assert_eq!(all.chat("sklearn-iris", &a).status, 200);
-    all.sklearn.add_rule(broken(4));
-    assert_eq!(all.chat("sklearn-iris", &a).status, 503);
+    for broken in [Behaviour::status(503), Behaviour::fault(Fault::ResetBefore)] {
+        breaks(0, broken);
+        let answer = all.chat("sklearn-iris", &a);
+        assert!(answer.status >= 500, "{answer:?}");
+        all.sklearn.clear_rules();
+    }
     // Cores tell every second what their pools hold.
     let began = Instant::now();
     loop {
