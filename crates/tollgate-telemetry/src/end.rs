@@ -33,7 +33,7 @@ fn refused(refusal: &Refusal, record: &Record) -> &'static str {
         | Refusal::BadRequest(_)
         | Refusal::TooLarge(_)
         | Refusal::Untranslatable(_) => "-",
-        Refusal::SlowBody(_) => "DT",
+        Refusal::SlowBody(_) | Refusal::LateBody => "DT",
         Refusal::BrokenBody | Refusal::BadHost(_) | Refusal::BadHead(_) => "DPE",
         Refusal::Broken(_) => "NC",
         Refusal::NoEndpoints => "UH",
