@@ -183,3 +183,6 @@ fn client_name(name: &SanMatch) -> ClientName {
         SanMatch::Uri(pattern) => ClientName::Uri(pattern.clone()),
     }
 }
+
+#[cfg(test)]
+mod tests;
