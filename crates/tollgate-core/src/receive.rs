@@ -41,6 +41,11 @@ pub fn receive(live: Arc<Live>, head: RequestHead, now: Now, random: [u64; 4]) -
             let refusal = Refusal::Misdirected(record.host.clone());
             Err(Refused { record, refusal })
         }
+        // Without a server name the handshake was that of another listener, which may ask less of clients.
+        (Some(listener), None) if record.head.secure && !Arc::ptr_eq(&listener.client, &record.client) => {
+            let refusal = Refusal::Misdirected(record.host.clone());
+            Err(Refused { record, refusal })
+        }
         (Some(listener), _) => {
             record.listener = Some(Arc::clone(listener));
             Ok(Received { record })
@@ -155,6 +160,8 @@ fn request_id(headers: &mut HeaderMap, mode: RequestIds, [high, low]: [u64; 2]) 
 
 #[cfg(test)]
 mod tests {
+    use tollgate_snapshot::{ClientSettings, HostPattern, HostTable, Listener, Port, PortProtocol, Snapshot};
+
     use super::*;
 
     #[test]
@@ -195,6 +202,49 @@ mod tests {
         assert_eq!(unclear(Version::HTTP_11, "/", &[]), Some("missing"));
         assert_eq!(unclear(Version::HTTP_10, "/", &[]), None);
         assert_eq!(unclear(Version::HTTP_2, "http://a/", &[]), None);
+    }
+
+    #[test]
+    fn a_connection_without_a_name_cannot_reach_a_stricter_listener() {
+        let listener = |host: &str, client: &Arc<ClientSettings>| {
+            Arc::new(Listener {
+                id: host.into(),
+                hostname: HostPattern::parse(host),
+                tls: None,
+                client: Arc::clone(client),
+                hosts: HostTable::default(),
+            })
+        };
+        let (open, strict) = (Arc::default(), Arc::default());
+        let listeners = vec![listener("strict.example", &strict), listener("open.example", &open)];
+        let any = listener("", &open);
+        let client = Arc::clone(&open);
+        let listeners = listeners.into_iter().chain([any]).collect();
+        let port = Port { number: 443, protocol: PortProtocol::Https, client, listeners };
+        let live = Arc::new(Live::new(Snapshot { ports: vec![port], ..Snapshot::default() }, None));
+        let now = Now { instant: std::time::Instant::now(), unix_ms: 0 };
+        for (name, host, misdirected) in [
+            (None, "http://strict.example/", true),
+            (None, "http://open.example/", false),
+            (None, "http://else.example/", false),
+            (Some("strict.example"), "http://strict.example/", false),
+            (Some("open.example"), "http://strict.example/", true),
+        ] {
+            let head = RequestHead {
+                method: Method::GET,
+                uri: Uri::from_static(host),
+                version: Version::HTTP_2,
+                headers: HeaderMap::new(),
+                port: 443,
+                server_name: name.map(Arc::from),
+                secure: true,
+                certificate: None,
+                peer: ([127, 0, 0, 1], 1).into(),
+            };
+            let outcome = receive(Arc::clone(&live), head, now, [1; 4]);
+            let told = matches!(outcome, Err(Refused { refusal: Refusal::Misdirected(_), .. }));
+            assert_eq!(told, misdirected, "{name:?} {host}");
+        }
     }
 
     #[test]

@@ -63,6 +63,9 @@ pub enum Refusal {
     /// The body did not arrive in time.
     #[error("the request body did not arrive within {0:?}")]
     SlowBody(Duration),
+    /// The client's limit for a whole request passed while its body was streamed.
+    #[error("the request did not arrive in time")]
+    LateBody,
     /// The client broke off while sending its body.
     #[error("the request body ended early")]
     BrokenBody,
@@ -148,7 +151,7 @@ impl Refusal {
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::BadHost(_) | Self::BadRequest(_) | Self::BrokenBody => StatusCode::BAD_REQUEST,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::SlowBody(_) => StatusCode::REQUEST_TIMEOUT,
+            Self::SlowBody(_) | Self::LateBody => StatusCode::REQUEST_TIMEOUT,
             Self::Untranslatable(Untranslatable::UnsupportedPair { .. }) => StatusCode::BAD_REQUEST,
             Self::Untranslatable(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Broken(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -185,7 +188,7 @@ impl Refusal {
             Self::MethodNotAllowed(_) => "MethodNotAllowed",
             Self::BadHost(_) | Self::BadRequest(_) | Self::BrokenBody => "BadRequest",
             Self::TooLarge(_) => "PayloadTooLarge",
-            Self::SlowBody(_) => "RequestTimeout",
+            Self::SlowBody(_) | Self::LateBody => "RequestTimeout",
             Self::Untranslatable(Untranslatable::UnsupportedPair { .. }) => "UnsupportedPair",
             Self::Untranslatable(_) => "UnprocessableEntity",
             Self::Broken(_) => "ConfigurationError",

@@ -45,6 +45,9 @@ fn client_fault(error: &(dyn Error + 'static)) -> Refusal {
         if let Some(InboundError::TooLarge { limit }) = error.downcast_ref() {
             return Refusal::TooLarge(*limit);
         }
+        if let Some(InboundError::Late | InboundError::Idle) = error.downcast_ref() {
+            return Refusal::LateBody;
+        }
         next = error.source();
     }
     Refusal::BrokenBody

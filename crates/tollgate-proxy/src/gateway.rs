@@ -19,15 +19,14 @@ use tokio::{
 };
 use tollgate_core::Live;
 use tollgate_limit::Embedded;
-use tollgate_net::{Drain, Listener, Load, Server, TlsHandle, run_cores};
+use tollgate_net::{Drain, FrontHandle, Listener, Load, Server, run_cores};
 use tollgate_ports::{KeyFetcher, KeySets, KeySource};
 use tollgate_snapshot::{Port, PortProtocol, Snapshot};
 
 use crate::{
-    Observer, Options,
-    serve::serve,
+    Observer, Options, client,
     served::Served,
-    tls,
+    tls::{self, Keys, Shown},
     worker::{Shared, Worker},
 };
 
@@ -88,13 +87,15 @@ pub enum NotServed {
 struct OpenPort {
     address: SocketAddr,
     protocol: PortProtocol,
-    tls: Option<TlsHandle>,
+    front: FrontHandle,
+    /// What its certificates were when they could be used last.
+    keys: Keys,
     drain: Drain,
 }
 
 #[derive(Debug)]
 enum Order {
-    Serve { port: u16, listener: Listener, tls: Option<TlsHandle>, drain: Drain },
+    Serve { port: u16, listener: Listener, front: FrontHandle, drain: Drain },
     Retire { drain: Drain, patience: Duration },
     /// Fetch these key sets from now on, and no others.
     Fetch(Vec<KeySource>),
@@ -190,7 +191,10 @@ impl Gateway {
 
     fn serve_port(&mut self, port: &Port, claim: Claim, problems: &mut Vec<NotServed>) {
         let number = port.number;
-        let (tls, broken) = tls::of_port(port);
+        let known = self.open.get(&number).map(|open| &open.keys);
+        let host = &self.shared.options.server;
+        let Shown { front, keys, problems: broken } =
+            tls::of_port(port, host, known.unwrap_or(&Keys::default()));
         problems.extend(broken.into_iter().map(|(listener, reason)| NotServed::Tls {
             port: number,
             what: format!("listener {listener}"),
@@ -201,23 +205,22 @@ impl Gateway {
             what: "tls".to_owned(),
             reason: error.to_string(),
         };
-        if let Some(open) = self.open.get(&number) {
-            if let (Some(handle), Some(tls)) = (&open.tls, tls)
-                && let Err(error) = handle.replace(tls)
-            {
+        if let Some(open) = self.open.get_mut(&number) {
+            open.keys = keys;
+            if let Err(error) = open.front.replace(front) {
                 problems.push(unusable(error));
             }
             return;
         }
-        let handle = match tls.map(TlsHandle::new).transpose() {
-            Ok(handle) => handle,
+        let front = match FrontHandle::new(front) {
+            Ok(front) => front,
             Err(error) => return problems.push(unusable(error)),
         };
         let options = &self.shared.options;
         let local = options.port_map.get(&number).copied().unwrap_or(number);
         let address = SocketAddr::new(options.bind, local);
         match claim.check(address).and_then(|()| Listener::bind(address, options.cores)) {
-            Ok(listeners) => self.open_port(port, listeners, handle),
+            Ok(listeners) => self.open_port(port, listeners, (front, keys)),
             Err(error) => {
                 let (kind, reason) = (error.kind(), error.to_string());
                 problems.push(NotServed::Bind { port: number, address, kind, reason });
@@ -225,16 +228,17 @@ impl Gateway {
         }
     }
 
-    fn open_port(&mut self, port: &Port, listeners: Vec<Listener>, tls: Option<TlsHandle>) {
+    fn open_port(&mut self, port: &Port, listeners: Vec<Listener>, (front, keys): (FrontHandle, Keys)) {
         let Some(address) = listeners.first().map(Listener::address) else { return };
         let drain = Drain::new();
         for (core, listener) in self.cores.iter().zip(listeners) {
-            let order = Order::Serve { port: port.number, listener, tls: tls.clone(), drain: drain.clone() };
+            let order =
+                Order::Serve { port: port.number, listener, front: front.clone(), drain: drain.clone() };
             if core.try_send(order).is_err() {
                 tracing::error!(port = port.number, "a core takes no more orders");
             }
         }
-        self.open.insert(port.number, OpenPort { address, protocol: port.protocol, tls, drain });
+        self.open.insert(port.number, OpenPort { address, protocol: port.protocol, front, keys, drain });
     }
 
     fn retire(&mut self, number: u16) {
@@ -311,13 +315,13 @@ async fn run_core(core: usize, shared: Arc<Shared>, orders: Orders) {
         tokio::select! {
             _ = ticks.tick() => worker.tell_pools(),
             order = orders.recv() => match order {
-                Some(Order::Serve { port, listener, tls, drain }) => {
+                Some(Order::Serve { port, listener, front, drain }) => {
                     let worker = Rc::clone(&worker);
                     servers.spawn_local(async move {
-                        let server = Server::new(worker.options().server.clone(), drain);
+                        let server = Server::new(drain);
                         let outcome = server
-                            .run(listener, tls, move |request, peer| {
-                                serve(Rc::clone(&worker), port, request, peer)
+                            .run(listener, front, move |request, peer| {
+                                client::serve(&worker, port, request, peer)
                             })
                             .await;
                         if let Err(error) = outcome {

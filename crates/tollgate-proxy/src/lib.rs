@@ -8,6 +8,7 @@
 //! Everything below [`Gateway`] lives on one core: no lock and no hand-over between threads while a request is
 //! served.
 
+mod client;
 mod clock;
 mod failure;
 mod forward;

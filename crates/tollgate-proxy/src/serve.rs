@@ -37,7 +37,7 @@ pub(crate) async fn serve(
         port,
         server_name: peer.server_name().map(Arc::from),
         secure: peer.is_tls(),
-        certificate: None,
+        certificate: peer.certificate().cloned(),
         peer: peer.remote(),
     };
     let received = match receive(Arc::clone(&served.live), head, worker.now(), worker.randoms()) {
@@ -117,6 +117,7 @@ async fn read(
         Ok(Ok(body)) => return awaiting.body(body).map_err(|refused| worker.refuse(refused)),
         Ok(Err(InboundError::TooLarge { limit })) => Refusal::TooLarge(limit),
         Ok(Err(InboundError::Idle)) => Refusal::SlowBody(worker.options().server.body_idle_timeout),
+        Ok(Err(InboundError::Late)) => Refusal::LateBody,
         Ok(Err(InboundError::Broken(_))) => Refusal::BrokenBody,
         Err(_) => Refusal::SlowBody(patience),
     };

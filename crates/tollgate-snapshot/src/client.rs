@@ -84,7 +84,7 @@ pub struct ConnectionRules {
     pub buffer: Option<usize>,
 }
 
-/// HTTP/1 of clients.
+/// HTTP/1 of clients. Neither is in force yet: compile has to say so where one is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Http1Rules {
     /// Trailers of replies are passed on without the client asking for them.

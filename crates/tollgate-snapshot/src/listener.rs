@@ -73,13 +73,14 @@ impl Port {
         self.listeners.iter().find(|listener| listener.hostname.matches(host))
     }
 
-    /// What holds for a connection: that of the listener which its TLS server name (lower case) asks for, else the
-    /// port's.
+    /// What holds for a connection: that of the listener which its TLS server name (lower case) asks for, or of the
+    /// one for every host where it asks for none; else the port's.
     #[must_use]
     pub fn client(&self, server_name: Option<&str>) -> &Arc<ClientSettings> {
         let named = match self.protocol {
             PortProtocol::Http => None,
-            PortProtocol::Https => server_name.and_then(|name| self.listener(name)),
+            // No host is called the empty string, so only a listener for every host claims it.
+            PortProtocol::Https => self.listener(server_name.unwrap_or_default()),
         };
         named.map_or(&self.client, |listener| &listener.client)
     }

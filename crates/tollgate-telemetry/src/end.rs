@@ -35,7 +35,7 @@ fn refused(refusal: &Refusal, record: &Record) -> &'static str {
         | Refusal::Untranslatable(_) => "-",
         Refusal::Denied(_) | Refusal::Vetoed(_) | Refusal::Unvetted(_) => "UAEX",
         Refusal::Limited(_) => "RL",
-        Refusal::SlowBody(_) => "DT",
+        Refusal::SlowBody(_) | Refusal::LateBody => "DT",
         Refusal::BrokenBody | Refusal::BadHost(_) | Refusal::BadHead(_) => "DPE",
         Refusal::Broken(_) => "NC",
         Refusal::NoEndpoints => "UH",

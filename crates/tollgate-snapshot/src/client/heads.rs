@@ -88,7 +88,7 @@ pub enum Http10 {
     Refuse,
 }
 
-/// The scheme that backends are told.
+/// The scheme that backends are told. `MatchBackend` is not in force yet: compile has to say so.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scheme {
     /// The client's
