@@ -73,6 +73,7 @@ fn begin(live: Arc<Live>, mut head: RequestHead, now: Now, random: [u64; 4]) -> 
         attempts: SmallVec::new(),
         status: None,
         usage: Usage::default(),
+        usage_estimated: false,
         bytes_in: length.unwrap_or_default(),
         bytes_out: 0,
         first_byte: None,
