@@ -107,6 +107,8 @@ impl Plan {
         }
         self.record.attempts.push(AttemptRecord {
             backend: Arc::clone(&backend),
+            address: None,
+            path: None,
             began: now.instant,
             ended: None,
             status: None,

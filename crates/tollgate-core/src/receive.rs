@@ -95,6 +95,7 @@ fn begin(
         attempts: SmallVec::new(),
         status: None,
         usage: Usage::default(),
+        usage_estimated: false,
         bytes_in: length.unwrap_or_default(),
         bytes_out: 0,
         first_byte: None,

@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{
@@ -11,6 +11,9 @@ use tollgate_snapshot::Problem;
 use tollgate_types::ModelId;
 
 use crate::{Failure, HeadFault, LocalReply, Record, limit, local};
+
+/// Most characters of a client's word that an error repeats.
+const QUOTED: usize = 256;
 
 /// A request that gets no backend's answer, and why.
 #[derive(Debug)]
@@ -25,7 +28,7 @@ pub struct Refused {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// No listener or no route claims this host and path.
-    #[error("no route matches {0}")]
+    #[error("no route matches {}", short(.0))]
     NoRoute(String),
     /// The `host` header does not say which host is meant (RFC 9112, 3.2).
     #[error("invalid host header: {0}")]
@@ -34,7 +37,7 @@ pub enum Refusal {
     #[error(transparent)]
     BadHead(#[from] HeadFault),
     /// The connection was opened for another listener's name (RFC 9110, 15.5.20).
-    #[error("this connection is not meant for host {0}; open a new one")]
+    #[error("this connection is not meant for host {}; open a new one", short(.0))]
     Misdirected(String),
     /// A policy does not let the caller in; with the challenge that says how to come back.
     #[error("{}", .0.0)]
@@ -54,8 +57,11 @@ pub enum Refusal {
     /// The body cannot be read as what its path says it is.
     #[error(transparent)]
     BadRequest(#[from] BadRequest),
+    /// The body is compressed, and the model in it decides where it goes.
+    #[error("content-encoding {} is not taken for request bodies; send the body as it is", short(.0))]
+    Encoded(String),
     /// No route serves this model.
-    #[error("model {0} is not configured in the gateway; GET /v1/models lists what is")]
+    #[error("model {} is not configured in the gateway; GET /v1/models lists what is", short(.0.as_str()))]
     NoModel(ModelId),
     /// The body is larger than we hold; the limit is in bytes.
     #[error("the request body is larger than the limit of {0} bytes")]
@@ -127,6 +133,14 @@ impl Refused {
     }
 }
 
+/// What a client sent, as far as it is worth repeating: it may be as large as a request.
+fn short(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(QUOTED) {
+        Some((end, _)) => Cow::Owned(format!("{}…", text.get(..end).unwrap_or_default())),
+        None => Cow::Borrowed(text),
+    }
+}
+
 /// A client that names JSON among what it accepts; `*/*` alone says nothing.
 fn accepts_json(headers: &HeaderMap) -> bool {
     [ACCEPT, CONTENT_TYPE].iter().any(|name| {
@@ -150,6 +164,7 @@ impl Refusal {
             Self::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::BadHost(_) | Self::BadRequest(_) | Self::BrokenBody => StatusCode::BAD_REQUEST,
+            Self::Encoded(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::SlowBody(_) | Self::LateBody => StatusCode::REQUEST_TIMEOUT,
             Self::Untranslatable(Untranslatable::UnsupportedPair { .. }) => StatusCode::BAD_REQUEST,
@@ -187,6 +202,7 @@ impl Refusal {
             Self::Misdirected(_) => "Misdirected",
             Self::MethodNotAllowed(_) => "MethodNotAllowed",
             Self::BadHost(_) | Self::BadRequest(_) | Self::BrokenBody => "BadRequest",
+            Self::Encoded(_) => "UnsupportedMediaType",
             Self::TooLarge(_) => "PayloadTooLarge",
             Self::SlowBody(_) | Self::LateBody => "RequestTimeout",
             Self::Untranslatable(Untranslatable::UnsupportedPair { .. }) => "UnsupportedPair",
@@ -195,6 +211,22 @@ impl Refusal {
             Self::NoEndpoints => "NoHealthyUpstream",
             Self::Upstream(_) => "UpstreamError",
             Self::Deadline(_) => "UpstreamTimeout",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_repeats_256_characters_of_what_the_client_sent() {
+        for letter in ["x", "é", "😀"] {
+            let said = Refusal::NoModel(letter.repeat(100_000).as_str().into()).to_string();
+            assert!(said.contains(&format!("model {}… is not", letter.repeat(256))), "{}", said.len());
+            let said = Refusal::NoRoute(letter.repeat(60_000)).to_string();
+            assert_eq!(said, format!("no route matches {}…", letter.repeat(256)));
+            assert_eq!(short(&letter.repeat(256)), letter.repeat(256));
         }
     }
 }

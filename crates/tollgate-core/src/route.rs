@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method};
+use http::{HeaderValue, Method, header::CONTENT_ENCODING};
 use smallvec::SmallVec;
 use tollgate_llm::{Inspected, inspect};
 use tollgate_snapshot::{Entry, Found, Guard, PathMatch, RequestView, Rule, Service};
@@ -108,12 +108,23 @@ fn route_endpoint(record: Box<Record>, endpoint: Endpoint) -> Result<Step, Refus
     }
     match claimed {
         _ if endpoint.is_local() => models(record, endpoint),
-        true => Ok(Step::Body(AwaitingBody { record, endpoint })),
+        true => match encoding(&record) {
+            Some(encoding) => Err(Refused { record, refusal: Refusal::Encoded(encoding) }),
+            None => Ok(Step::Body(AwaitingBody { record, endpoint })),
+        },
         false => {
             let refusal = Refusal::NoRoute(format!("{} {}", record.host, record.head.uri.path()));
             Err(Refused { record, refusal })
         }
     }
+}
+
+/// How the body is compressed, if it is.
+fn encoding(record: &Record) -> Option<String> {
+    let mut values = record.head.headers.get_all(CONTENT_ENCODING).iter();
+    let value =
+        values.find(|value| !value.is_empty() && !value.as_bytes().eq_ignore_ascii_case(b"identity"))?;
+    Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
 /// Lists what this caller can reach under this host.

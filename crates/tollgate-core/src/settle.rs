@@ -81,6 +81,7 @@ impl Exchange {
         let Self { mut record, reply } = self;
         if let ReplyReader::Llm(reply) = &reply {
             record.usage = reply.usage();
+            record.usage_estimated = !record.usage.is_empty() && reply.usage_is_estimated();
             record.model_served = reply.model().map(str::to_owned);
         }
         settle(record, end, now)

@@ -109,6 +109,7 @@ impl Forward<'_> {
             Ok(request) => request,
             Err(refusal) => return Outcome::Over(refusal),
         };
+        plan.asking(&endpoint.address, request.uri().path_and_query().cloned());
         let patience = attempt.patience.head;
         self.timer.phase(patience.and_then(|patience| self.worker.now().instant.checked_add(patience)));
         let sent = self.timer.within(self.worker.pool.send(&endpoint.origin, request)).await;
@@ -119,7 +120,9 @@ impl Forward<'_> {
             Ok(Ok(response)) => self.answered(plan, attempt, response).await,
             Ok(Err(error)) => match Unsent::from(error) {
                 Unsent::Client(refusal) => Outcome::Over(refusal),
-                Unsent::Upstream(failure) => self.failed(plan, &attempt, failure),
+                Unsent::Upstream(failure) => {
+                    self.failed(plan, &attempt, failure::naming(&endpoint.address, failure))
+                }
             },
             Err(Expired::Overall) => Outcome::Expired,
             Err(Expired::Phase) => {

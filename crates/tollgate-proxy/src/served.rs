@@ -34,6 +34,8 @@ struct Endpoints {
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     pub(crate) origin: Origin,
+    /// `host:port`, for logs and error texts.
+    pub(crate) address: Arc<str>,
     /// What it is called in the `host` header unless the request says otherwise.
     pub(crate) host: Option<HeaderValue>,
 }
@@ -138,6 +140,10 @@ impl Endpoint {
             Some(name) => format!("{name}:{}", address.port),
             None => origin.authority(),
         };
-        Self { origin, host: HeaderValue::try_from(authority).ok() }
+        let address = match origin.host().contains(':') {
+            true => format!("[{}]:{}", origin.host(), origin.port()),
+            false => format!("{}:{}", origin.host(), origin.port()),
+        };
+        Self { origin, address: address.into(), host: HeaderValue::try_from(authority).ok() }
     }
 }

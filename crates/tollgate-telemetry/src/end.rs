@@ -31,6 +31,7 @@ fn refused(refusal: &Refusal, record: &Record) -> &'static str {
         Refusal::NoRoute(_) | Refusal::NoModel(_) | Refusal::Misdirected(_) => "NR",
         Refusal::MethodNotAllowed(_)
         | Refusal::BadRequest(_)
+        | Refusal::Encoded(_)
         | Refusal::TooLarge(_)
         | Refusal::Untranslatable(_) => "-",
         Refusal::Denied(_) | Refusal::Vetoed(_) | Refusal::Unvetted(_) => "UAEX",

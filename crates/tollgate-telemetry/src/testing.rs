@@ -168,6 +168,7 @@ pub(crate) fn request(live: &Arc<Live>) -> Request {
         attempts: SmallVec::new(),
         status: None,
         usage: Usage::default(),
+        usage_estimated: false,
         bytes_in: 100,
         bytes_out: 0,
         first_byte: None,
@@ -203,6 +204,8 @@ impl Request {
         let began = self.began + Duration::from_millis(10 * self.record.attempts.len() as u64);
         self.record.attempts.push(AttemptRecord {
             backend: Arc::clone(&self.record.live.snapshot.backends[backend]),
+            address: Some("provider.test:443".into()),
+            path: Some("/v1/chat/completions".parse().unwrap()),
             began,
             ended: Some(began + Duration::from_millis(10)),
             status: status.map(|status| StatusCode::from_u16(status).unwrap()),

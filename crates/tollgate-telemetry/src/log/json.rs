@@ -50,6 +50,10 @@ fn request(settled: &Settled, clock: &mut Clock, line: &mut Members<'_>) {
     line.text("method", head.method.as_str().as_bytes());
     let path = masked(head.uri.path_and_query().map_or("/", |path| path.as_str()));
     line.text("x-envoy-origin-path", path.as_bytes());
+    match record.attempts.last().and_then(|last| last.path.as_ref()) {
+        Some(path) => line.text("request.path", masked(path.as_str()).as_bytes()),
+        None => line.null("request.path"),
+    }
     line.text("host", record.host.as_bytes());
     line.text("protocol", protocol(head.version).as_bytes());
     for (name, header) in [("user-agent", USER_AGENT), ("x-forwarded-for", FORWARDED_FOR)] {
@@ -103,6 +107,7 @@ fn route(record: &Record, line: &mut Members<'_>) {
     line.optional("route", record.rule.as_ref().map(|rule| rule.route.as_str()));
     line.optional("rule", record.rule.as_ref().map(|rule| rule.id.as_str()));
     line.optional("upstream_cluster", record.backend().map(|backend| backend.id.as_str()));
+    line.optional("upstream_host", record.attempts.last().and_then(|last| last.address.as_deref()));
     line.number("attempts", record.attempts.len() as u64);
     if record.attempts.len() < 2 && record.attempts.iter().all(|attempt| attempt.failure.is_none()) {
         return;
@@ -149,6 +154,7 @@ fn llm(settled: &Settled, line: &mut Members<'_>) {
     if let Some(total) = record.usage.total {
         line.number("gen_ai.usage.total_tokens", total.0);
     }
+    line.flag("usage_estimated", record.usage_estimated);
     if let Some(first) = record.first_byte {
         let micros = first.saturating_duration_since(record.began.instant).as_micros();
         line.name("time_to_first_token_ms");
@@ -248,6 +254,11 @@ impl Members<'_> {
     fn number(&mut self, name: &'static str, value: u64) {
         self.name(name);
         number(value, self.out);
+    }
+
+    fn flag(&mut self, name: &'static str, value: bool) {
+        self.name(name);
+        self.out.extend_from_slice(if value { b"true".as_slice() } else { b"false" });
     }
 
     fn null(&mut self, name: &'static str) {
