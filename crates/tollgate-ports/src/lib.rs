@@ -1,1 +1,3 @@
 //! What requests have to ask others, made real: limit stores, key sets, external authorization.
+
+pub mod limits;
