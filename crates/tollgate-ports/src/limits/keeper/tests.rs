@@ -1,3 +1,9 @@
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+    time::Instant,
+};
+
 use http::{HeaderMap, Method};
 use tollgate_limit::{Claim, Cost, Limit, LimitRule, LimitRuleSpec, Scope, Store, Unit, View};
 
@@ -111,4 +117,45 @@ fn a_long_file_is_begun_anew() {
     assert_eq!((writer.epoch, writer.appended), (2, 0));
     let (_, rows) = load(dir.path()).expect("readable");
     assert_eq!(rows.iter().map(|row| row.committed).collect::<Vec<_>>(), [2]);
+}
+
+/// Not a test by itself: the process that the next one kills. Charges one hit after the other, and tells of each.
+#[test]
+fn child() {
+    let Some(dir) = std::env::var_os("LIMIT_STATE_OF_CHILD") else { return };
+    let (store, _keeper) = open(Path::new(&dir));
+    let mut told = io::stdout();
+    for count in 1..=1000 {
+        charge(&store, "a", 1);
+        writeln!(told, "\ncharged {count}").expect("somebody listens");
+        thread::park_timeout(Duration::from_millis(4));
+    }
+}
+
+#[test]
+fn a_killed_process_loses_less_than_a_second_and_charges_nothing_twice() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut child = Command::new(std::env::current_exe().expect("this program"))
+        .args(["limits::keeper::tests::child", "--exact", "--nocapture"])
+        .env("LIMIT_STATE_OF_CHILD", dir.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it runs already");
+    let lines = BufReader::new(child.stdout.take().expect("piped")).lines().map_while(Result::ok);
+    let mut told =
+        lines.filter_map(|line| Some((Instant::now(), line.strip_prefix("charged ")?.parse::<u64>().ok()?)));
+    let mut times: Vec<(Instant, u64)> = told.by_ref().take(400).collect();
+    child.kill().expect("it runs");
+    child.wait().expect("it ran");
+    let killed = times.last().expect("it charged").0;
+    times.extend(told);
+    let charged = times.last().expect("it charged").1;
+    let old = times.iter().filter(|(at, _)| killed.duration_since(*at) > Duration::from_secs(1));
+    let (store, _keeper) = open(dir.path());
+    let kept = 1000 - left(&store, "a");
+    // It may have been killed between charging and telling.
+    assert!(kept <= charged + 1, "{kept} kept of {charged} charged");
+    let safe = old.map(|(_, count)| *count).max().unwrap_or(0);
+    assert!(kept >= safe && safe > 0, "{kept} kept, {safe} were charged more than a second before");
+    println!("killed: {kept} kept of {charged}, {safe} of them older than a second");
 }
