@@ -216,6 +216,11 @@ impl Leases {
         writes
     }
 
+    /// True where [`Self::drain`] has something to look at.
+    pub(super) fn has_work(&self) -> bool {
+        !self.noted.is_empty()
+    }
+
     /// A write of [`Self::drain`] is done.
     pub(super) fn written(&mut self, write: &Write, result: Result<i64, Failure>) {
         let Some(lease) = self.entries.get_mut(&write.id) else { return };

@@ -238,8 +238,11 @@ impl fmt::Debug for RedisLimits {
 
 impl Store for RedisLimits {
     fn try_reserve(&self, claims: &[Claim], now: UnixMillis) -> TryReserve {
-        if let Some(decision) = self.locked(|leases| leases.serve(claims, now)) {
+        let (decision, has_work) = self.locked(|leases| (leases.serve(claims, now), leases.has_work()));
+        if has_work {
             self.wake();
+        }
+        if let Some(decision) = decision {
             return TryReserve::Done(decision);
         }
         match self.is_up() {
