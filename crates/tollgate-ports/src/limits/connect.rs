@@ -1,5 +1,6 @@
-use std::time::Duration;
+use std::{io, time::Duration};
 
+use futures_util::future::join_all;
 use redis::{
     AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, Pipeline, RedisResult, TlsMode,
     aio::MultiplexedConnection,
@@ -8,6 +9,8 @@ use redis::{
     sentinel::{Sentinel, SentinelNodeConnectionInfo},
 };
 use tollgate_types::Secret;
+
+use super::leases::Write;
 
 /// How long connecting may take, greetings included.
 const CONNECT: Duration = Duration::from_millis(500);
@@ -97,13 +100,49 @@ impl Target {
 // === impl Connection ===
 
 impl Connection {
-    /// One number for each command that is not ignored.
-    pub(super) async fn run(&mut self, pipeline: &Pipeline) -> RedisResult<Vec<i64>> {
+    /// Adds to each counter and says what it has come to, in one round trip.
+    pub(super) async fn count(&self, writes: &[Write]) -> RedisResult<Vec<i64>> {
         match self {
-            Self::Single(connection) => pipeline.query_async(connection).await,
-            Self::Cluster(connection) => pipeline.query_async(&mut **connection).await,
+            Self::Single(connection) => {
+                let mut pipeline = Pipeline::with_capacity(writes.len() * 2);
+                writes.iter().for_each(|write| add(&mut pipeline, write));
+                pipeline.query_async(&mut connection.clone()).await
+            }
+            Self::Cluster(connection) => {
+                // One pipeline cannot lead to several nodes, so each key has its own, all at the same time.
+                let asked =
+                    join_all(writes.iter().map(|write| count_one((**connection).clone(), write))).await;
+                let some = asked.iter().any(Result::is_ok);
+                let counts: RedisResult<Vec<i64>> = asked.into_iter().collect();
+                // Where only some nodes have counted, nobody can say that nothing was written.
+                counts.map_err(
+                    |error| if some { io::Error::other("a node did not answer").into() } else { error },
+                )
+            }
         }
     }
+
+    /// Fails where nothing can be written: a Redis that is full, or only a replica, is of no use.
+    pub(super) async fn probe(&self) -> RedisResult<()> {
+        let mut probe = redis::cmd("SET");
+        probe.arg("tollgate_probe").arg(1).arg("EX").arg(60);
+        match self {
+            Self::Single(connection) => probe.exec_async(&mut connection.clone()).await,
+            Self::Cluster(connection) => probe.exec_async(&mut (**connection).clone()).await,
+        }
+    }
+}
+
+async fn count_one(mut connection: ClusterConnection, write: &Write) -> RedisResult<i64> {
+    let mut pipeline = Pipeline::with_capacity(2);
+    add(&mut pipeline, write);
+    let (count,) = pipeline.query_async(&mut connection).await?;
+    Ok(count)
+}
+
+fn add(pipeline: &mut Pipeline, write: &Write) {
+    pipeline.cmd("INCRBY").arg(&write.key).arg(write.delta);
+    pipeline.cmd("EXPIRE").arg(&write.key).arg(write.expire).ignore();
 }
 
 /// `[user:password@]host:port,host:port/path`

@@ -8,7 +8,7 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use redis::{Pipeline, RedisError};
+use redis::RedisError;
 use tokio::{
     sync::Notify,
     time::{Instant, sleep, timeout},
@@ -133,11 +133,8 @@ impl RedisLimits {
 
     async fn connect(&self) {
         let connecting = async {
-            let mut connection = self.target.connect().await?;
-            // A write: a Redis that is full, or only a replica, is of no use.
-            let mut probe = redis::pipe();
-            probe.cmd("SET").arg("tollgate_probe").arg(1).arg("EX").arg(60).ignore();
-            connection.run(&probe).await?;
+            let connection = self.target.connect().await?;
+            connection.probe().await?;
             Ok::<_, RedisError>(connection)
         };
         match timeout(Self::BACKGROUND * 2, connecting).await {
@@ -176,13 +173,7 @@ impl RedisLimits {
         writes: &[Write],
         wait: Duration,
     ) -> Result<Vec<i64>, Failure> {
-        let mut pipeline = Pipeline::with_capacity(writes.len() * 2);
-        for write in writes {
-            pipeline.cmd("INCRBY").arg(&write.key).arg(write.delta);
-            pipeline.cmd("EXPIRE").arg(&write.key).arg(write.expire).ignore();
-        }
-        let mut connection = connection.clone();
-        let failure = match timeout(wait, connection.run(&pipeline)).await {
+        let failure = match timeout(wait, connection.count(writes)).await {
             Ok(Ok(counts)) => {
                 self.failures.store(0, Relaxed);
                 return Ok(counts);

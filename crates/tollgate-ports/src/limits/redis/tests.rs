@@ -338,3 +338,29 @@ async fn a_wrong_password_is_an_outage_and_the_right_one_is_not() {
     assert!(!wrong.is_up());
     assert!(!format!("{wrong:?} {right:?}").contains("geheim"));
 }
+
+/// A cluster has no Unix socket for its clients. Both ports were free just now.
+#[tokio::test]
+async fn counters_of_one_request_may_lie_apart_in_a_cluster() {
+    let free = || std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let (port, bus) = (free(), free());
+    let [port, bus] = [port, bus].map(|listener| listener.local_addr().expect("bound").port().to_string());
+    let options =
+        ["--cluster-enabled", "yes", "--bind", "127.0.0.1", "--port", &port, "--cluster-port", &bus];
+    let dir = tempfile::tempdir().expect("a directory");
+    let Some(child) = spawn(&dir, &options) else { return };
+    let server = Server { child, dir, options: vec![] };
+    server.cli(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
+    until("a cluster", || server.cli(&["CLUSTER", "INFO"]).contains("cluster_state:ok")).await;
+    let url = Secret::new(format!("redis+cluster://127.0.0.1:{port}"));
+    let config = RedisConfig { url, timeout: Duration::from_millis(500), outage: Outage::Closed };
+    let store = RedisLimits::new(&config).expect("a valid URL");
+    tokio::spawn(Arc::clone(&store).run(|| NOW));
+    until("connected", || store.is_up()).await;
+    let claims: Vec<_> = ["a", "b", "c", "d"].map(|name| claim(name, 100, 1, 10)).into();
+    assert!(reserve(&store, &claims).await.is_admitted());
+    store.settle(&claims.into_iter().map(|claim| claim.settle(3)).collect::<Vec<_>>(), NOW);
+    store.finish(NOW).await;
+    until("all of it", || ["a", "b", "c", "d"].iter().all(|name| server.cli(&["GET", &key(name)]) == "4"))
+        .await;
+}
