@@ -12,6 +12,7 @@ mod counter;
 mod embedded;
 mod estimate;
 mod headers;
+mod local;
 mod query;
 mod quota;
 mod rule;
@@ -29,6 +30,7 @@ pub use self::{
     embedded::{Embedded, Row},
     estimate::{Basis, Estimator, Size},
     headers::{RateLimitHeaders, Refused},
+    local::LocalLimits,
     quota::{ModelQuota, QuotaMode},
     rule::{Cost, LimitRule, LimitRuleSpec, QuotaOf, Scope},
     store::{Decision, Standing, Store, TryReserve},

@@ -131,6 +131,12 @@ impl LimitRule {
         Some(Counter::new(&self.shape, self.limit.unit, values))
     }
 
+    /// True where it has no selectors, so that it applies to every request.
+    #[must_use]
+    pub fn is_for_all(&self) -> bool {
+        self.conditions.is_empty()
+    }
+
     /// The claim on a counter of this rule: `hits` charged now, `hold` set aside until the real cost is known.
     #[must_use]
     pub fn charge(&self, counter: Counter, hits: u64, hold: u64) -> Claim {

@@ -36,6 +36,8 @@ pub struct Decision {
     pub standings: SmallVec<[Standing; 4]>,
     /// Position of the claim that refused the request; `None`: admitted, and every claim has to be settled.
     pub refused: Option<usize>,
+    /// The store cannot be asked and is told to refuse then. Nothing is reserved; this is nobody's limit.
+    pub unavailable: bool,
 }
 
 /// How a counter stands after a decision.
@@ -57,14 +59,14 @@ impl Decision {
     /// True where the request may go on.
     #[must_use]
     pub const fn is_admitted(&self) -> bool {
-        self.refused.is_none()
+        self.refused.is_none() && !self.unavailable
     }
 
     /// Decides from the standings of all claims.
     #[must_use]
     pub fn from_standings(claims: &[Claim], standings: SmallVec<[Standing; 4]>) -> Self {
         let refused = refusing(claims, &standings);
-        Self { standings, refused }
+        Self { standings, refused, unavailable: false }
     }
 }
 

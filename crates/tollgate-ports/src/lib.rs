@@ -3,6 +3,7 @@
 mod answer;
 mod ext_auth;
 mod keys;
+pub mod limits;
 
 pub use self::{
     ext_auth::{
