@@ -75,11 +75,11 @@ impl fmt::Debug for Cluster {
 impl Cluster {
     /// Endpoints by name, in the order of the backend's addresses; those that `before` knew keep their state.
     #[must_use]
-    pub fn new(policy: Balancing, names: &[String], before: Option<&Self>, now: u64) -> Self {
+    pub fn new(policy: Balancing, names: &[String], before: Option<&Self>) -> Self {
         let known: HashMap<_, _> =
             before.iter().flat_map(|one| one.endpoints.iter()).map(|one| (one.name(), one)).collect();
         // Those that are there from the beginning have no warm ones beside them to grow up with.
-        let since = if before.is_some() { now } else { 0 };
+        let since = if before.is_some() { Endpoint::NEW } else { 0 };
         let endpoints = names
             .iter()
             .map(|name| {

@@ -60,8 +60,11 @@ impl Outcome {
 // === impl Endpoint ===
 
 impl Endpoint {
-    pub(crate) fn new(name: &str, now: u64) -> Self {
-        Self { name: name.into(), since: AtomicU64::new(now), ..Self::default() }
+    /// In service since somebody looks at it first.
+    pub(crate) const NEW: u64 = u64::MAX;
+
+    pub(crate) fn new(name: &str, since: u64) -> Self {
+        Self { name: name.into(), since: AtomicU64::new(since), ..Self::default() }
     }
 
     /// What it is known by: address and port.
@@ -148,6 +151,9 @@ impl Endpoint {
     /// The share of its full load that it takes now, in percent; at least 10.
     pub(crate) fn warmth(&self, window: Option<Duration>, now: u64) -> u32 {
         let Some(window) = window else { return 100 };
+        if self.since.load(Relaxed) == Self::NEW {
+            self.since.store(now, Relaxed);
+        }
         let passed = now.saturating_sub(self.since.load(Relaxed));
         let percent = passed.saturating_mul(100) / millis(window).max(1);
         u32::try_from(percent.clamp(10, 100)).unwrap_or(100)

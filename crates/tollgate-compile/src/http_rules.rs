@@ -68,6 +68,7 @@ pub(crate) fn rule(
         action,
         timeouts: llm::timeouts(timeouts.as_ref(), Timeouts::HTTP),
         retry: self::retry(retry.as_ref(), &at, &mut work.notes),
+        traffic: Arc::default(),
     };
     (rule, matchers)
 }

@@ -31,7 +31,7 @@ mod trace;
 
 pub use self::{
     admit::Admitted,
-    attempt::{Attempt, AttemptBody, Outgoing, Patience, ReplyReader, Verdict},
+    attempt::{Again, Attempt, AttemptBody, Outgoing, Patience, ReplyReader, Verdict},
     exchange::Exchange,
     failure::Failure,
     head::{Now, RequestHead},

@@ -34,6 +34,8 @@ pub struct Plan {
     pub(crate) payload: Payload,
     /// How often each choice was asked.
     pub(crate) asked: SmallVec<[u8; 8]>,
+    /// Endpoints that were tried: index of the backend, position of the address.
+    pub(crate) tried: SmallVec<[(u32, usize); 4]>,
 }
 
 // === impl Routed ===
@@ -64,7 +66,7 @@ impl Routed {
 impl Plan {
     fn forward(record: Box<Record>, rule: &Arc<Rule>, payload: Payload, choices: usize) -> Reserved {
         let asked = SmallVec::from_elem(0, choices);
-        Reserved::Forward(Self { record, rule: Arc::clone(rule), payload, asked })
+        Reserved::Forward(Self { record, rule: Arc::clone(rule), payload, asked, tried: SmallVec::new() })
     }
 
     /// The facts up to here.

@@ -73,7 +73,7 @@ impl Exchange {
     /// Ends the request. Whatever was delivered is counted, also where the client left early.
     #[must_use]
     pub fn settle(self, end: End, now: Instant) -> Settled {
-        let Self { mut record, reply } = self;
+        let Self { mut record, reply, .. } = self;
         if let ReplyReader::Llm(reply) = &reply {
             record.usage = reply.usage();
             record.model_served = reply.model().map(str::to_owned);

@@ -47,7 +47,12 @@ impl Served {
         backends.zip(&self.backends).map(|(backend, endpoints)| (&backend.id, &*endpoints.list))
     }
 
-    /// The backend's next address; `None` where it has none.
+    /// The backend's address at this position.
+    pub(crate) fn endpoint_at(&self, backend: &Backend, position: usize) -> Option<&Endpoint> {
+        self.backends.get(backend.index as usize)?.list.get(position)
+    }
+
+    /// The backend's next address, for copies that nobody waits for; `None` where it has none.
     pub(crate) fn endpoint(&self, backend: &Backend) -> Option<&Endpoint> {
         self.backends.get(backend.index as usize)?.next()
     }

@@ -16,6 +16,7 @@ mod problem;
 mod rule;
 mod snapshot;
 mod table;
+mod traffic;
 mod trail;
 mod words;
 
@@ -36,5 +37,6 @@ pub use self::{
     rule::{Action, Choice, LlmAction, ModelEntry, Retry, RetryScope, Rule, Service, Timeouts},
     snapshot::{Prefixes, Settings, Snapshot},
     table::{Entry, Found, Table},
+    traffic::{Came, Connections, HashOn, RetryPolicy, Traffic, Trigger},
     trail::{Candidacy, Candidate, Decision, Outcome, Question, Trail, Verdict, explain},
 };

@@ -52,6 +52,7 @@ pub(crate) fn live() -> Arc<Live> {
         }),
         timeouts: Timeouts::LLM,
         retry: Retry::llm(),
+        traffic: Arc::default(),
     });
     let matcher = Matcher {
         path: PathMatch::Prefix("".into()),
@@ -81,6 +82,7 @@ fn backend(index: u32, id: &str, schema: ApiSchema) -> Arc<Backend> {
         target: Some(Target { schema, prefix: "v1".to_owned(), version: None }),
         credential: None,
         upstream: Upstream { addresses: vec![address], tls: None, protocol: UpstreamProtocol::Auto },
+        traffic: Arc::default(),
     })
 }
 

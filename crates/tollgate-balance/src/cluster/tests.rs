@@ -6,7 +6,7 @@ use crate::{Budget, Limits, Outlier, hash};
 const T0: u64 = 1_700_000_000_000;
 
 fn cluster(count: usize, policy: Balancing) -> Arc<Cluster> {
-    Arc::new(Cluster::new(policy, &names(count), None, T0))
+    Arc::new(Cluster::new(policy, &names(count), None))
 }
 
 fn names(count: usize) -> Vec<String> {
@@ -137,7 +137,7 @@ fn a_share_of_failures_ejects_once_its_interval_is_over() {
 fn a_new_endpoint_grows_into_its_share() {
     let policy = Balancing { slow_start: Some(Duration::from_secs(100)), ..Balancing::default() };
     let before = cluster(1, policy.clone());
-    let two = Arc::new(Cluster::new(policy, &names(2), Some(&before), T0));
+    let two = Arc::new(Cluster::new(policy, &names(2), Some(&before)));
     let share = |now| (0..1000).filter(|&n| position(&two, &at(now, n)) == 1).count();
     assert!(share(T0) < 150, "{}", share(T0));
     assert!(share(T0 + 100_000) > 450);
@@ -147,7 +147,7 @@ fn a_new_endpoint_grows_into_its_share() {
 fn endpoints_keep_their_state_over_a_reload() {
     let before = cluster(2, Balancing::default());
     before.endpoints()[1].checked(false, T0);
-    let after = Cluster::new(Balancing::default(), &names(3), Some(&before), T0);
+    let after = Cluster::new(Balancing::default(), &names(3), Some(&before));
     let fit: Vec<_> = after.endpoints().iter().map(|one| one.is_fit(T0)).collect();
     assert_eq!(fit, [true, false, true]);
 }

@@ -111,6 +111,7 @@ pub fn backend(
             tls: None,
             protocol: UpstreamProtocol::Auto,
         },
+        traffic: Arc::default(),
     })
 }
 
@@ -148,6 +149,7 @@ pub fn http_rule(choices: Vec<Choice>) -> Rule {
         action: Action::Http(choices),
         timeouts: Timeouts::HTTP,
         retry: Retry::http(),
+        traffic: Arc::default(),
     }
 }
 
