@@ -42,7 +42,7 @@ pub use self::{
     failure::{Failure, Safety},
     inbound::{Inbound, InboundError},
     listener::Listener,
-    origin::{Origin, Protocol},
+    origin::{Origin, Protocol, Tuning},
     payload::Payload,
     pool::{Pool, PoolSettings, PoolStats},
     server::{Peer, Server, ServerSettings},

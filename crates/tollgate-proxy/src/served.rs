@@ -5,7 +5,7 @@ use std::sync::{
 
 use http::HeaderValue;
 use tollgate_core::Live;
-use tollgate_net::{ClientIdentity, Origin, Protocol, Trust, UpstreamTls};
+use tollgate_net::{ClientIdentity, Origin, Protocol, Trust, Tuning, UpstreamTls};
 use tollgate_snapshot::{Address, AddressHost, Backend, CaCertificates, Upstream, UpstreamProtocol};
 use tollgate_types::BackendId;
 
@@ -36,8 +36,7 @@ pub(crate) struct Endpoint {
 
 impl Served {
     pub(crate) fn new(live: Arc<Live>) -> Self {
-        let backends =
-            live.snapshot.backends.iter().map(|backend| Endpoints::new(&backend.upstream)).collect();
+        let backends = live.snapshot.backends.iter().map(|backend| Endpoints::new(backend)).collect();
         Self { live, backends }
     }
 
@@ -61,8 +60,16 @@ impl Served {
 // === impl Endpoints ===
 
 impl Endpoints {
-    fn new(upstream: &Upstream) -> Self {
-        let list = upstream.addresses.iter().map(|address| Endpoint::new(address, upstream)).collect();
+    fn new(backend: &Backend) -> Self {
+        let upstream = &backend.upstream;
+        let connections = &backend.traffic.connections;
+        let tuning = Tuning {
+            connect_timeout: connections.connect_timeout,
+            idle_timeout: connections.idle_timeout,
+            max_lifetime: connections.max_duration,
+        };
+        let list =
+            upstream.addresses.iter().map(|address| Endpoint::new(address, upstream, &tuning)).collect();
         Self { list, next: AtomicUsize::new(0) }
     }
 
@@ -79,7 +86,7 @@ impl Endpoints {
 // === impl Endpoint ===
 
 impl Endpoint {
-    fn new(address: &Address, upstream: &Upstream) -> Self {
+    fn new(address: &Address, upstream: &Upstream, tuning: &Tuning) -> Self {
         let host = match &address.host {
             AddressHost::Name(name) => name.to_string(),
             AddressHost::Ip(ip) => ip.to_string(),
@@ -103,7 +110,7 @@ impl Endpoint {
             UpstreamProtocol::Http2 => Protocol::Http2,
         };
         let secure = tls.is_some();
-        let origin = Origin::new(&host, address.port, protocol, tls);
+        let origin = Origin::new(&host, address.port, protocol, tls).tuned(tuning.clone());
         let authority = match &address.hostname {
             Some(name) if address.port == if secure { 443 } else { 80 } => name.to_string(),
             Some(name) => format!("{name}:{}", address.port),

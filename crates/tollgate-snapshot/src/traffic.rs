@@ -41,10 +41,6 @@ pub struct Connections {
     pub idle_timeout: Option<Duration>,
     /// `timeout.http.maxConnectionDuration`
     pub max_duration: Option<Duration>,
-    /// `circuitBreaker.maxConnections`, of each endpoint; shared out among the cores.
-    pub max: Option<u32>,
-    /// `circuitBreaker.maxPendingRequests`, of each endpoint; shared out among the cores.
-    pub max_pending: Option<u32>,
 }
 
 /// `retry` of a BackendTrafficPolicy.
