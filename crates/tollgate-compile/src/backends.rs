@@ -194,7 +194,7 @@ impl<'a> Backends<'a> {
         upstream: Upstream,
     ) -> Arc<Backend> {
         let index = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
-        let backend = Arc::new(Backend { index, id, target, credential, upstream });
+        let backend = Arc::new(Backend { index, id, target, credential, upstream, traffic: Arc::default() });
         self.list.push(Arc::clone(&backend));
         backend
     }

@@ -79,7 +79,8 @@ pub fn compile(set: &ResourceSet, options: &Options) -> Compiled {
     let backends = Backends::new(&world);
     let mut governors = Governors::new(&world, &mut notes);
     for listening in &mut listeners {
-        let place = Place { route: None, rule: None, gateway: listening.gateway, listener: &listening.spec.name };
+        let place =
+            Place { route: None, rule: None, gateway: listening.gateway, listener: &listening.spec.name };
         listening.guard = governors.at(place, &backends, &mut notes).guard;
     }
     let mut work = Work { world: &world, backends, governors, notes, listeners, global, rules: Vec::new() };
@@ -171,7 +172,8 @@ impl<'a> Work<'a> {
             for (governed, attached) in self.governed(&route.meta, spec.name.as_deref(), &attached) {
                 let matchers = llm::matchers(route, position, spec, self);
                 let models = llm::models(route, spec, &matchers, &governed);
-                let rule = llm::rule(route, position, spec, &Given { costs: &costs, governed: &governed }, self);
+                let rule =
+                    llm::rule(route, position, spec, &Given { costs: &costs, governed: &governed }, self);
                 self.place(
                     &attached,
                     Placed {

@@ -1,7 +1,8 @@
 use std::fmt::{self, Write};
 
 use tollgate_snapshot::{
-    Action, Backend, CaCertificates, Choice, Cost, Guard, Listener, ListenerTls, Rule, Snapshot, Table, UpstreamTls,
+    Action, Backend, CaCertificates, Choice, Cost, Guard, Listener, ListenerTls, Rule, Snapshot, Table,
+    UpstreamTls,
 };
 
 /// The snapshot as people read it: ports, listeners, tables in order of precedence, rules, backends. Has no

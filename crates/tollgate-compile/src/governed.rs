@@ -100,7 +100,9 @@ impl<'a> Work<'a> {
     ) -> Vec<(Governed, Vec<Attachment>)> {
         let mut groups = Vec::<(Governed, Vec<Attachment>)>::new();
         for attachment in attached {
-            let Some(Listening { gateway, spec, .. }) = self.listeners.get(attachment.listener) else { continue };
+            let Some(Listening { gateway, spec, .. }) = self.listeners.get(attachment.listener) else {
+                continue;
+            };
             let place = Place { route: Some(route), rule, gateway, listener: &spec.name };
             let governed = self.governors.at(place, &self.backends, &mut self.notes);
             match groups.iter_mut().find(|(known, _)| known.is(&governed)) {

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tollgate_llm::BodyMutation;
 use tollgate_resources::{HttpRoute, HttpRouteRetry, HttpRouteRule, Object};
@@ -71,6 +71,7 @@ pub(crate) fn rule(
         action,
         timeouts: llm::timeouts(timeouts.as_ref(), Timeouts::HTTP),
         retry: self::retry(retry.as_ref(), &at, &mut work.notes),
+        traffic: Arc::default(),
     };
     (rule, matchers)
 }

@@ -116,6 +116,7 @@ pub(crate) fn rule(
         action,
         timeouts: Timeouts { stream_idle, ..self::timeouts(timeouts.as_ref(), Timeouts::LLM) },
         retry: Retry::llm(),
+        traffic: Arc::default(),
     }
 }
 

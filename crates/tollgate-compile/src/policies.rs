@@ -141,7 +141,12 @@ where
     fn refused(&mut self, world: &World<'a>, policy: &'a Object<Unserved>, notes: &mut Notes) {
         let fault = Fault::new(
             "invalid-policy",
-            format!("{} {}/{} is invalid, so that what it targets answers 500", T::KIND, policy.meta.namespace, policy.meta.name),
+            format!(
+                "{} {}/{} is invalid, so that what it targets answers 500",
+                T::KIND,
+                policy.meta.namespace,
+                policy.meta.name
+            ),
         );
         let problem = notes.error(&At::new(policy, "spec"), fault);
         for target in written_targets(world, policy) {
@@ -161,7 +166,9 @@ where
                         return Holding::Broken(Arc::clone(problem));
                     }
                     (Claim::Broken(_), Some(_)) => {}
-                    (Claim::Policy(object), Some(winner)) if winner.wants_parent() => winner.parent = Some(object),
+                    (Claim::Policy(object), Some(winner)) if winner.wants_parent() => {
+                        winner.parent = Some(object)
+                    }
                     (Claim::Policy(object), Some(winner)) => winner.over.push(object),
                     (Claim::Policy(object), slot @ None) => {
                         if let Some(problem) = claims.iter().find_map(Claim::problem) {
@@ -191,8 +198,14 @@ impl<'a> Place<'a> {
     /// What may be targeted here, the most specific first.
     fn chain(self) -> impl Iterator<Item = (PolicyLevel, Target<'a>)> {
         let Self { route, rule, gateway, listener } = self;
-        let on = |kind, meta: &'a Meta, section| Target { kind, namespace: &meta.namespace, name: &meta.name, section };
-        let of_rule = route.zip(rule).map(|(meta, rule)| (PolicyLevel::Rule, on(TargetKind::Route, meta, Some(rule))));
+        let on = |kind, meta: &'a Meta, section| Target {
+            kind,
+            namespace: &meta.namespace,
+            name: &meta.name,
+            section,
+        };
+        let of_rule =
+            route.zip(rule).map(|(meta, rule)| (PolicyLevel::Rule, on(TargetKind::Route, meta, Some(rule))));
         let of_route = route.map(|meta| (PolicyLevel::Route, on(TargetKind::Route, meta, None)));
         of_rule.into_iter().chain(of_route).chain([
             (PolicyLevel::Listener, on(TargetKind::Gateway, &gateway.meta, Some(listener))),
@@ -288,11 +301,15 @@ fn named<'a, T: Policy>(
     let (kind, sections) = match kind.as_str() {
         "Gateway" => {
             let gateway = world.gateways.get(namespace, name).map_err(not_there)?;
-            (TargetKind::Gateway, gateway.spec.listeners.iter().map(|listener| listener.name.as_str()).collect())
+            (
+                TargetKind::Gateway,
+                gateway.spec.listeners.iter().map(|listener| listener.name.as_str()).collect(),
+            )
         }
-        "HTTPRoute" | "AIGatewayRoute" if T::ROUTES => {
-            (TargetKind::Route, rule_names(world, namespace, name).ok_or_else(|| missing_route(world, namespace, name))?)
-        }
+        "HTTPRoute" | "AIGatewayRoute" if T::ROUTES => (
+            TargetKind::Route,
+            rule_names(world, namespace, name).ok_or_else(|| missing_route(world, namespace, name))?,
+        ),
         other => {
             let fault = Fault::not_served(format!("{} on {other}", T::KIND));
             return Err(Missing::Kind(fault.help("Gateway, HTTPRoute and AIGatewayRoute are served")));
@@ -327,7 +344,10 @@ fn missing_route<'a>(world: &World<'_>, namespace: &str, name: &str) -> Missing<
 
 fn routes<'a>(world: &World<'a>) -> impl Iterator<Item = &'a Meta> {
     let set = world.set;
-    set.http_routes.iter().map(|route| &route.meta).chain(set.ai_gateway_routes.iter().map(|route| &route.meta))
+    set.http_routes
+        .iter()
+        .map(|route| &route.meta)
+        .chain(set.ai_gateway_routes.iter().map(|route| &route.meta))
 }
 
 /// The names of the rules of the routes of this name, or `None` where there is no such route.
@@ -345,12 +365,20 @@ fn rule_names<'a>(world: &World<'a>, namespace: &str, name: &str) -> Option<Vec<
 }
 
 /// What a selector selects, the oldest first. Objects of other namespaces have to grant it.
-fn selected<'a, T: Policy>(world: &World<'a>, policy: &Object<T>, selector: &TargetSelector) -> Vec<Target<'a>> {
+fn selected<'a, T: Policy>(
+    world: &World<'a>,
+    policy: &Object<T>,
+    selector: &TargetSelector,
+) -> Vec<Target<'a>> {
     let from = Party { group: group::ENVOY, kind: T::KIND, namespace: &policy.meta.namespace };
     let selects = |group: &str, kind: &str, meta: &Meta| {
         let to = Party { group, kind, namespace: &meta.namespace };
         selector.kind == kind
-            && selector.covers(&policy.meta.namespace, &meta.namespace, &world.namespace_labels(&meta.namespace))
+            && selector.covers(
+                &policy.meta.namespace,
+                &meta.namespace,
+                &world.namespace_labels(&meta.namespace),
+            )
             && selector.matches(&meta.labels)
             && world.grants.check(from, to, &meta.name).is_ok()
     };
@@ -370,7 +398,8 @@ fn selected<'a, T: Policy>(world: &World<'a>, policy: &Object<T>, selector: &Tar
         .iter()
         .filter(|route| {
             T::ROUTES
-                && (selects(group::AI, "AIGatewayRoute", &route.meta) || selects(group::GATEWAY, "HTTPRoute", &route.meta))
+                && (selects(group::AI, "AIGatewayRoute", &route.meta)
+                    || selects(group::GATEWAY, "HTTPRoute", &route.meta))
         })
         .map(|route| (TargetKind::Route, &route.meta));
     let mut found: Vec<_> = gateways.chain(plain).chain(ai).collect();
@@ -385,7 +414,8 @@ fn selected<'a, T: Policy>(world: &World<'a>, policy: &Object<T>, selector: &Tar
 /// many is safer than one too few.
 fn written_targets<'a>(world: &World<'a>, policy: &Object<Unserved>) -> Vec<Target<'a>> {
     let set = world.set;
-    let whole = |kind, meta: &'a Meta| Target { kind, namespace: &meta.namespace, name: &meta.name, section: None };
+    let whole =
+        |kind, meta: &'a Meta| Target { kind, namespace: &meta.namespace, name: &meta.name, section: None };
     let gateways = set
         .gateways
         .iter()

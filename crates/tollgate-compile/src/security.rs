@@ -5,16 +5,17 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use tollgate_auth::{
     Access, Action, ApiKeys, Authorization, Basic, BodyToAuth, ClaimToHeader, Cors, ExtAuth, ExtAuthId,
-    ExtAuthProtocol, HeaderRule, HttpPath, Jwt, JwtRule, KeyOrigin, KeySet, KeySourceId, Keys, Leniency, OnFailure,
-    Operation, OriginRule, PathRule, PathShape, Place, Principal, Provider, RequiredClaim, Rule,
+    ExtAuthProtocol, HeaderRule, HttpPath, Jwt, JwtRule, KeyOrigin, KeySet, KeySourceId, Keys, Leniency,
+    OnFailure, Operation, OriginRule, PathRule, PathShape, Place, Principal, Provider, RequiredClaim, Rule,
 };
 use tollgate_resources::{
     ApiKeyAuth, AuthorizationAction, AuthorizationPrincipal, AuthorizationRule, BackendObjectRef, BasicAuth,
-    ExtAuth as ExtAuthSpec, JwksSource, JwtAuth, JwtClaimType, JwtProvider, LocalJwks, PolicyCors, PolicyPathMatch,
-    PolicyPathMatchType, RemoteJwks, SecretRef, SecurityPolicy,
+    ExtAuth as ExtAuthSpec, JwksSource, JwtAuth, JwtClaimType, JwtProvider, LocalJwks, PolicyCors,
+    PolicyPathMatch, PolicyPathMatchType, RemoteJwks, SecretRef, SecurityPolicy,
 };
 use tollgate_snapshot::{
-    Address, AddressHost, Authorizer, CaCertificates, KeySource, Problem, Upstream, UpstreamProtocol, UpstreamTls,
+    Address, AddressHost, Authorizer, CaCertificates, KeySource, Problem, Upstream, UpstreamProtocol,
+    UpstreamTls,
 };
 use tollgate_types::Secret;
 
@@ -63,13 +64,15 @@ pub(crate) fn access(
 ) -> Result<Access, Arc<Problem>> {
     let at = At::new(winner.object, "spec");
     let mut access = Access::new(at.reference());
-    let SecurityPolicy { api_key_auth, cors, basic_auth, jwt, ext_auth, authorization, oidc, csrf, .. } = spec;
+    let SecurityPolicy { api_key_auth, cors, basic_auth, jwt, ext_auth, authorization, oidc, csrf, .. } =
+        spec;
     for (given, field) in [(oidc, "oidc"), (csrf, "csrf")] {
         if given.is_some() {
             return Err(making.notes.error(&at.to(format!(".{field}")), Fault::not_served(field)));
         }
     }
-    let tell = |making: &mut Making<'_, '_>, field: &str, broken: Broken| making.notes.broken(&at.to(field), broken);
+    let tell =
+        |making: &mut Making<'_, '_>, field: &str, broken: Broken| making.notes.broken(&at.to(field), broken);
     if let Some(spec) = cors {
         access.cors = Some(self::cors(spec).map_err(|fault| tell(making, ".cors", fault.into()))?);
     }
@@ -93,7 +96,9 @@ pub(crate) fn access(
         let mut rules = Vec::new();
         for (i, spec) in spec.rules.iter().enumerate() {
             let made = rule(spec, i);
-            rules.push(made.map_err(|fault| tell(making, &format!(".authorization.rules[{i}]"), fault.into()))?);
+            rules.push(
+                made.map_err(|fault| tell(making, &format!(".authorization.rules[{i}]"), fault.into()))?,
+            );
         }
         access.authorization = Some(Authorization { rules, default: action(default) });
     }
@@ -106,11 +111,19 @@ fn header_name(name: &str) -> Result<HeaderName, Fault> {
 }
 
 fn header_value(text: &str) -> Result<HeaderValue, Fault> {
-    HeaderValue::from_str(text).map_err(|_| Fault::new("invalid-header-value", format!("{text:?} cannot stand in a header")))
+    HeaderValue::from_str(text)
+        .map_err(|_| Fault::new("invalid-header-value", format!("{text:?} cannot stand in a header")))
 }
 
 fn cors(spec: &PolicyCors) -> Result<Cors, Fault> {
-    let PolicyCors { allow_origins, allow_methods, allow_headers, expose_headers, max_age, allow_credentials } = spec;
+    let PolicyCors {
+        allow_origins,
+        allow_methods,
+        allow_headers,
+        expose_headers,
+        max_age,
+        allow_credentials,
+    } = spec;
     let list = |values: &[String]| match values {
         [] => Ok(None),
         values if values.iter().any(|value| value == "*") => Ok(Some(HeaderValue::from_static("*"))),
@@ -138,7 +151,10 @@ fn origin(text: &str) -> Result<OriginRule, Fault> {
 }
 
 /// A Secret that a policy refers to.
-fn secret<'a>(reference: &SecretRef, making: &Making<'_, 'a>) -> Result<&'a tollgate_resources::SecretData, Fault> {
+fn secret<'a>(
+    reference: &SecretRef,
+    making: &Making<'_, 'a>,
+) -> Result<&'a tollgate_resources::SecretData, Fault> {
     let SecretRef { group, kind, name, namespace } = reference;
     if group != group::CORE || kind != "Secret" {
         return Err(Fault::new("invalid-kind", format!("{kind} {name} is no Secret")));
@@ -165,7 +181,8 @@ fn api_keys(spec: &ApiKeyAuth, making: &Making<'_, '_>) -> Result<ApiKeys, Fault
         places.extend(from.params.iter().map(|name| Place::Param(name.as_str().into())));
         places.extend(from.cookies.iter().map(|name| Place::Cookie(name.as_str().into())));
     }
-    let mut keys = ApiKeys::new(clients, places).map_err(|error| Fault::new("repeated-key", error.to_string()))?;
+    let mut keys =
+        ApiKeys::new(clients, places).map_err(|error| Fault::new("repeated-key", error.to_string()))?;
     if let Some(name) = forward_client_id_header {
         keys = keys.forwarded_as(header_name(name)?);
     }
@@ -233,7 +250,8 @@ fn provider(spec: &JwtProvider, making: &mut Making<'_, '_>) -> Result<Provider,
     };
     let mut claims_to_headers = Vec::new();
     for claim in claim_to_headers {
-        claims_to_headers.push(ClaimToHeader { header: header_name(&claim.header)?, claim: claim.claim.as_str().into() });
+        claims_to_headers
+            .push(ClaimToHeader { header: header_name(&claim.header)?, claim: claim.claim.as_str().into() });
     }
     Ok(Provider {
         name: name.as_str().into(),
@@ -251,11 +269,15 @@ fn local_keys(spec: &LocalJwks, making: &Making<'_, '_>) -> Result<KeySet, Fault
         (JwksSource::Inline, Some(inline), _) => inline.as_bytes(),
         (JwksSource::ValueRef, _, Some(reference)) => {
             if reference.kind != "ConfigMap" {
-                return Err(Fault::new("invalid-kind", format!("{} {} is no ConfigMap", reference.kind, reference.name)));
+                return Err(Fault::new(
+                    "invalid-kind",
+                    format!("{} {} is no ConfigMap", reference.kind, reference.name),
+                ));
             }
             let map = making.world.config_maps.get(making.namespace, &reference.name)?;
             let text = map.spec.data.get("jwks").or_else(|| map.spec.data.values().next());
-            text.ok_or_else(|| Fault::new("no-keys", format!("ConfigMap {} is empty", reference.name)))?.as_bytes()
+            text.ok_or_else(|| Fault::new("no-keys", format!("ConfigMap {} is empty", reference.name)))?
+                .as_bytes()
         }
         _ => return Err(Fault::new("no-keys", "the provider has no keys")),
     };
@@ -283,7 +305,14 @@ fn remote_keys(spec: &RemoteJwks, making: &mut Making<'_, '_>) -> Result<KeySour
     let id = KeySourceId(format!("{id}, every {cache:?}").into());
     if !making.services.key_sources.iter().any(|known| known.id == id) {
         let upstream = Arc::new(upstream);
-        making.services.key_sources.push(KeySource { id: id.clone(), uri: parsed, upstream, cache, retry, timeout: FETCH });
+        making.services.key_sources.push(KeySource {
+            id: id.clone(),
+            uri: parsed,
+            upstream,
+            cache,
+            retry,
+            timeout: FETCH,
+        });
     }
     Ok(id)
 }
@@ -320,7 +349,8 @@ fn ext_auth(spec: &ExtAuthSpec, making: &mut Making<'_, '_>) -> Result<ExtAuth, 
         return Err(Fault::not_served("bodyToExtAuth").into());
     }
     let headers = spec.headers_to_ext_auth.as_ref();
-    let headers = headers.map(|names| names.iter().map(|name| header_name(name)).collect::<Result<Vec<_>, _>>());
+    let headers =
+        headers.map(|names| names.iter().map(|name| header_name(name)).collect::<Result<Vec<_>, _>>());
     let (reference, protocol) = match (&spec.grpc, &spec.http) {
         (Some(grpc), _) => (grpc.backend_refs.first().or(grpc.backend_ref.as_ref()), ExtAuthProtocol::Grpc),
         (None, Some(http)) => {
@@ -328,7 +358,8 @@ fn ext_auth(spec: &ExtAuthSpec, making: &mut Making<'_, '_>) -> Result<ExtAuth, 
                 Some(path) => HttpPath::Fixed(path.as_str().into()),
                 None => HttpPath::Prefix(http.path.as_deref().unwrap_or_default().into()),
             };
-            let to_backend: Result<Vec<_>, _> = http.headers_to_backend.iter().map(|name| header_name(name)).collect();
+            let to_backend: Result<Vec<_>, _> =
+                http.headers_to_backend.iter().map(|name| header_name(name)).collect();
             let reference = http.backend_refs.first().or(http.backend_ref.as_ref());
             (reference, ExtAuthProtocol::Http { path, to_backend: to_backend? })
         }
@@ -393,7 +424,8 @@ fn rule(spec: &AuthorizationRule, i: usize) -> Result<Rule, Fault> {
     if let Some(operation) = operation {
         for method in &operation.methods {
             let method = Method::from_bytes(method.as_bytes());
-            made.methods.push(method.map_err(|_| Fault::new("invalid-method", "a method is no method of HTTP"))?);
+            made.methods
+                .push(method.map_err(|_| Fault::new("invalid-method", "a method is no method of HTTP"))?);
         }
         made.path = operation.path.as_ref().map(path).transpose()?;
     }
@@ -423,7 +455,9 @@ fn principal(spec: &AuthorizationPrincipal) -> Result<Principal, Fault> {
     let mut clients = Vec::new();
     for text in client_cidrs {
         let cidr = text.parse();
-        clients.push(cidr.map_err(|_| Fault::new("invalid-cidr", format!("{text:?} is no range of addresses")))?);
+        clients.push(
+            cidr.map_err(|_| Fault::new("invalid-cidr", format!("{text:?} is no range of addresses")))?,
+        );
     }
     let jwt = jwt.as_ref().map(|jwt| JwtRule {
         provider: jwt.provider.as_str().into(),

@@ -2,7 +2,9 @@ use http::Method;
 use smallvec::SmallVec;
 use tollgate_snapshot::Guard;
 
-use crate::{Answered, Answer, Asking, LocalReply, Now, Ports, Received, Record, Refused, gate::Check, route};
+use crate::{
+    Answer, Answered, Asking, LocalReply, Now, Ports, Received, Record, Refused, gate::Check, route,
+};
 
 /// A request whose caller may call. Nothing answers before.
 #[derive(Debug)]
@@ -46,7 +48,9 @@ impl Received {
             match record.authenticate(guard, ports, now) {
                 Check::Passed => passed = true,
                 Check::Denied(refusal) => denied = denied.or(Some(refusal)),
-                Check::Ask(question) => return Ok(Admission::Ask(Asking { stage: Self { record }, question })),
+                Check::Ask(question) => {
+                    return Ok(Admission::Ask(Asking { stage: Self { record }, question }));
+                }
             }
         }
         match denied {

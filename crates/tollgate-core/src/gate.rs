@@ -2,9 +2,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::ORIGIN};
 use smallvec::SmallVec;
-use tollgate_auth::{
-    Access, Caller, Denial, Identity, KeySourceId, OnFailure, UnixSeconds,
-};
+use tollgate_auth::{Access, Caller, Denial, Identity, KeySourceId, OnFailure, UnixSeconds};
 use tollgate_limit::Decision;
 use tollgate_snapshot::Guard;
 
@@ -12,7 +10,7 @@ use crate::{Answer, ExtAuthVerdict, LocalReply, Now, Ports, Question, Record, Re
 
 /// What is known of the caller so far, under each policy that may hold for the request.
 #[derive(Debug, Default)]
-pub(crate) struct Gate {
+pub struct Gate {
     passes: SmallVec<[Pass; 1]>,
     /// Key sets that were fetched anew for this request: once is enough.
     refreshed: SmallVec<[KeySourceId; 1]>,
@@ -160,7 +158,9 @@ impl Record {
 
     /// Whether the caller, who is known by now, may do this.
     pub(crate) fn authorize(&self, guard: &Guard) -> Result<(), Refusal> {
-        let (Guard::Access(access), Some(identity)) = (guard, self.gate.identity(guard)) else { return Ok(()) };
+        let (Guard::Access(access), Some(identity)) = (guard, self.gate.identity(guard)) else {
+            return Ok(());
+        };
         let caller = self.caller();
         access.authorize(&caller, identity).map_err(|denial| Refusal::denied(denial, &caller))
     }

@@ -35,10 +35,11 @@ mod trace;
 
 pub use self::{
     admit::{Admission, Admitted},
-    attempt::{Attempt, AttemptBody, Outgoing, Patience, ReplyReader, Verdict},
+    attempt::{Again, Attempt, AttemptBody, Outgoing, Patience, ReplyReader, Verdict},
     client::HeadFault,
     exchange::Exchange,
     failure::Failure,
+    gate::Gate,
     head::{Now, RequestHead},
     live::Live,
     local::LocalReply,

@@ -3,7 +3,8 @@ use std::sync::Arc;
 use http::{HeaderName, HeaderValue};
 use smallvec::SmallVec;
 use tollgate_limit::{
-    Claim, Decision, Limit, LimitRule, RateLimitHeaders, Refused, Settlement, Size, Store, TryReserve, UnixMillis, View,
+    Claim, Decision, Limit, LimitRule, RateLimitHeaders, Refused, Settlement, Size, Store, TryReserve,
+    UnixMillis, View,
 };
 use tollgate_snapshot::Limits;
 
@@ -25,7 +26,13 @@ pub(crate) struct Taken {
 
 impl Record {
     /// Takes from every counter that the request is counted on, or from none.
-    pub(crate) fn take(&mut self, limits: &Arc<Limits>, payload: &Payload, ports: &impl Ports, now: Now) -> Check {
+    pub(crate) fn take(
+        &mut self,
+        limits: &Arc<Limits>,
+        payload: &Payload,
+        ports: &impl Ports,
+        now: Now,
+    ) -> Check {
         let now = UnixMillis(now.unix_ms);
         // An answered question has passed the local limits already.
         if self.gate.decision.is_none()
@@ -106,7 +113,8 @@ impl Record {
         let Some(headers) = RateLimitHeaders::new(shown.map(|(standing, _)| standing)) else { return };
         let RateLimitHeaders { limit, remaining, reset } = headers;
         let Ok(limit) = HeaderValue::try_from(limit) else { return };
-        self.gate.limit_headers = SmallVec::from_iter([(LIMIT, limit), (REMAINING, remaining.into()), (RESET, reset.into())]);
+        self.gate.limit_headers =
+            SmallVec::from_iter([(LIMIT, limit), (REMAINING, remaining.into()), (RESET, reset.into())]);
     }
 
     /// What becomes of the claims: holds are released, and real costs charged. `costs` are those of the reply.

@@ -33,7 +33,7 @@ pub struct Record {
     /// The LLM endpoint at its path.
     pub endpoint: Option<Endpoint>,
     /// What is known of the caller.
-    pub(crate) gate: Gate,
+    pub gate: Gate,
     /// What it was routed to.
     pub rule: Option<Arc<Rule>>,
     /// The model in the client's body.

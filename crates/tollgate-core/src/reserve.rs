@@ -7,8 +7,8 @@ use smallvec::SmallVec;
 use tollgate_snapshot::{Action, Guard, Rule};
 
 use crate::{
-    Answer, Asking, Failure, LocalReply, Now, Ports, Record, Refusal, Refused, Routed, gate::Check, headers, redirect,
-    route::Payload,
+    Answer, Asking, Failure, LocalReply, Now, Ports, Record, Refusal, Refused, Routed, gate::Check, headers,
+    redirect, route::Payload,
 };
 
 /// A routed request, paid for in advance where something has to be paid.
@@ -39,6 +39,8 @@ pub struct Plan {
     pub(crate) payload: Payload,
     /// How often each choice was asked.
     pub(crate) asked: SmallVec<[u8; 8]>,
+    /// Endpoints that were tried: index of the backend, position of the address.
+    pub(crate) tried: SmallVec<[(u32, usize); 4]>,
 }
 
 // === impl Routed ===
@@ -125,7 +127,7 @@ impl Asking<Routed> {
 impl Plan {
     fn forward(record: Box<Record>, rule: &Arc<Rule>, payload: Payload, choices: usize) -> Reserved {
         let asked = SmallVec::from_elem(0, choices);
-        Reserved::Forward(Self { record, rule: Arc::clone(rule), payload, asked })
+        Reserved::Forward(Self { record, rule: Arc::clone(rule), payload, asked, tried: SmallVec::new() })
     }
 
     /// The facts up to here.

@@ -78,7 +78,7 @@ impl Exchange {
     /// Ends the request. Whatever was delivered is counted, also where the client left early.
     #[must_use]
     pub fn settle(self, end: End, now: Instant) -> Settled {
-        let Self { mut record, reply } = self;
+        let Self { mut record, reply, .. } = self;
         if let ReplyReader::Llm(reply) = &reply {
             record.usage = reply.usage();
             record.usage_estimated = !record.usage.is_empty() && reply.usage_is_estimated();
@@ -89,7 +89,8 @@ impl Exchange {
 }
 
 fn settle(record: Box<Record>, end: End, ended: Instant) -> Settled {
-    let mut settled = Settled { record, end, ended, costs: Vec::new(), settlements: Vec::new(), broken_cost: None };
+    let mut settled =
+        Settled { record, end, ended, costs: Vec::new(), settlements: Vec::new(), broken_cost: None };
     // Errors of providers cost nothing; what was delivered of a success does.
     if settled.record.status.is_some_and(|status: StatusCode| status.is_success()) {
         charge(&mut settled);

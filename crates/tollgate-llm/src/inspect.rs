@@ -186,7 +186,10 @@ impl<'a> Fields<'a> {
                 };
             }
         }
-        if ["max_tokens", "max_completion_tokens", "max_output_tokens"].into_iter().any(|name| member.is(name)) {
+        if ["max_tokens", "max_completion_tokens", "max_output_tokens"]
+            .into_iter()
+            .any(|name| member.is(name))
+        {
             let bound = std::str::from_utf8(member.value.bytes()).ok().and_then(|text| text.parse().ok());
             self.completion_bound = match (self.completion_bound, bound) {
                 (Some(known), Some(bound)) => Some(u64::min(known, bound)),

@@ -49,7 +49,7 @@ pub use self::{
     front::{Front, FrontHandle, Keepalive, Named, ProxyProtocol, ServerSettings},
     inbound::{Inbound, InboundError},
     listener::Listener,
-    origin::{Origin, Protocol},
+    origin::{Origin, Protocol, Tuning},
     payload::Payload,
     pool::{Pool, PoolSettings, PoolStats},
     proxy_header::ProxyHeader,

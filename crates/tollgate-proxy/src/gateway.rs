@@ -95,8 +95,16 @@ struct OpenPort {
 
 #[derive(Debug)]
 enum Order {
-    Serve { port: u16, listener: Listener, front: FrontHandle, drain: Drain },
-    Retire { drain: Drain, patience: Duration },
+    Serve {
+        port: u16,
+        listener: Listener,
+        front: FrontHandle,
+        drain: Drain,
+    },
+    Retire {
+        drain: Drain,
+        patience: Duration,
+    },
     /// Fetch these key sets from now on, and no others.
     Fetch(Vec<KeySource>),
 }

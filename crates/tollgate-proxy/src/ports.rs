@@ -69,7 +69,9 @@ async fn ask(worker: &Worker, served: &Served, record: &Record, access: &Arc<Acc
             edits.apply(&mut headers);
             ExtAuthVerdict::Allowed(headers)
         }
-        Said::Denied(ExtAuthDenial { status, headers, body }) => ExtAuthVerdict::Denied { status, headers, body },
+        Said::Denied(ExtAuthDenial { status, headers, body }) => {
+            ExtAuthVerdict::Denied { status, headers, body }
+        }
         Said::Failed => ExtAuthVerdict::Failed,
     }
 }

@@ -9,9 +9,11 @@ use std::{
 use http::HeaderValue;
 use tollgate_auth::ExtAuthId;
 use tollgate_core::Live;
-use tollgate_net::{ClientIdentity, Origin, Protocol, Trust, UpstreamTls};
+use tollgate_net::{ClientIdentity, Origin, Protocol, Trust, Tuning, UpstreamTls};
 use tollgate_ports::{ExtAuthTarget, KeySource};
-use tollgate_snapshot::{Address, AddressHost, Authorizer, Backend, CaCertificates, Upstream, UpstreamProtocol};
+use tollgate_snapshot::{
+    Address, AddressHost, Authorizer, Backend, CaCertificates, Upstream, UpstreamProtocol,
+};
 use tollgate_types::BackendId;
 
 /// What is in service: the tables, and how to reach what they name. Loaded once per request.
@@ -44,8 +46,7 @@ pub(crate) struct Endpoint {
 
 impl Served {
     pub(crate) fn new(live: Arc<Live>) -> Self {
-        let backends =
-            live.snapshot.backends.iter().map(|backend| Endpoints::new(&backend.upstream)).collect();
+        let backends = live.snapshot.backends.iter().map(|backend| Endpoints::new(backend)).collect();
         let authorizers = live.snapshot.authorizers.iter().filter_map(target).collect();
         Self { live, backends, authorizers }
     }
@@ -66,7 +67,12 @@ impl Served {
         backends.zip(&self.backends).map(|(backend, endpoints)| (&backend.id, &*endpoints.list))
     }
 
-    /// The backend's next address; `None` where it has none.
+    /// The backend's address at this position.
+    pub(crate) fn endpoint_at(&self, backend: &Backend, position: usize) -> Option<&Endpoint> {
+        self.backends.get(backend.index as usize)?.list.get(position)
+    }
+
+    /// The backend's next address, for copies that nobody waits for; `None` where it has none.
     pub(crate) fn endpoint(&self, backend: &Backend) -> Option<&Endpoint> {
         self.backends.get(backend.index as usize)?.next()
     }
@@ -86,14 +92,26 @@ fn source(source: &tollgate_snapshot::KeySource) -> Option<KeySource> {
 }
 
 fn origins(upstream: &Upstream) -> Vec<Origin> {
-    upstream.addresses.iter().map(|address| Endpoint::new(address, upstream).origin).collect()
+    upstream
+        .addresses
+        .iter()
+        .map(|address| Endpoint::new(address, upstream, &Tuning::default()).origin)
+        .collect()
 }
 
 // === impl Endpoints ===
 
 impl Endpoints {
-    fn new(upstream: &Upstream) -> Self {
-        let list = upstream.addresses.iter().map(|address| Endpoint::new(address, upstream)).collect();
+    fn new(backend: &Backend) -> Self {
+        let upstream = &backend.upstream;
+        let connections = &backend.traffic.connections;
+        let tuning = Tuning {
+            connect_timeout: connections.connect_timeout,
+            idle_timeout: connections.idle_timeout,
+            max_lifetime: connections.max_duration,
+        };
+        let list =
+            upstream.addresses.iter().map(|address| Endpoint::new(address, upstream, &tuning)).collect();
         Self { list, next: AtomicUsize::new(0) }
     }
 
@@ -110,7 +128,7 @@ impl Endpoints {
 // === impl Endpoint ===
 
 impl Endpoint {
-    fn new(address: &Address, upstream: &Upstream) -> Self {
+    fn new(address: &Address, upstream: &Upstream, tuning: &Tuning) -> Self {
         let host = match &address.host {
             AddressHost::Name(name) => name.to_string(),
             AddressHost::Ip(ip) => ip.to_string(),
@@ -134,7 +152,7 @@ impl Endpoint {
             UpstreamProtocol::Http2 => Protocol::Http2,
         };
         let secure = tls.is_some();
-        let origin = Origin::new(&host, address.port, protocol, tls);
+        let origin = Origin::new(&host, address.port, protocol, tls).tuned(tuning.clone());
         let authority = match &address.hostname {
             Some(name) if address.port == if secure { 443 } else { 80 } => name.to_string(),
             Some(name) => format!("{name}:{}", address.port),

@@ -1,5 +1,6 @@
 use std::{
     cell::{Cell, RefCell},
+    collections::BTreeMap,
     fmt,
     rc::Rc,
     sync::{
@@ -10,11 +11,12 @@ use std::{
 
 use arc_swap::{ArcSwap, Cache};
 use http::Response;
-use tollgate_core::{Answered, End, LocalReply, Now, Refused, Settled};
 use tollgate_auth::TokenCache;
+use tollgate_core::{Answered, End, LocalReply, Now, Refused, Settled};
 use tollgate_limit::{Embedded, Store, UnixMillis};
 use tollgate_net::{Pool, PoolStats, Resolver};
 use tollgate_ports::{ExtAuthClient, KeySets};
+use tollgate_types::BackendId;
 
 use crate::{Observer, Options, ReplyBody, clock::Clock, random::Random, served::Served};
 
@@ -109,7 +111,13 @@ impl Worker {
             });
             (sum != PoolStats::default()).then(|| (id.clone(), sum))
         });
-        self.shared.observer.pools(self.core, held.collect());
+        // A backend under two policies has two entries of one id, which are one series.
+        let mut sums: BTreeMap<BackendId, PoolStats> = BTreeMap::new();
+        for (id, PoolStats { open, idle, waiting }) in held {
+            let sum = sums.entry(id).or_default();
+            *sum = PoolStats { open: sum.open + open, idle: sum.idle + idle, waiting: sum.waiting + waiting };
+        }
+        self.shared.observer.pools(self.core, sums.into_iter().collect());
     }
 
     /// How a request ends whose connection is gone.

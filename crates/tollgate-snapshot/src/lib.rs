@@ -20,6 +20,7 @@ mod rule;
 mod service;
 mod snapshot;
 mod table;
+mod traffic;
 mod trail;
 mod words;
 
@@ -49,5 +50,6 @@ pub use self::{
     service::{Authorizer, KeySource},
     snapshot::{Prefixes, Settings, Snapshot},
     table::{Entry, Found, Table},
+    traffic::{Came, Connections, HashOn, RetryPolicy, Traffic, Trigger},
     trail::{Candidacy, Candidate, Decision, Outcome, Question, Trail, Verdict, explain},
 };

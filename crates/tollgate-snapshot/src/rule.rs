@@ -3,7 +3,9 @@ use std::{sync::Arc, time::Duration};
 use tollgate_llm::BodyMutation;
 use tollgate_types::{ModelId, ObjectRef, RouteId, RuleId};
 
-use crate::{Backend, Cost, DirectResponse, Filter, Guard, HeaderEdit, Limits, PolicyUse, Problem, Redirect};
+use crate::{
+    Backend, Cost, DirectResponse, Filter, Guard, HeaderEdit, Limits, PolicyUse, Problem, Redirect, Traffic,
+};
 
 /// One rule of an HTTPRoute or an AIGatewayRoute.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub struct Rule {
     pub timeouts: Timeouts,
     /// When to try again.
     pub retry: Retry,
+    /// What a policy says about its requests.
+    pub traffic: Arc<Traffic>,
 }
 
 /// Which requests a rule is for. Kept apart from [`Action`], so that a broken LLM rule stays an LLM rule.

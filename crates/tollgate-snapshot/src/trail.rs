@@ -6,8 +6,8 @@ use tollgate_llm::{Call, Delivery, Inspected, Spots};
 use tollgate_types::ModelId;
 
 use crate::{
-    Action, Choice, Entry, Filter, Guard, HostPattern, Matcher, PathMatch, RequestView, Rule, Service, Snapshot,
-    Table, UrlRewrite,
+    Action, Choice, Entry, Filter, Guard, HostPattern, Matcher, PathMatch, RequestView, Rule, Service,
+    Snapshot, Table, UrlRewrite,
 };
 
 /// A request to explain, as far as routing looks at it.

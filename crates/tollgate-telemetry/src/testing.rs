@@ -12,9 +12,9 @@ use tollgate_core::{
 };
 use tollgate_llm::{BodyMutation, Delivery, Target};
 use tollgate_snapshot::{
-    Action, Address, AddressHost, Backend, Choice, Entry, Guard, HeaderEdit, HostPattern, HostTable, Listener,
-    LlmAction, Matcher, ModelEntry, ModelMatch, PathMatch, Port, PortProtocol, Retry, Rule, Service,
-    Snapshot, Table, Timeouts, Upstream, UpstreamProtocol,
+    Action, Address, AddressHost, Backend, Choice, Entry, Guard, HeaderEdit, HostPattern, HostTable,
+    Listener, LlmAction, Matcher, ModelEntry, ModelMatch, PathMatch, Port, PortProtocol, Retry, Rule,
+    Service, Snapshot, Table, Timeouts, Upstream, UpstreamProtocol,
 };
 use tollgate_types::{ApiSchema, Endpoint, ModelId, ObjectRef, Tokens, Usage};
 
@@ -55,6 +55,7 @@ pub(crate) fn live() -> Arc<Live> {
         }),
         timeouts: Timeouts::LLM,
         retry: Retry::llm(),
+        traffic: Arc::default(),
     });
     let matcher = Matcher {
         path: PathMatch::Prefix("".into()),
@@ -63,7 +64,12 @@ pub(crate) fn live() -> Arc<Live> {
         query: Vec::new(),
         model: Some(ModelMatch::Exact("gpt-4o-mini".into())),
     };
-    let models = vec![ModelEntry { id: "gpt-4o-mini".into(), owned_by: "openai".into(), created: 0, guard: Guard::Open }];
+    let models = vec![ModelEntry {
+        id: "gpt-4o-mini".into(),
+        owned_by: "openai".into(),
+        created: 0,
+        guard: Guard::Open,
+    }];
     let table = Table::new(vec![Entry { matcher, rule: Arc::clone(&rule) }], models);
     let listener = Arc::new(Listener {
         id: "default/gw/http".into(),
@@ -87,6 +93,7 @@ fn backend(index: u32, id: &str, schema: ApiSchema) -> Arc<Backend> {
         target: Some(Target { schema, prefix: "v1".to_owned(), version: None }),
         credential: None,
         upstream: Upstream { addresses: vec![address], tls: None, protocol: UpstreamProtocol::Auto },
+        traffic: Arc::default(),
     })
 }
 
@@ -160,6 +167,7 @@ pub(crate) fn request(live: &Arc<Live>) -> Request {
         client_ip: [192, 0, 2, 1].into(),
         listener: Some(listener),
         endpoint: Some(Endpoint::ChatCompletions),
+        gate: tollgate_core::Gate::default(),
         rule: None,
         model_asked: None,
         model_sent: None,
@@ -248,6 +256,7 @@ impl Request {
             end: self.end,
             ended: self.began + Duration::from_millis(120),
             costs: vec![("total".into(), 42)],
+            settlements: Vec::new(),
             broken_cost: None,
         }
     }

@@ -17,7 +17,7 @@ use http_body::{Body, Frame};
 use prost::Message as _;
 use tokio::task::spawn_local;
 use tollgate_auth::{BodyToAuth, ExtAuthId, HttpPath, OnFailure};
-use tollgate_net::{Drain, Listener, Protocol, Server, ServerSettings};
+use tollgate_net::{Drain, Front, FrontHandle, Listener, Protocol, Server};
 use tollgate_types::Secret;
 
 use self::support::{Manner, Scripted, pool, with_jumping_clock};
@@ -176,7 +176,7 @@ fn grpc_service(answer: impl Fn() -> (Vec<u8>, &'static str) + 'static) -> (Orig
     let asked = Asked::default();
     let seen = Rc::clone(&asked);
     let answer = Rc::new(answer);
-    let server = Server::new(ServerSettings::default(), Drain::new());
+    let server = Server::new(Drain::new());
     let listener = Listener::bind(([127, 0, 0, 1], 0).into(), NonZeroUsize::MIN).unwrap().remove(0);
     let port = listener.address().port();
     spawn_local(async move {
@@ -196,7 +196,7 @@ fn grpc_service(answer: impl Fn() -> (Vec<u8>, &'static str) + 'static) -> (Orig
                 response
             }
         };
-        server.run(listener, None, handler).await.unwrap();
+        server.run(listener, FrontHandle::new(Front::default()).unwrap(), handler).await.unwrap();
     });
     (Origin::new("127.0.0.1", port, Protocol::Http2, None), asked)
 }

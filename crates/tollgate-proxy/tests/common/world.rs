@@ -14,9 +14,9 @@ use tollgate_core::{Live, Settled};
 use tollgate_llm::{BodyMutation, Target};
 use tollgate_proxy::{Gateway, Observer, Options, Published};
 use tollgate_snapshot::{
-    Action, Address, AddressHost, Backend, Choice, Entry, Guard, HeaderEdit, HostPattern, HostTable, Listener,
-    LlmAction, Matcher, ModelEntry, ModelMatch, PathMatch, Port, PortProtocol, Retry, Rule, Service,
-    Snapshot, Table, Timeouts, Upstream, UpstreamProtocol,
+    Action, Address, AddressHost, Backend, Choice, Entry, Guard, HeaderEdit, HostPattern, HostTable,
+    Listener, LlmAction, Matcher, ModelEntry, ModelMatch, PathMatch, Port, PortProtocol, Retry, Rule,
+    Service, Snapshot, Table, Timeouts, Upstream, UpstreamProtocol,
 };
 use tollgate_types::{ApiSchema, ModelId, ObjectRef, Secret};
 
@@ -111,6 +111,7 @@ pub fn backend(
             tls: None,
             protocol: UpstreamProtocol::Auto,
         },
+        traffic: Arc::default(),
     })
 }
 
@@ -151,11 +152,17 @@ pub fn http_rule(choices: Vec<Choice>) -> Rule {
         action: Action::Http(choices),
         timeouts: Timeouts::HTTP,
         retry: Retry::http(),
+        traffic: Arc::default(),
     }
 }
 
 pub fn models(names: &[&str]) -> Vec<ModelEntry> {
-    let entry = |name: &&str| ModelEntry { id: ModelId::from(*name), owned_by: "tests".into(), created: 1, guard: Guard::Open };
+    let entry = |name: &&str| ModelEntry {
+        id: ModelId::from(*name),
+        owned_by: "tests".into(),
+        created: 1,
+        guard: Guard::Open,
+    };
     names.iter().map(entry).collect()
 }
 
