@@ -1,5 +1,22 @@
 //! Signs provider calls; verifies callers. Keys and the time are arguments.
+//!
+//! ```text
+//! Caller ─▶ Access::authenticate(keys, cache, now) ─▶ Identity ─▶ Access::authorize ─▶ Identity::apply(headers)
+//!             apiKey, basic, jwt: all must pass         │
+//!                                                       └ Denial: status, www-authenticate, words
+//! Credential::apply(headers)                            what providers want to see of us
+//! ```
 
 mod credential;
+mod inbound;
 
-pub use self::credential::{Credential, InvalidCredential};
+pub use self::{
+    credential::{Credential, InvalidCredential},
+    inbound::{
+        Access, Action, ApiKeys, Authorization, BadCidr, BadHtpasswd, BadKeySet, Basic, BodyToAuth, Caller,
+        Cidr, ClaimToHeader, Claims, Cors, Denial, ExtAuth, ExtAuthId, ExtAuthProtocol, HeaderRule, HttpPath,
+        Identity, Jwt, JwtRule, KeyOrigin, KeyRing, KeySet, KeySourceId, Keys, Leniency, OnFailure,
+        Operation, OriginRule, PathRule, PathShape, Place, Principal, Provider, RepeatedKey, RequiredClaim,
+        Rule, TokenCache, TokenFault, UnixSeconds,
+    },
+};

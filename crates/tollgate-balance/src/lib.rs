@@ -1,9 +1,22 @@
-//! Chooses among backends by priority, weight and health. The clock and randomness are arguments.
+//! Chooses among backends by priority, weight and health, and among the endpoints of one. The clock and randomness
+//! are arguments.
+//!
+//! ```text
+//! pick(candidates) ─▶ backend ─▶ Cluster::pick(Ask) ─▶ Lease ─▶ Lease::report(Outcome) ─▶ drop: all counts go back
+//! ```
 
+mod cluster;
+mod endpoint;
 mod health;
+mod maglev;
 mod pick;
+mod policy;
 
 pub use self::{
+    cluster::{Ask, Cluster, Lease, Retrying, Unpicked},
+    endpoint::{Endpoint, Outcome},
     health::{Health, Standing, Turn},
+    maglev::hash,
     pick::{Candidate, pick},
+    policy::{Algorithm, Balancing, Budget, Limits, Outlier},
 };

@@ -125,8 +125,12 @@ impl<'a> Backends<'a> {
         made.map_err(Broken::Known)
     }
 
-    /// The address behind an AIServiceBackend's `backendRef`, without a backend of its own.
-    fn upstream(
+    pub(crate) const fn world(&self) -> &'a World<'a> {
+        self.world
+    }
+
+    /// The address behind a reference, without a backend of its own.
+    pub(crate) fn upstream(
         &self,
         reference: &BackendObjectRef,
         from: Party<'_>,
@@ -190,7 +194,7 @@ impl<'a> Backends<'a> {
         upstream: Upstream,
     ) -> Arc<Backend> {
         let index = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
-        let backend = Arc::new(Backend { index, id, target, credential, upstream });
+        let backend = Arc::new(Backend { index, id, target, credential, upstream, traffic: Arc::default() });
         self.list.push(Arc::clone(&backend));
         backend
     }

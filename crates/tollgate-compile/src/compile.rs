@@ -8,12 +8,14 @@ use crate::{
     attach::{Attaching, Attachment, attach},
     backends::Backends,
     costs::{self, Costs},
-    guards::{Protected, guard},
+    governed::Governors,
     http_rules,
     listeners::{self, Listening},
     llm::{self, Given},
     notes::{At, Notes},
+    policies::Place,
     review,
+    security::Services,
     tables::{self, Candidate, Listed},
     world::{World, group},
 };
@@ -43,8 +45,9 @@ pub struct Compiled {
 pub(crate) struct Work<'a> {
     pub(crate) world: &'a World<'a>,
     pub(crate) backends: Backends<'a>,
+    pub(crate) governors: Governors<'a>,
     pub(crate) notes: Notes,
-    listeners: Vec<Listening<'a>>,
+    pub(crate) listeners: Vec<Listening<'a>>,
     /// The costs that a Gateway's GatewayConfig declares, by the Gateway's namespace and name.
     global: HashMap<(&'a str, &'a str), Costs>,
     rules: Vec<Arc<Rule>>,
@@ -67,17 +70,23 @@ pub fn compile(set: &ResourceSet, options: &Options) -> Compiled {
     let Options { prefixes, body_limit, refused } = options;
     let world = World::new(set, refused);
     let mut notes = Notes::default();
-    let listeners = listeners::listeners(&world, &mut notes);
+    let mut listeners = listeners::listeners(&world, &mut notes);
     let global = set
         .gateways
         .iter()
         .map(|gateway| (key(gateway), listeners::global_costs(&world, gateway, &mut notes)))
         .collect();
     let backends = Backends::new(&world);
-    let mut work = Work { world: &world, backends, notes, listeners, global, rules: Vec::new() };
+    let mut governors = Governors::new(&world, &mut notes);
+    for listening in &mut listeners {
+        let place =
+            Place { route: None, rule: None, gateway: listening.gateway, listener: &listening.spec.name };
+        listening.guard = governors.at(place, &backends, &mut notes).guard;
+    }
+    let mut work = Work { world: &world, backends, governors, notes, listeners, global, rules: Vec::new() };
     set.http_routes.iter().for_each(|route| work.http_route(route));
     set.ai_gateway_routes.iter().for_each(|route| work.ai_gateway_route(route));
-    let Work { world: _, backends, mut notes, mut listeners, global, rules } = work;
+    let Work { world: _, backends, governors, mut notes, mut listeners, global, rules } = work;
     for listening in &mut listeners {
         tables::sort(&mut listening.candidates);
     }
@@ -86,7 +95,9 @@ pub fn compile(set: &ResourceSet, options: &Options) -> Compiled {
     let costs = settings_costs(set, &global);
     let settings = Settings { prefixes: prefixes.clone(), body_limit: *body_limit, costs };
     let ports = listeners::ports(listeners);
-    let snapshot = Snapshot { ports, backends: backends.into_list(), rules, settings };
+    let Services { key_sources, authorizers } = governors.services;
+    let backends = backends.into_list();
+    let snapshot = Snapshot { ports, backends, rules, key_sources, authorizers, settings };
     Compiled { snapshot, notes: notes.into_diagnostics() }
 }
 
@@ -126,22 +137,21 @@ impl<'a> Work<'a> {
             parents: parent_refs,
             hostnames,
         });
-        let gateways = self.gateways(&attached);
-        let protected = Protected { kinds: ["HTTPRoute"; 2], meta: &route.meta, gateways: &gateways };
-        let barred = guard(self.world, protected, &mut self.notes);
         for (position, spec) in rules.iter().enumerate() {
-            let (rule, matchers) = http_rules::rule(route, position, spec, barred.as_ref(), self);
-            self.place(
-                &attached,
-                Placed {
-                    rule,
-                    matchers,
-                    models: Vec::new(),
-                    created: route.meta.created,
-                    route: (&route.meta.namespace, &route.meta.name, "HTTPRoute"),
-                    position,
-                },
-            );
+            for (governed, attached) in self.governed(&route.meta, spec.name.as_deref(), &attached) {
+                let (rule, matchers) = http_rules::rule(route, position, spec, &governed, self);
+                self.place(
+                    &attached,
+                    Placed {
+                        rule,
+                        matchers,
+                        models: Vec::new(),
+                        created: route.meta.created,
+                        route: (&route.meta.namespace, &route.meta.name, "HTTPRoute"),
+                        position,
+                    },
+                );
+            }
         }
     }
 
@@ -156,27 +166,26 @@ impl<'a> Work<'a> {
             hostnames,
         });
         let gateways = self.gateways(&attached);
-        // Policies know the HTTPRoute that the route becomes in a cluster; it has the same name.
-        let protected =
-            Protected { kinds: ["AIGatewayRoute", "HTTPRoute"], meta: &route.meta, gateways: &gateways };
-        let barred = guard(self.world, protected, &mut self.notes);
         let own = costs::costs(llm_request_costs, &At::new(route, "spec.llmRequestCosts"), &mut self.notes);
-        let given = Given { costs: self.costs(&own, &gateways), barred };
+        let costs = self.costs(&own, &gateways);
         for (position, spec) in rules.iter().enumerate() {
-            let matchers = llm::matchers(route, position, spec, self);
-            let models = llm::models(route, spec, &matchers);
-            let rule = llm::rule(route, position, spec, &given, self);
-            self.place(
-                &attached,
-                Placed {
-                    rule,
-                    matchers,
-                    models,
-                    created: route.meta.created,
-                    route: (&route.meta.namespace, &route.meta.name, "AIGatewayRoute"),
-                    position,
-                },
-            );
+            for (governed, attached) in self.governed(&route.meta, spec.name.as_deref(), &attached) {
+                let matchers = llm::matchers(route, position, spec, self);
+                let models = llm::models(route, spec, &matchers, &governed);
+                let rule =
+                    llm::rule(route, position, spec, &Given { costs: &costs, governed: &governed }, self);
+                self.place(
+                    &attached,
+                    Placed {
+                        rule,
+                        matchers,
+                        models,
+                        created: route.meta.created,
+                        route: (&route.meta.namespace, &route.meta.name, "AIGatewayRoute"),
+                        position,
+                    },
+                );
+            }
         }
     }
 

@@ -1,7 +1,8 @@
 use std::fmt::{self, Write};
 
 use tollgate_snapshot::{
-    Action, Backend, CaCertificates, Choice, Cost, Listener, ListenerTls, Rule, Snapshot, Table, UpstreamTls,
+    Action, Backend, CaCertificates, Choice, Cost, Guard, Listener, ListenerTls, Rule, Snapshot, Table,
+    UpstreamTls,
 };
 
 /// The snapshot as people read it: ports, listeners, tables in order of precedence, rules, backends. Has no
@@ -87,6 +88,12 @@ fn write_rule(out: &mut String, rule: &Rule) -> fmt::Result {
             &[]
         }
     };
+    if let Guard::Broken(problem) = &rule.guard {
+        writeln!(out, "  guard 500 [{}] {problem}", problem.code)?;
+    }
+    for policy in &rule.policies {
+        writeln!(out, "  policy {policy}")?;
+    }
     for filter in &rule.filters {
         writeln!(out, "  filter {filter}")?;
     }

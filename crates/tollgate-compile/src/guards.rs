@@ -1,42 +1,9 @@
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 use tollgate_resources::{Gateway, Meta, Object, Unserved};
-use tollgate_snapshot::Problem;
 
-use crate::{
-    Fault,
-    notes::{At, Notes},
-    world::World,
-};
-
-/// What a policy may protect: a route, or a Gateway that it is attached to.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Protected<'a> {
-    /// The route's kind, and the kind under which policies know it.
-    pub(crate) kinds: [&'a str; 2],
-    pub(crate) meta: &'a Meta,
-    pub(crate) gateways: &'a [&'a Object<Gateway>],
-}
-
-/// The first policy that guards this route and that we cannot enforce yet. Serving without it would let everybody in,
-/// so that the route answers with a 500 instead.
-pub(crate) fn guard(world: &World<'_>, route: Protected<'_>, notes: &mut Notes) -> Option<Arc<Problem>> {
-    let Protected { kinds, meta, gateways } = route;
-    let guards = |policy: &&Object<Unserved>| {
-        kinds.iter().any(|kind| targets(policy, kind, meta))
-            || gateways.iter().any(|gateway| targets(policy, "Gateway", &gateway.meta))
-    };
-    let policy = written(world, "SecurityPolicy").find(guards)?;
-    let fault = Fault::new(
-        "policy-not-served",
-        format!(
-            "SecurityPolicy {}/{} cannot be enforced yet, so that what it protects answers with a 500",
-            policy.meta.namespace, policy.meta.name
-        ),
-    );
-    Some(notes.error(&At::new(policy, "spec"), fault))
-}
+use crate::world::World;
 
 /// The first ClientTrafficPolicy that wants client certificates on a listener. Serving without the check would let
 /// everybody in.
@@ -82,7 +49,7 @@ fn concerns(policy: &Object<Unserved>, section: &str) -> bool {
 
 /// True where `targetRef`, `targetRefs` or `targetSelectors` choose the object. Only selectors reach into other
 /// namespaces; which ones is taken broadly, since a policy too many is safer than one too few.
-fn targets(policy: &Object<Unserved>, kind: &str, meta: &Meta) -> bool {
+pub(crate) fn targets(policy: &Object<Unserved>, kind: &str, meta: &Meta) -> bool {
     let spec = &policy.spec.spec;
     let text = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).map(str::to_owned);
     let named = |target: &Value| {

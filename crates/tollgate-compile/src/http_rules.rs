@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use tollgate_llm::BodyMutation;
 use tollgate_resources::{HttpRoute, HttpRouteRetry, HttpRouteRule, Object};
 use tollgate_snapshot::{
-    Action, Choice, HeaderEdit, Matcher, PathMatch, Problem, Retry, RetryScope, Rule, Service, Timeouts,
+    Action, Choice, HeaderEdit, Matcher, PathMatch, Retry, RetryScope, Rule, Service, Timeouts,
 };
 use tollgate_types::RouteId;
 
@@ -11,6 +11,7 @@ use crate::{
     Fault,
     compile::Work,
     filters::{self, Answer, Filters, Scope},
+    governed::Governed,
     grants::Party,
     llm, matches,
     notes::{At, Notes},
@@ -25,7 +26,7 @@ pub(crate) fn rule(
     route: &Object<HttpRoute>,
     i: usize,
     spec: &HttpRouteRule,
-    barred: Option<&Arc<Problem>>,
+    governed: &Governed,
     work: &mut Work<'_>,
 ) -> (Rule, Vec<(usize, Matcher)>) {
     let HttpRouteRule {
@@ -57,17 +58,20 @@ pub(crate) fn rule(
         }
         Err(problem) => (Vec::new(), Action::Invalid(problem)),
     };
-    let action = barred.map_or(action, |problem| Action::Invalid(Arc::clone(problem)));
     let rule = Rule {
         index: 0,
         id: llm::rule_id(namespace, name, rule_name.as_deref(), i),
         route: RouteId::from(format!("{namespace}/{name}")),
         source: at.reference(),
         service: Service::Http,
+        guard: governed.guard.clone(),
+        limits: governed.limits.clone(),
+        policies: governed.uses.clone(),
         filters,
         action,
         timeouts: llm::timeouts(timeouts.as_ref(), Timeouts::HTTP),
         retry: self::retry(retry.as_ref(), &at, &mut work.notes),
+        traffic: Arc::default(),
     };
     (rule, matchers)
 }

@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use tollgate_resources::{Gateway, Listener as Spec, Object, TlsMode};
-use tollgate_snapshot::{HostPattern, Listener, ListenerTls, Port, PortProtocol};
+use tollgate_snapshot::{ClientSettings, Guard, HostPattern, Listener, ListenerTls, Port, PortProtocol};
 use tollgate_types::ListenerId;
 
 use crate::{
@@ -24,6 +24,7 @@ pub(crate) struct Listening<'a> {
     pub(crate) hostname: HostPattern,
     pub(crate) candidates: Vec<Candidate<'a>>,
     pub(crate) models: Vec<Listed>,
+    pub(crate) guard: Guard,
     protocol: PortProtocol,
     tls: Option<ListenerTls>,
     position: usize,
@@ -108,6 +109,7 @@ fn listening<'a>(
         hostname: HostPattern::parse(spec.hostname.as_deref().unwrap_or_default()),
         candidates: Vec::new(),
         models: Vec::new(),
+        guard: Guard::Open,
         protocol,
         tls,
         position,
@@ -256,7 +258,12 @@ pub(crate) fn ports(all: Vec<Listening<'_>>) -> Vec<Port> {
     let mut ports = BTreeMap::<u16, Port>::new();
     for listening in all {
         let (number, protocol) = (listening.spec.port, listening.protocol);
-        let port = ports.entry(number).or_insert_with(|| Port { number, protocol, listeners: Vec::new() });
+        let port = ports.entry(number).or_insert_with(|| Port {
+            number,
+            protocol,
+            client: Arc::clone(ClientSettings::none()),
+            listeners: Vec::new(),
+        });
         port.listeners.push(Arc::new(listening.finish()));
     }
     for port in ports.values_mut() {
@@ -279,6 +286,8 @@ impl<'a> Listening<'a> {
             id: ListenerId::from(format!("{}/{}/{}", meta.namespace, meta.name, self.spec.name)),
             hostname: self.hostname,
             tls: self.tls,
+            guard: self.guard,
+            client: Arc::clone(ClientSettings::none()),
             hosts: tables::tables(&self.candidates, &self.models),
         }
     }

@@ -10,6 +10,7 @@ use tollgate_types::{ModelId, RouteId, RuleId, Severity};
 use crate::{
     Fault,
     compile::Work,
+    governed::Governed,
     grants::Party,
     matches, mutations,
     notes::{At, Broken},
@@ -17,12 +18,12 @@ use crate::{
 };
 
 /// What is found out about a route before its rules are.
-#[derive(Debug)]
-pub(crate) struct Given {
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Given<'a> {
     /// Costs, or why none of the rules may serve.
-    pub(crate) costs: Result<Arc<[Cost]>, Arc<Problem>>,
-    /// Why none of the rules may serve, for another reason.
-    pub(crate) barred: Option<Arc<Problem>>,
+    pub(crate) costs: &'a Result<Arc<[Cost]>, Arc<Problem>>,
+    /// What policies say.
+    pub(crate) governed: &'a Governed,
 }
 
 /// The matches of a rule with their places; a broken one is left out. No matches means every request.
@@ -57,6 +58,7 @@ pub(crate) fn models(
     route: &Object<AiGatewayRoute>,
     spec: &AiGatewayRouteRule,
     matchers: &[(usize, Matcher)],
+    governed: &Governed,
 ) -> Vec<ModelEntry> {
     let created = spec.models_created_at.or(route.meta.created).unwrap_or_default();
     let owned_by: Arc<str> = spec.models_owned_by.as_str().into();
@@ -64,7 +66,8 @@ pub(crate) fn models(
         .iter()
         .filter_map(|(_, matcher)| match &matcher.model {
             Some(ModelMatch::Exact(id)) => {
-                Some(ModelEntry { id: id.clone(), owned_by: Arc::clone(&owned_by), created })
+                let (owned_by, guard) = (Arc::clone(&owned_by), governed.guard.clone());
+                Some(ModelEntry { id: id.clone(), owned_by, created, guard })
             }
             Some(ModelMatch::Regex(_)) | None => None,
         })
@@ -76,7 +79,7 @@ pub(crate) fn rule(
     route: &Object<AiGatewayRoute>,
     i: usize,
     spec: &AiGatewayRouteRule,
-    given: &Given,
+    given: &Given<'_>,
     work: &mut Work<'_>,
 ) -> Rule {
     let (namespace, name) = (&*route.meta.namespace, &*route.meta.name);
@@ -91,9 +94,10 @@ pub(crate) fn rule(
     } = spec;
     let at = At::new(route, format!("spec.rules[{i}]"));
     let choices = choices(backend_refs, namespace, &at.to(".backendRefs"), work);
-    let action = match (&given.barred, &given.costs) {
-        (Some(problem), _) | (None, Err(problem)) => Action::Invalid(Arc::clone(problem)),
-        (None, Ok(costs)) => match usable(&choices, &at.to(".backendRefs"), work) {
+    let Given { costs, governed } = given;
+    let action = match costs {
+        Err(problem) => Action::Invalid(Arc::clone(problem)),
+        Ok(costs) => match usable(&choices, &at.to(".backendRefs"), work) {
             Ok(()) => Action::Llm(LlmAction { choices, costs: Arc::clone(costs) }),
             Err(problem) => Action::Invalid(problem),
         },
@@ -105,10 +109,14 @@ pub(crate) fn rule(
         route: RouteId::from(format!("{namespace}/{name}")),
         source: at.reference(),
         service: Service::Llm,
+        guard: governed.guard.clone(),
+        limits: governed.limits.clone(),
+        policies: governed.uses.clone(),
         filters: Vec::new(),
         action,
         timeouts: Timeouts { stream_idle, ..self::timeouts(timeouts.as_ref(), Timeouts::LLM) },
         retry: Retry::llm(),
+        traffic: Arc::default(),
     }
 }
 

@@ -1,11 +1,13 @@
 use std::{
     cmp::{Ordering, Reverse},
+    collections::HashMap,
     sync::Arc,
 };
 
 use tollgate_snapshot::{
-    Entry, HostPattern, HostTable, Matcher, ModelEntry, PathMatch, Rule, Table, TextMatch,
+    Entry, Guard, HostPattern, HostTable, Matcher, ModelEntry, PathMatch, Rule, Table, TextMatch,
 };
+use tollgate_types::ModelId;
 
 /// One way to reach a rule, before it is sorted into a table.
 #[derive(Clone, Debug)]
@@ -115,9 +117,15 @@ fn listing(host: &HostPattern, models: &[Listed]) -> Vec<ModelEntry> {
     let covers = |pattern: &HostPattern| pattern != host && pattern.intersect(host).as_ref() == Some(host);
     let mut inherited: Vec<_> = models.iter().filter(|model| covers(&model.host)).collect();
     inherited.sort_by_key(|model| model.host.specificity());
-    let mut seen = std::collections::HashSet::new();
-    own.chain(inherited)
-        .filter(|model| seen.insert(model.entry.id.clone()))
-        .map(|model| model.entry.clone())
-        .collect()
+    let mut listing = Vec::<ModelEntry>::new();
+    let mut seen = HashMap::<ModelId, Vec<Guard>>::new();
+    for Listed { entry, .. } in own.chain(inherited) {
+        // One that two policies guard stands here for the callers of both.
+        let guards = seen.entry(entry.id.clone()).or_default();
+        if !guards.iter().any(|guard| guard.is(&entry.guard)) {
+            guards.push(entry.guard.clone());
+            listing.push(entry.clone());
+        }
+    }
+    listing
 }

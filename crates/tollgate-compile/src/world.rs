@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use tollgate_resources::{
     AiGatewayRoute, AiServiceBackend, Backend, BackendSecurityPolicy, BackendTlsPolicy, ConfigMapData,
     EndpointSlice, Gateway, GatewayConfig, HttpRoute, HttpRouteFilter, Object, ResourceSet, SecretData,
-    Service, Unserved,
+    SecurityPolicy, Service, Unserved,
 };
 use tollgate_types::{ObjectRef, Span};
 
@@ -67,6 +67,7 @@ kinds! {
     HttpRoute: "HTTPRoute",
     HttpRouteFilter: "HTTPRouteFilter",
     SecretData: "Secret",
+    SecurityPolicy: "SecurityPolicy",
     Service: "Service",
 }
 

@@ -11,11 +11,15 @@ use http::{
     header::{CONNECTION, COOKIE, HOST, RETRY_AFTER, TE, UPGRADE},
 };
 use smallvec::SmallVec;
-use tollgate_balance::{Candidate, Health, Standing, Turn, pick};
+use tollgate_balance::{
+    Ask, Candidate, Health, Lease, Outcome, Retrying, Standing, Turn, Unpicked, hash, pick,
+};
 use tollgate_llm::{Call, Fault, Head, Output, Reply, prepare};
-use tollgate_snapshot::{Backend, Choice, Filter, ForwardedHost, HostRewrite, RetryScope};
+use tollgate_snapshot::{
+    Backend, Came, Choice, Filter, ForwardedHost, HashOn, HostRewrite, RetryScope, Service,
+};
 
-use crate::{AttemptRecord, Exchange, Failure, Now, Plan, Refusal, headers, route::Payload};
+use crate::{AttemptRecord, Exchange, Failure, Now, Plan, Record, Refusal, client, headers, route::Payload};
 
 /// One request to one backend, ready to send, with the reader of its reply.
 #[derive(Debug)]
@@ -29,6 +33,17 @@ pub struct Attempt {
     /// Reads the reply.
     pub reply: ReplyReader,
     choice: usize,
+    lease: Lease,
+    random: u64,
+}
+
+/// Another attempt may be made.
+#[derive(Debug)]
+pub struct Again {
+    /// Not before this time has passed.
+    pub pause: Duration,
+    /// To be held until that attempt has been answered: retries under way are counted.
+    pub retrying: Option<Retrying>,
 }
 
 /// What to send. The host adds `content-length` and, where `host` is `None`, the endpoint's own name.
@@ -80,8 +95,8 @@ pub enum ReplyReader {
 pub enum Verdict {
     /// Pass it on.
     Accept(Head),
-    /// Drop it and make the next attempt after this pause.
-    Again(Duration),
+    /// Drop it and make the next attempt.
+    Again(Again),
 }
 
 // === impl Plan ===
@@ -92,14 +107,16 @@ impl Plan {
     /// # Errors
     /// [`Refusal`] where nobody can be asked, or where this backend cannot be asked this.
     pub fn next_attempt(&mut self, now: Now, random: u64) -> Result<Attempt, Refusal> {
-        let Some(position) = self.pick(now.unix_ms, random) else {
-            return Err(Refusal::NoEndpoints);
-        };
         let rule = Arc::clone(&self.rule);
-        let Some(choice) = rule.choices().get(position) else {
-            return Err(Refusal::NoEndpoints);
+        let (position, choice, backend, lease) = loop {
+            let position = self.pick(now.unix_ms, random).ok_or(Refusal::NoEndpoints)?;
+            let choice = rule.choices().get(position).ok_or(Refusal::NoEndpoints)?;
+            let backend = choice.backend.clone().map_err(Refusal::Broken)?;
+            match self.lease(&backend, now, random) {
+                Ok(lease) => break (position, choice, backend, lease),
+                Err(unpicked) => self.pass_over(position, unpicked, now)?,
+            }
         };
-        let backend = choice.backend.clone().map_err(Refusal::Broken)?;
         let (outgoing, reply) = self.compose(choice, &backend, now)?;
         self.asked[position] = self.asked[position].saturating_add(1);
         if let Some(health) = self.record.live.health.get(backend.index as usize) {
@@ -107,21 +124,72 @@ impl Plan {
         }
         self.record.attempts.push(AttemptRecord {
             backend: Arc::clone(&backend),
+            address: None,
+            path: None,
             began: now.instant,
             ended: None,
             status: None,
             failure: None,
         });
-        let patience = Patience { head: rule.timeouts.attempt, idle: rule.timeouts.stream_idle };
-        Ok(Attempt { backend, outgoing, patience, reply, choice: position })
+        self.tried.push((backend.index, lease.position));
+        let per_try = rule.traffic.retry.as_ref().and_then(|retry| retry.per_try);
+        let idle = rule.timeouts.stream_idle.or(self.record.client.timeouts.stream_idle());
+        let patience = Patience { head: per_try.or(rule.timeouts.attempt), idle };
+        Ok(Attempt { backend, outgoing, patience, reply, choice: position, lease, random })
+    }
+
+    /// An endpoint of this backend that was not tried yet, if there is any.
+    fn lease(&self, backend: &Backend, now: Now, random: u64) -> Result<Lease, Unpicked> {
+        let cluster = self.record.live.clusters.get(backend.index as usize).ok_or(Unpicked::NoneFit)?;
+        let tried = self.tried.iter().filter(|(index, _)| *index == backend.index);
+        let avoid: SmallVec<[usize; 4]> = tried.map(|(_, position)| *position).collect();
+        let hash = backend.traffic.hash_on.iter().find_map(|on| hashed(on, &self.record));
+        cluster.pick(&Ask { now: now.unix_ms, random, hash, avoid: &avoid })
+    }
+
+    /// Nobody of this choice can be asked: others may.
+    fn pass_over(&mut self, position: usize, unpicked: Unpicked, now: Now) -> Result<(), Refusal> {
+        let refusal = match unpicked {
+            Unpicked::NoneFit => Refusal::NoEndpoints,
+            Unpicked::Overflow => Refusal::Upstream(Failure::Overflow),
+        };
+        // A plain rule that is full stays full, as with Envoy; a prompt is better served by another provider.
+        if unpicked == Unpicked::Overflow && self.rule.service == Service::Http {
+            return Err(refusal);
+        }
+        self.asked[position] = self.asked[position].saturating_add(1);
+        let others = self.candidates(now.unix_ms);
+        if others.iter().any(|c| self.asked[c.position] == 0 && c.weight > 0) { Ok(()) } else { Err(refusal) }
     }
 
     /// The position of the choice to ask now: one that was not asked yet, if there is any.
     fn pick(&self, unix_ms: u64, random: u64) -> Option<usize> {
-        let candidates = self.candidates(unix_ms);
-        let fresh: SmallVec<[Candidate; 8]> =
-            candidates.iter().filter(|c| self.asked[c.position] == 0).copied().collect();
+        let mut candidates = self.candidates(unix_ms);
+        let per_priority = self.rule.traffic.retry.as_ref().and_then(|retry| retry.per_priority);
+        if let Some(most) = per_priority {
+            self.leave_spent(&mut candidates, most);
+        }
+        let first = candidates.iter().map(|c| c.priority).min();
+        let fresh: SmallVec<[Candidate; 8]> = candidates
+            .iter()
+            .filter(|c| self.asked[c.position] == 0 && (per_priority.is_none() || Some(c.priority) == first))
+            .copied()
+            .collect();
         pick(&fresh, random).or_else(|| pick(&candidates, random))
+    }
+
+    /// Leaves priorities behind that were asked this often, unless no other is left.
+    fn leave_spent(&self, candidates: &mut SmallVec<[Candidate; 8]>, most: u32) {
+        let asked = |priority| -> u32 {
+            let choices = self.rule.choices().iter().zip(&self.asked);
+            choices
+                .filter(|(choice, _)| choice.priority == priority)
+                .map(|(_, asked)| u32::from(*asked))
+                .sum()
+        };
+        if candidates.iter().any(|c| asked(c.priority) < most) {
+            candidates.retain(|c| asked(c.priority) < most);
+        }
     }
 
     fn candidates(&self, unix_ms: u64) -> SmallVec<[Candidate; 8]> {
@@ -188,11 +256,11 @@ impl Plan {
                 (outgoing, ReplyReader::Llm(Box::new(reply)))
             }
             (Payload::Llm { body, .. }, None) => {
-                let mut outgoing = plain(&record.head, headers);
+                let mut outgoing = plain(record, headers);
                 outgoing.body = AttemptBody::Bytes(body.clone());
                 (outgoing, ReplyReader::Http)
             }
-            (Payload::Http, _) => (plain(&record.head, headers), ReplyReader::Http),
+            (Payload::Http, _) => (plain(record, headers), ReplyReader::Http),
         };
         for filter in self.rule.filters.iter().chain(&choice.filters) {
             apply(filter, &mut outgoing.0);
@@ -221,10 +289,13 @@ impl Plan {
         } else if status.is_server_error() {
             self.with_health(attempt, &status, |health| health.failed(now.unix_ms));
         }
-        if self.rule.retry.statuses.binary_search(&status.as_u16()).is_ok()
-            && self.may_retry(attempt, RetryCause::Status, now)
-        {
-            return Verdict::Again(self.backoff(attempt, now));
+        let outcome = Outcome::of_status(status.as_u16());
+        if outcome != Outcome::Good {
+            tell_turn(&attempt.backend, attempt.lease.report(outcome, now.unix_ms), &status);
+        }
+        let came = Came::Answered { status: status.as_u16(), grpc: grpc_status(&headers) };
+        if let Some(again) = self.again(attempt, came, now) {
+            return Verdict::Again(again);
         }
         if status != StatusCode::SWITCHING_PROTOCOLS {
             headers::from_upstream(&mut headers);
@@ -239,42 +310,46 @@ impl Plan {
                 edit.apply(&mut head.headers);
             }
         }
+        self.record.decorate(&mut head.headers);
         Verdict::Accept(head)
     }
 
-    /// The attempt came to nothing: after which pause may the next one be made?
+    /// The attempt came to nothing: may another one be made?
     ///
     /// # Errors
     /// [`Refusal`] where it was the last one.
-    pub fn failed(&mut self, attempt: &Attempt, failure: Failure, now: Now) -> Result<Duration, Refusal> {
+    pub fn failed(&mut self, attempt: &Attempt, failure: Failure, now: Now) -> Result<Again, Refusal> {
         self.with_health(attempt, &failure, |health| health.failed(now.unix_ms));
-        let cause = if failure.before_sending() { RetryCause::NotSent } else { RetryCause::Broken };
+        if failure != Failure::Overflow {
+            attempt.broken(&failure, now);
+        }
+        let came = if failure.before_sending() { Came::NotSent } else { Came::Broken };
         // What one backend says at too great length, the next one will too, and holding it costs memory.
         let too_large = matches!(failure, Failure::Reply(Fault::TooLarge(_)));
-        let again = !too_large && self.may_retry(attempt, cause, now);
+        let again = if too_large { None } else { self.again(attempt, came, now) };
         if let Some(record) = self.record.attempts.last_mut() {
             record.ended = record.ended.or(Some(now.instant));
             record.failure = Some(failure.clone());
         }
-        match again {
-            true => Ok(self.backoff(attempt, now)),
-            false => Err(Refusal::Upstream(failure)),
-        }
+        again.ok_or(Refusal::Upstream(failure))
     }
 
     /// Commits to this attempt: from here on the client gets its bytes.
     #[must_use]
-    pub fn accept(self, attempt: Attempt, status: StatusCode) -> Exchange {
+    pub fn accept(self, attempt: Attempt, status: StatusCode, now: Now) -> Exchange {
         let answered = self.record.attempts.last().and_then(|record| record.status);
         if answered.is_some_and(|status| !status.is_server_error() && status != StatusCode::TOO_MANY_REQUESTS)
         {
             // Not before: a success whose body turns out to be an error is no success.
             self.with_health(&attempt, &status, Health::succeeded);
         }
+        if answered.is_some_and(|status| !status.is_server_error()) {
+            attempt.lease.report(Outcome::Good, now.unix_ms);
+        }
         let Self { mut record, .. } = self;
         record.status = Some(status);
         // A stream may last for minutes; the prompt is not needed any more.
-        Exchange::new(record, attempt.reply)
+        Exchange::new(record, attempt.reply, attempt.lease)
     }
 
     fn with_health(
@@ -288,28 +363,51 @@ impl Plan {
         }
     }
 
-    fn may_retry(&self, attempt: &Attempt, cause: RetryCause, now: Now) -> bool {
+    /// The right to make another attempt, and after which pause.
+    fn again(&self, attempt: &Attempt, came: Came, now: Now) -> Option<Again> {
         let made = self.record.attempts.len();
+        let policy = self.rule.traffic.retry.as_ref();
+        let wanted = match policy {
+            Some(policy) => made <= policy.retries as usize && policy.wants(came),
+            None => self.may_retry(attempt, came, now),
+        };
         let in_time = self.deadline().is_none_or(|deadline| now.instant < deadline);
-        let repeatable = match (&attempt.outgoing.body, cause) {
-            // The client's stream is gone once it was sent; and a plain request may have had an effect.
-            (AttemptBody::Client, RetryCause::NotSent) | (AttemptBody::Bytes(_), _) => true,
-            (AttemptBody::Client, RetryCause::Status | RetryCause::Broken) => {
-                attempt.outgoing.method.is_idempotent() && !has_body(&self.record.head.headers)
+        let repeatable = match (&attempt.outgoing.body, came) {
+            // The client's stream is gone once it was sent; and a plain request may have had an effect, unless
+            // somebody said that it may be repeated.
+            (AttemptBody::Client, Came::NotSent) | (AttemptBody::Bytes(_), _) => true,
+            (AttemptBody::Client, Came::Answered { .. } | Came::Broken) => {
+                (policy.is_some() || attempt.outgoing.method.is_idempotent())
+                    && !has_body(&self.record.head.headers)
             }
         };
-        if made >= self.rule.retry.attempts as usize || !in_time || !repeatable {
+        if !(wanted && in_time && repeatable) {
+            return None;
+        }
+        let pause = match policy {
+            Some(policy) => policy.pause(u32::try_from(made).unwrap_or(u32::MAX), attempt.random),
+            None => self.backoff(attempt, now),
+        };
+        let cluster = self.record.live.clusters.get(attempt.backend.index as usize)?;
+        Some(Again { pause, retrying: Some(cluster.retry()?) })
+    }
+
+    fn may_retry(&self, attempt: &Attempt, came: Came, now: Now) -> bool {
+        let retry = &self.rule.retry;
+        let counts = match came {
+            Came::Answered { status, .. } => retry.statuses.binary_search(&status).is_ok(),
+            Came::NotSent | Came::Broken => true,
+        };
+        if !counts || self.record.attempts.len() >= retry.attempts as usize {
             return false;
         }
         let others = self.candidates(now.unix_ms).iter().any(|c| {
             self.asked[c.position] == 0 && c.weight > 0 && !matches!(c.standing, Standing::Ejected(_))
         });
-        let same = match (cause, self.rule.retry.scope) {
+        let same = match (came, retry.scope) {
             (_, RetryScope::AnyBackend) => true,
-            (RetryCause::Status, RetryScope::OtherBackends) => false,
-            (RetryCause::NotSent | RetryCause::Broken, RetryScope::OtherBackends) => {
-                self.asked[attempt.choice] < 2
-            }
+            (Came::Answered { .. }, RetryScope::OtherBackends) => false,
+            (Came::NotSent | Came::Broken, RetryScope::OtherBackends) => self.asked[attempt.choice] < 2,
         };
         others || same
     }
@@ -337,18 +435,47 @@ pub(crate) fn tell_turn(backend: &Backend, turn: Option<Turn>, why: &dyn fmt::Di
     }
 }
 
-/// Why an attempt might be repeated.
-#[derive(Clone, Copy)]
-enum RetryCause {
-    /// It never reached its backend.
-    NotSent,
-    /// It broke off.
-    Broken,
-    /// It was answered with a status that counts as failure.
-    Status,
+// === impl Attempt ===
+
+impl Attempt {
+    /// Where the endpoint stands in [`Upstream::addresses`](tollgate_snapshot::Upstream::addresses).
+    #[must_use]
+    pub const fn endpoint(&self) -> usize {
+        self.lease.position
+    }
+
+    /// No usable reply came: counted against the endpoint.
+    pub fn broken(&self, why: &dyn fmt::Display, now: Now) {
+        tell_turn(&self.backend, self.lease.report(Outcome::LocalFailure, now.unix_ms), why);
+    }
 }
 
-pub(crate) fn plain(head: &crate::RequestHead, mut headers: HeaderMap) -> Outgoing {
+/// What a consistent hash is made of, where the request has it.
+fn hashed(on: &HashOn, record: &Record) -> Option<u64> {
+    let head = &record.head;
+    match on {
+        HashOn::SourceIp => Some(hash(record.client_ip.to_string().as_bytes())),
+        HashOn::Header(name) => head.headers.get(name).map(|value| hash(value.as_bytes())),
+        HashOn::Cookie(name) => {
+            let lines = head.headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
+            let mut pairs =
+                lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+            pairs.find(|(key, _)| **key == **name).map(|(_, value)| hash(value.as_bytes()))
+        }
+        HashOn::Query(name) => {
+            let mut pairs = head.uri.query()?.split('&').filter_map(|pair| pair.split_once('='));
+            pairs.find(|(key, _)| **key == **name).map(|(_, value)| hash(value.as_bytes()))
+        }
+    }
+}
+
+/// `grpc-status`, where the head of the reply has it already.
+fn grpc_status(headers: &HeaderMap) -> Option<u8> {
+    headers.get("grpc-status")?.to_str().ok()?.parse().ok()
+}
+
+pub(crate) fn plain(record: &Record, mut headers: HeaderMap) -> Outgoing {
+    let head = &record.head;
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
     let upgrade = headers::upgrade(&head.headers).cloned();
     if let Some(protocol) = &upgrade {
@@ -358,13 +485,7 @@ pub(crate) fn plain(head: &crate::RequestHead, mut headers: HeaderMap) -> Outgoi
     if headers::takes_trailers(&head.headers) {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
-    if let Ok(peer) = HeaderValue::try_from(head.peer.ip().to_string()) {
-        headers.append(headers::FORWARDED_FOR, peer);
-    }
-    headers.insert(
-        headers::FORWARDED_PROTO,
-        HeaderValue::from_static(if head.secure { "https" } else { "http" }),
-    );
+    client::tell_upstream(record, &mut headers);
     // Without the user that an authority may name; it wins over the header (RFC 9112, 3.2.2).
     let authority = head.uri.authority().and_then(|authority| {
         let host = authority.as_str().rsplit('@').next()?;

@@ -1,6 +1,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use tollgate_balance::{Lease, Outcome};
 use tollgate_llm::{Fault, Output};
 
 use crate::{Failure, Now, Record, ReplyReader, attempt::tell_turn};
@@ -10,13 +11,15 @@ use crate::{Failure, Now, Record, ReplyReader, attempt::tell_turn};
 pub struct Exchange {
     pub(crate) record: Box<Record>,
     pub(crate) reply: ReplyReader,
+    /// Held to the end: a long stream takes a place as long as it lasts.
+    pub(crate) lease: Lease,
 }
 
 // === impl Exchange ===
 
 impl Exchange {
-    pub(crate) fn new(record: Box<Record>, reply: ReplyReader) -> Self {
-        Self { record, reply }
+    pub(crate) fn new(record: Box<Record>, reply: ReplyReader, lease: Lease) -> Self {
+        Self { record, reply, lease }
     }
 
     /// The facts up to here.
@@ -61,6 +64,7 @@ impl Exchange {
     pub fn break_off(&mut self, failure: &Failure, out: &mut Output, now: Now) -> bool {
         if let Some(attempt) = self.record.attempts.last_mut() {
             attempt.failure = Some(failure.clone());
+            tell_turn(&attempt.backend, self.lease.report(Outcome::LocalFailure, now.unix_ms), failure);
             if let Some(health) = self.record.live.health.get(attempt.backend.index as usize) {
                 tell_turn(&attempt.backend, health.failed(now.unix_ms), failure);
             }

@@ -1,6 +1,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use http::{HeaderMap, Method, Uri, Version};
+use tollgate_types::ClientCertificateFacts;
 
 /// A request without its body, as it came off the wire.
 #[derive(Clone, Debug)]
@@ -19,6 +20,8 @@ pub struct RequestHead {
     pub server_name: Option<Arc<str>>,
     /// True where the connection is TLS.
     pub secure: bool,
+    /// The certificate that the client showed.
+    pub certificate: Option<Arc<ClientCertificateFacts>>,
     /// Who sent it.
     pub peer: SocketAddr,
 }

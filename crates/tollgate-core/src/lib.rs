@@ -11,14 +11,18 @@
 
 mod admit;
 mod attempt;
+mod client;
 mod exchange;
 mod failure;
+mod gate;
 mod head;
 mod headers;
+mod limit;
 mod live;
 mod local;
 mod mirror;
 mod path;
+mod ports;
 mod receive;
 mod record;
 mod redirect;
@@ -30,14 +34,17 @@ mod settle;
 mod trace;
 
 pub use self::{
-    admit::Admitted,
-    attempt::{Attempt, AttemptBody, Outgoing, Patience, ReplyReader, Verdict},
+    admit::{Admission, Admitted},
+    attempt::{Again, Attempt, AttemptBody, Outgoing, Patience, ReplyReader, Verdict},
+    client::HeadFault,
     exchange::Exchange,
     failure::Failure,
+    gate::Gate,
     head::{Now, RequestHead},
     live::Live,
     local::LocalReply,
     mirror::Mirrored,
+    ports::{Answer, Asking, ExtAuthVerdict, Ports, Question},
     receive::{Received, receive},
     record::{AttemptRecord, Record},
     refuse::{Refusal, Refused},

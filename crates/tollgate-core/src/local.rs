@@ -1,10 +1,12 @@
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE};
 use tollgate_snapshot::{DirectResponse, ModelEntry};
 use tollgate_types::Dialect;
 
 /// A reply that the gateway makes itself.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalReply {
     /// Its status.
     pub status: StatusCode,
@@ -18,8 +20,10 @@ pub struct LocalReply {
 
 impl LocalReply {
     /// `/v1/models` in the client's dialect.
-    pub(crate) fn models(dialect: Dialect, models: &[ModelEntry]) -> Self {
-        let entries = models.iter().map(|model| tollgate_llm::Model {
+    pub(crate) fn models<'a>(dialect: Dialect, models: impl IntoIterator<Item = &'a ModelEntry>) -> Self {
+        let mut seen = HashSet::new();
+        let models = models.into_iter().filter(|model| seen.insert(&model.id));
+        let entries = models.map(|model| tollgate_llm::Model {
             id: model.id.as_str(),
             owned_by: &model.owned_by,
             created: model.created,
@@ -27,6 +31,11 @@ impl LocalReply {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Self { status: StatusCode::OK, headers, body: tollgate_llm::models_body(dialect, entries) }
+    }
+
+    /// 200, and no body.
+    pub(crate) const fn empty(headers: HeaderMap) -> Self {
+        Self { status: StatusCode::OK, headers, body: Bytes::new() }
     }
 
     pub(crate) fn direct(response: &DirectResponse) -> Self {

@@ -29,7 +29,7 @@ impl Plan {
             if random() % 1_000_000 >= u64::from(mirror.per_million) {
                 continue;
             }
-            let mut outgoing = plain(&self.record.head, headers::for_upstream(&self.record.head.headers));
+            let mut outgoing = plain(&self.record, headers::for_upstream(&self.record.head.headers));
             if outgoing.upgrade.take().is_some() {
                 outgoing.headers.remove(CONNECTION);
                 outgoing.headers.remove(UPGRADE);

@@ -6,9 +6,12 @@ use http::{
     uri::Authority,
 };
 use smallvec::SmallVec;
+use tollgate_snapshot::RequestIds;
 use tollgate_types::Usage;
 
-use crate::{Live, Now, Record, Refusal, Refused, RequestHead, TraceContext, headers, path, trace::hex};
+use crate::{
+    Live, Now, Record, Refusal, Refused, RequestHead, TraceContext, client, gate::Gate, headers, trace::hex,
+};
 
 /// A request whose listener is known and whose internal headers are gone.
 #[derive(Debug)]
@@ -22,10 +25,9 @@ pub struct Received {
 /// [`Refused`] where the host is missing or ambiguous (400), where no listener claims it (404), where the TLS connection was meant for another one (421),
 /// or where a local endpoint is called with the wrong method.
 pub fn receive(live: Arc<Live>, head: RequestHead, now: Now, random: [u64; 4]) -> Result<Received, Refused> {
-    let unclear = unclear_host(&head);
-    let mut record = begin(live, head, now, random);
-    if let Some(problem) = unclear {
-        return Err(Refused { record, refusal: Refusal::BadHost(problem) });
+    let (mut record, refusal) = begin(live, head, now, random);
+    if let Some(refusal) = refusal {
+        return Err(Refused { record, refusal });
     }
     let port = record.live.snapshot.port(record.head.port);
     let by_host = port.and_then(|port| port.listener(&record.host));
@@ -39,6 +41,11 @@ pub fn receive(live: Arc<Live>, head: RequestHead, now: Now, random: [u64; 4]) -
             let refusal = Refusal::Misdirected(record.host.clone());
             Err(Refused { record, refusal })
         }
+        // Without a server name the handshake was that of another listener, which may ask less of clients.
+        (Some(listener), None) if record.head.secure && !Arc::ptr_eq(&listener.client, &record.client) => {
+            let refusal = Refusal::Misdirected(record.host.clone());
+            Err(Refused { record, refusal })
+        }
         (Some(listener), _) => {
             record.listener = Some(Arc::clone(listener));
             Ok(Received { record })
@@ -46,9 +53,21 @@ pub fn receive(live: Arc<Live>, head: RequestHead, now: Now, random: [u64; 4]) -
     }
 }
 
-fn begin(live: Arc<Live>, mut head: RequestHead, now: Now, random: [u64; 4]) -> Box<Record> {
+/// Gathers the first facts, also of a request that is refused at once.
+fn begin(
+    live: Arc<Live>,
+    mut head: RequestHead,
+    now: Now,
+    random: [u64; 4],
+) -> (Box<Record>, Option<Refusal>) {
     headers::strip_internal(&mut head.headers);
-    path::normalize(&mut head.uri);
+    let client = Arc::clone(client::settings(&live.snapshot, &head));
+    let (client_ip, unknown) = match client::address(&client.address, &head) {
+        Ok(address) => (address, None),
+        Err(fault) => (head.peer.ip().to_canonical(), Some(fault)),
+    };
+    let fault = client::apply(&client, &mut head).or(unknown);
+    let refusal = client::refusal(&client, fault).or(unclear_host(&head).map(Refusal::BadHost));
     let [a, b, c, d] = random;
     let endpoint = match head.method {
         // A preflight is about an endpoint, but is no call of it.
@@ -56,15 +75,18 @@ fn begin(live: Arc<Live>, mut head: RequestHead, now: Now, random: [u64; 4]) -> 
         _ => live.snapshot.settings.prefixes.endpoint(head.uri.path()),
     };
     let length = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    Box::new(Record {
-        request_id: request_id(&mut head.headers, [a, b]),
+    let record = Box::new(Record {
+        request_id: request_id(&mut head.headers, client.heads.request_ids, [a, b]),
         trace: TraceContext::of(&head.headers, live.sampler, [b, c, d]),
         host: host(&head.uri, &head.headers),
+        client_ip,
+        client,
         live,
         began: now,
         head,
         listener: None,
         endpoint,
+        gate: Gate::default(),
         rule: None,
         model_asked: None,
         model_sent: None,
@@ -73,10 +95,12 @@ fn begin(live: Arc<Live>, mut head: RequestHead, now: Now, random: [u64; 4]) -> 
         attempts: SmallVec::new(),
         status: None,
         usage: Usage::default(),
+        usage_estimated: false,
         bytes_in: length.unwrap_or_default(),
         bytes_out: 0,
         first_byte: None,
-    })
+    });
+    (record, refusal)
 }
 
 /// Why it is unclear which host is meant (RFC 9112, 3.2): others on the way might read another one.
@@ -106,9 +130,12 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-/// Keeps a sane id of the client's, or makes one (a version 4 UUID), and leaves it in the headers.
-fn request_id(headers: &mut HeaderMap, [high, low]: [u64; 2]) -> String {
-    if let Some(id) = headers.get(headers::REQUEST_ID).and_then(|value| value.to_str().ok())
+/// Keeps a sane id of the client's, or makes one (a version 4 UUID), and leaves it in the headers where backends
+/// are to see it.
+fn request_id(headers: &mut HeaderMap, mode: RequestIds, [high, low]: [u64; 2]) -> String {
+    let kept = matches!(mode, RequestIds::PreserveOrGenerate | RequestIds::Preserve);
+    if kept
+        && let Some(id) = headers.get(headers::REQUEST_ID).and_then(|value| value.to_str().ok())
         && (1..=128).contains(&id.len())
     {
         return id.to_owned();
@@ -125,7 +152,8 @@ fn request_id(headers: &mut HeaderMap, [high, low]: [u64; 2]) -> String {
         }
         hex(&bytes[range], &mut id);
     }
-    if let Ok(value) = HeaderValue::from_str(&id) {
+    let told = matches!(mode, RequestIds::PreserveOrGenerate | RequestIds::Generate);
+    if told && let Ok(value) = HeaderValue::from_str(&id) {
         headers.insert(headers::REQUEST_ID, value);
     }
     id
@@ -133,6 +161,8 @@ fn request_id(headers: &mut HeaderMap, [high, low]: [u64; 2]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tollgate_snapshot::{ClientSettings, HostPattern, HostTable, Listener, Port, PortProtocol, Snapshot};
+
     use super::*;
 
     #[test]
@@ -158,6 +188,7 @@ mod tests {
                 port: 80,
                 server_name: None,
                 secure: false,
+                certificate: None,
                 peer: ([127, 0, 0, 1], 1).into(),
             })
         };
@@ -175,10 +206,74 @@ mod tests {
     }
 
     #[test]
+    fn a_connection_without_a_name_cannot_reach_a_stricter_listener() {
+        let listener = |host: &str, client: &Arc<ClientSettings>| {
+            Arc::new(Listener {
+                id: host.into(),
+                hostname: HostPattern::parse(host),
+                tls: None,
+                client: Arc::clone(client),
+                hosts: HostTable::default(),
+            })
+        };
+        let (open, strict) = (Arc::default(), Arc::default());
+        let listeners = vec![listener("strict.example", &strict), listener("open.example", &open)];
+        let any = listener("", &open);
+        let client = Arc::clone(&open);
+        let listeners = listeners.into_iter().chain([any]).collect();
+        let port = Port { number: 443, protocol: PortProtocol::Https, client, listeners };
+        let live = Arc::new(Live::new(Snapshot { ports: vec![port], ..Snapshot::default() }, None));
+        let now = Now { instant: std::time::Instant::now(), unix_ms: 0 };
+        for (name, host, misdirected) in [
+            (None, "http://strict.example/", true),
+            (None, "http://open.example/", false),
+            (None, "http://else.example/", false),
+            (Some("strict.example"), "http://strict.example/", false),
+            (Some("open.example"), "http://strict.example/", true),
+        ] {
+            let head = RequestHead {
+                method: Method::GET,
+                uri: Uri::from_static(host),
+                version: Version::HTTP_2,
+                headers: HeaderMap::new(),
+                port: 443,
+                server_name: name.map(Arc::from),
+                secure: true,
+                certificate: None,
+                peer: ([127, 0, 0, 1], 1).into(),
+            };
+            let outcome = receive(Arc::clone(&live), head, now, [1; 4]);
+            let told = matches!(outcome, Err(Refused { refusal: Refusal::Misdirected(_), .. }));
+            assert_eq!(told, misdirected, "{name:?} {host}");
+        }
+    }
+
+    #[test]
     fn a_made_up_request_id_is_a_uuid() {
         let mut headers = HeaderMap::new();
-        let id = request_id(&mut headers, [u64::MAX, 0]);
+        let id = request_id(&mut headers, RequestIds::PreserveOrGenerate, [u64::MAX, 0]);
         assert_eq!(id, "ffffffff-ffff-4fff-8000-000000000000");
         assert_eq!(headers[headers::REQUEST_ID], id);
+    }
+
+    #[test]
+    fn whose_id_counts_depends_on_the_mode() {
+        use RequestIds::{Disable, Generate, Preserve, PreserveOrGenerate};
+        let ours = request_id(&mut HeaderMap::new(), Generate, [1, 2]);
+        for (mode, sent, id, told) in [
+            (PreserveOrGenerate, Some("theirs"), "theirs", Some("theirs")),
+            (PreserveOrGenerate, None, &*ours, Some(&*ours)),
+            (Preserve, Some("theirs"), "theirs", Some("theirs")),
+            (Preserve, None, &ours, None),
+            (Generate, Some("theirs"), &ours, Some(&ours)),
+            (Disable, Some("theirs"), &ours, Some("theirs")),
+            (Disable, None, &ours, None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.extend(sent.map(|id| (headers::REQUEST_ID, HeaderValue::from_static(id))));
+            assert_eq!(request_id(&mut headers, mode, [1, 2]), id, "{mode:?}");
+            let left = headers.get(headers::REQUEST_ID).map(|id| id.to_str().unwrap_or_default());
+            assert_eq!(left, told, "{mode:?}");
+        }
     }
 }

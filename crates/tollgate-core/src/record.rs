@@ -1,12 +1,12 @@
-use std::{sync::Arc, time::Instant};
+use std::{net::IpAddr, sync::Arc, time::Instant};
 
-use http::StatusCode;
+use http::{StatusCode, uri::PathAndQuery};
 use smallvec::SmallVec;
 use tollgate_llm::Delivery;
-use tollgate_snapshot::{Backend, Listener, Rule};
+use tollgate_snapshot::{Backend, ClientSettings, Listener, Rule};
 use tollgate_types::{Endpoint, ModelId, Usage};
 
-use crate::{Failure, Live, Now, RequestHead, TraceContext};
+use crate::{Failure, Live, Now, Plan, RequestHead, TraceContext, gate::Gate};
 
 /// The facts of one request, gathered from stage to stage. Whatever happens, it ends in one
 /// [`Settled`](crate::Settled).
@@ -24,10 +24,16 @@ pub struct Record {
     pub head: RequestHead,
     /// Lower case, no port.
     pub host: String,
+    /// What its listener asks of clients.
+    pub client: Arc<ClientSettings>,
+    /// Who sent it, as far as the listener believes what proxies on the way say.
+    pub client_ip: IpAddr,
     /// Who took it; `None` where no listener claims the host.
     pub listener: Option<Arc<Listener>>,
     /// The LLM endpoint at its path.
     pub endpoint: Option<Endpoint>,
+    /// What is known of the caller.
+    pub gate: Gate,
     /// What it was routed to.
     pub rule: Option<Arc<Rule>>,
     /// The model in the client's body.
@@ -44,6 +50,8 @@ pub struct Record {
     pub status: Option<StatusCode>,
     /// Tokens of the reply, as far as it was delivered.
     pub usage: Usage,
+    /// True where the gateway counted `usage` itself, because the provider did not tell before the reply ended.
+    pub usage_estimated: bool,
     /// Bytes of the request's body.
     pub bytes_in: u64,
     /// Bytes of the reply's body.
@@ -57,6 +65,10 @@ pub struct Record {
 pub struct AttemptRecord {
     /// Who was asked.
     pub backend: Arc<Backend>,
+    /// `host:port` of the address that was asked; `None` until it is chosen.
+    pub address: Option<Arc<str>>,
+    /// Path and query as the backend got them; `None` until they are sent.
+    pub path: Option<PathAndQuery>,
     /// When.
     pub began: Instant,
     /// When the head of its reply was there, or when it failed.
@@ -74,5 +86,17 @@ impl Record {
     #[must_use]
     pub fn backend(&self) -> Option<&Arc<Backend>> {
         self.attempts.last().map(|attempt| &attempt.backend)
+    }
+}
+
+// === impl Plan ===
+
+impl Plan {
+    /// Says which address the last attempt goes to, and the path it asks for there.
+    pub fn asking(&mut self, address: &Arc<str>, path: Option<PathAndQuery>) {
+        if let Some(attempt) = self.record.attempts.last_mut() {
+            attempt.address = Some(Arc::clone(address));
+            attempt.path = path;
+        }
     }
 }

@@ -1,15 +1,19 @@
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, StatusCode,
-    header::{ACCEPT, ALLOW, CONTENT_TYPE, RETRY_AFTER},
+    header::{ACCEPT, ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
+use tollgate_auth::Denial;
 use tollgate_llm::{BadRequest, Fault, Untranslatable};
 use tollgate_snapshot::Problem;
 use tollgate_types::ModelId;
 
-use crate::{Failure, LocalReply, Record, local};
+use crate::{Failure, HeadFault, LocalReply, Record, limit, local};
+
+/// Most characters of a client's word that an error repeats.
+const QUOTED: usize = 256;
 
 /// A request that gets no backend's answer, and why.
 #[derive(Debug)]
@@ -24,22 +28,40 @@ pub struct Refused {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// No listener or no route claims this host and path.
-    #[error("no route matches {0}")]
+    #[error("no route matches {}", short(.0))]
     NoRoute(String),
     /// The `host` header does not say which host is meant (RFC 9112, 3.2).
     #[error("invalid host header: {0}")]
     BadHost(&'static str),
+    /// The listener takes no such head.
+    #[error(transparent)]
+    BadHead(#[from] HeadFault),
     /// The connection was opened for another listener's name (RFC 9110, 15.5.20).
-    #[error("this connection is not meant for host {0}; open a new one")]
+    #[error("this connection is not meant for host {}; open a new one", short(.0))]
     Misdirected(String),
+    /// A policy does not let the caller in; with the challenge that says how to come back.
+    #[error("{}", .0.0)]
+    Denied(Box<(Denial, Option<HeaderValue>)>),
+    /// An external authorization service does not let the caller in, and says so in its own words.
+    #[error("denied by the external authorization service")]
+    Vetoed(Box<LocalReply>),
+    /// The external authorization service did not answer; the status that is configured for that.
+    #[error("the external authorization service did not answer")]
+    Unvetted(StatusCode),
+    /// A limit is reached.
+    #[error("limit {} of {} is reached; try again in {} s", .0.rule, limit::words(.0.limit), .0.retry_after)]
+    Limited(Box<tollgate_limit::Refused>),
     /// The endpoint takes another method.
     #[error("method not allowed; use {0}")]
     MethodNotAllowed(&'static str),
     /// The body cannot be read as what its path says it is.
     #[error(transparent)]
     BadRequest(#[from] BadRequest),
+    /// The body is compressed, and the model in it decides where it goes.
+    #[error("content-encoding {} is not taken for request bodies; send the body as it is", short(.0))]
+    Encoded(String),
     /// No route serves this model.
-    #[error("model {0} is not configured in the gateway; GET /v1/models lists what is")]
+    #[error("model {} is not configured in the gateway; GET /v1/models lists what is", short(.0.as_str()))]
     NoModel(ModelId),
     /// The body is larger than we hold; the limit is in bytes.
     #[error("the request body is larger than the limit of {0} bytes")]
@@ -47,6 +69,9 @@ pub enum Refusal {
     /// The body did not arrive in time.
     #[error("the request body did not arrive within {0:?}")]
     SlowBody(Duration),
+    /// The client's limit for a whole request passed while its body was streamed.
+    #[error("the request did not arrive in time")]
+    LateBody,
     /// The client broke off while sending its body.
     #[error("the request body ended early")]
     BrokenBody,
@@ -73,6 +98,9 @@ impl Refused {
     /// What the client gets.
     #[must_use]
     pub fn reply(&self) -> LocalReply {
+        if let Refusal::Vetoed(reply) = &self.refusal {
+            return LocalReply::clone(reply);
+        }
         let status = self.refusal.status();
         let message = self.refusal.to_string();
         let mut headers = HeaderMap::new();
@@ -87,12 +115,29 @@ impl Refused {
             Refusal::MethodNotAllowed(method) => {
                 headers.insert(ALLOW, HeaderValue::from_static(method));
             }
+            Refusal::Denied(denied) => {
+                if let Some(challenge) = &denied.1 {
+                    headers.insert(WWW_AUTHENTICATE, challenge.clone());
+                }
+            }
+            Refusal::Limited(limited) => {
+                headers.insert(RETRY_AFTER, limited.retry_after.into());
+            }
             Refusal::NoEndpoints => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
+            Refusal::BadHead(fault) => headers.extend(fault.header()),
             _ => {}
         }
         LocalReply { status, headers, body }
+    }
+}
+
+/// What a client sent, as far as it is worth repeating: it may be as large as a request.
+fn short(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(QUOTED) {
+        Some((end, _)) => Cow::Owned(format!("{}…", text.get(..end).unwrap_or_default())),
+        None => Cow::Borrowed(text),
     }
 }
 
@@ -108,14 +153,20 @@ fn accepts_json(headers: &HeaderMap) -> bool {
 impl Refusal {
     /// The status it is answered with.
     #[must_use]
-    pub const fn status(&self) -> StatusCode {
+    pub fn status(&self) -> StatusCode {
         match self {
             Self::NoRoute(_) | Self::NoModel(_) => StatusCode::NOT_FOUND,
+            Self::Denied(denied) => denied.0.status(),
+            Self::Vetoed(reply) => reply.status,
+            Self::Unvetted(status) => *status,
+            Self::Limited(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::BadHead(fault) => fault.status(),
             Self::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::BadHost(_) | Self::BadRequest(_) | Self::BrokenBody => StatusCode::BAD_REQUEST,
+            Self::Encoded(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::SlowBody(_) => StatusCode::REQUEST_TIMEOUT,
+            Self::SlowBody(_) | Self::LateBody => StatusCode::REQUEST_TIMEOUT,
             Self::Untranslatable(Untranslatable::UnsupportedPair { .. }) => StatusCode::BAD_REQUEST,
             Self::Untranslatable(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Broken(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -140,20 +191,42 @@ impl Refusal {
 
     /// `error.type` of the JSON reply; also a stable word for logs and metrics.
     #[must_use]
-    pub const fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &'static str {
         match self {
             Self::NoRoute(_) | Self::NoModel(_) => "NotFound",
+            Self::Denied(denied) => denied.0.kind(),
+            Self::Vetoed(_) => "Forbidden",
+            Self::Unvetted(_) => "AuthorizationUnavailable",
+            Self::Limited(_) => "RateLimited",
+            Self::BadHead(fault) => fault.kind(),
             Self::Misdirected(_) => "Misdirected",
             Self::MethodNotAllowed(_) => "MethodNotAllowed",
             Self::BadHost(_) | Self::BadRequest(_) | Self::BrokenBody => "BadRequest",
+            Self::Encoded(_) => "UnsupportedMediaType",
             Self::TooLarge(_) => "PayloadTooLarge",
-            Self::SlowBody(_) => "RequestTimeout",
+            Self::SlowBody(_) | Self::LateBody => "RequestTimeout",
             Self::Untranslatable(Untranslatable::UnsupportedPair { .. }) => "UnsupportedPair",
             Self::Untranslatable(_) => "UnprocessableEntity",
             Self::Broken(_) => "ConfigurationError",
             Self::NoEndpoints => "NoHealthyUpstream",
             Self::Upstream(_) => "UpstreamError",
             Self::Deadline(_) => "UpstreamTimeout",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_repeats_256_characters_of_what_the_client_sent() {
+        for letter in ["x", "é", "😀"] {
+            let said = Refusal::NoModel(letter.repeat(100_000).as_str().into()).to_string();
+            assert!(said.contains(&format!("model {}… is not", letter.repeat(256))), "{}", said.len());
+            let said = Refusal::NoRoute(letter.repeat(60_000)).to_string();
+            assert_eq!(said, format!("no route matches {}…", letter.repeat(256)));
+            assert_eq!(short(&letter.repeat(256)), letter.repeat(256));
         }
     }
 }

@@ -4,9 +4,12 @@ use std::{
 };
 
 use smallvec::SmallVec;
-use tollgate_snapshot::{Action, Rule};
+use tollgate_snapshot::{Action, Guard, Rule};
 
-use crate::{Failure, LocalReply, Now, Record, Refusal, Refused, Routed, redirect, route::Payload};
+use crate::{
+    Answer, Asking, Failure, LocalReply, Now, Ports, Record, Refusal, Refused, Routed, gate::Check, headers,
+    redirect, route::Payload,
+};
 
 /// A routed request, paid for in advance where something has to be paid.
 #[derive(Debug)]
@@ -15,6 +18,8 @@ pub enum Reserved {
     Forward(Plan),
     /// The rule answers by itself: a redirect or a fixed reply.
     Answered(Answered),
+    /// It cannot be said yet.
+    Ask(Asking<Routed>),
 }
 
 /// A request with the reply that the gateway made for it.
@@ -34,16 +39,24 @@ pub struct Plan {
     pub(crate) payload: Payload,
     /// How often each choice was asked.
     pub(crate) asked: SmallVec<[u8; 8]>,
+    /// Endpoints that were tried: index of the backend, position of the address.
+    pub(crate) tried: SmallVec<[(u32, usize); 4]>,
 }
 
 // === impl Routed ===
 
 impl Routed {
-    /// Takes from the caller's budgets what the request may cost. Without limits there is nothing to take.
+    /// Checks what the rule's own policy says of the caller, and takes from the caller's budgets what the request may
+    /// cost. Without limits there is nothing to take.
     ///
     /// # Errors
-    /// [`Refused`] with a 500 that names what is broken in the rule's configuration.
-    pub fn reserve(self) -> Result<Reserved, Refused> {
+    /// [`Refused`] with 401 or 403, or with a 500 that names what is broken in the rule's configuration.
+    pub fn reserve(mut self, ports: &impl Ports, now: Now) -> Result<Reserved, Refused> {
+        match self.clear(ports, now) {
+            Check::Passed => {}
+            Check::Denied(refusal) => return Err(Refused { record: self.record, refusal }),
+            Check::Ask(question) => return Ok(Reserved::Ask(Asking { stage: self, question })),
+        }
         let Self { record, rule, payload } = self;
         let reply = match &rule.action {
             Action::Llm(action) => return Ok(Plan::forward(record, &rule, payload, action.choices.len())),
@@ -57,6 +70,56 @@ impl Routed {
         };
         Ok(Reserved::Answered(Answered { record, reply }))
     }
+
+    /// Whether the rule's own policies let the caller do this. Where several policies might have held, it is known
+    /// only now which one does, and what the others put into the request is taken back.
+    fn clear(&mut self, ports: &impl Ports, now: Now) -> Check {
+        let Self { record, rule, payload } = self;
+        let rule = Arc::clone(rule);
+        let check = record.authenticate(&rule.guard, ports, now);
+        let Check::Passed = check else { return check };
+        if let Some(mut own) = record.gate.own_headers.take() {
+            if let Some(model) = record.head.headers.remove(headers::MODEL) {
+                own.insert(headers::MODEL, model);
+            }
+            record.head.headers = own;
+            record.introduce(&rule.guard);
+        }
+        if let Guard::Access(access) = &rule.guard {
+            record.gate.cors = access.cors.is_some().then(|| Arc::clone(access));
+        }
+        if let Err(refusal) = record.authorize(&rule.guard) {
+            return Check::Denied(refusal);
+        }
+        match &rule.limits {
+            Some(limits) => record.take(limits, payload, ports, now),
+            None => Check::Passed,
+        }
+    }
+}
+
+// === impl Asking ===
+
+impl Asking<Routed> {
+    /// Goes on with what the host found out.
+    #[must_use]
+    pub fn answer(self, answer: Answer) -> Routed {
+        let Self { mut stage, question } = self;
+        stage.record.learn(question, answer);
+        stage
+    }
+
+    /// Gives up without a reply: the client went away.
+    #[must_use]
+    pub fn into_record(self) -> Box<Record> {
+        self.stage.record
+    }
+
+    /// The facts up to here.
+    #[must_use]
+    pub fn record(&self) -> &Record {
+        &self.stage.record
+    }
 }
 
 // === impl Plan ===
@@ -64,7 +127,7 @@ impl Routed {
 impl Plan {
     fn forward(record: Box<Record>, rule: &Arc<Rule>, payload: Payload, choices: usize) -> Reserved {
         let asked = SmallVec::from_elem(0, choices);
-        Reserved::Forward(Self { record, rule: Arc::clone(rule), payload, asked })
+        Reserved::Forward(Self { record, rule: Arc::clone(rule), payload, asked, tried: SmallVec::new() })
     }
 
     /// The facts up to here.
@@ -82,7 +145,9 @@ impl Plan {
     /// When the whole request has to be done, where its rule says so.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        self.record.began.instant.checked_add(self.rule.timeouts.request?)
+        let (rule, listener) = (self.rule.timeouts.request, self.record.client.connection.max_stream);
+        let limit = rule.into_iter().chain(listener).min()?;
+        self.record.began.instant.checked_add(limit)
     }
 
     /// True where the client's body was read before routing, and is not to be streamed.

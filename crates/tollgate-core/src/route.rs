@@ -1,9 +1,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method};
+use http::{HeaderValue, Method, header::CONTENT_ENCODING};
+use smallvec::SmallVec;
 use tollgate_llm::{Inspected, inspect};
-use tollgate_snapshot::{Entry, Found, PathMatch, RequestView, Rule, Service};
+use tollgate_snapshot::{Entry, Found, Guard, PathMatch, RequestView, Rule, Service};
 use tollgate_types::{Endpoint, ModelId};
 
 use crate::{Admitted, LocalReply, Record, Refusal, Refused, headers, reserve::Answered};
@@ -66,16 +67,16 @@ impl Admitted {
 }
 
 /// Who claims an LLM path, as far as the head tells.
-enum Claim {
+enum Claim<'a> {
     /// Rules that ask for a model, or that take any.
     Llm,
     /// A plain rule that is more specific than those.
-    Http(Arc<Rule>),
+    Http(&'a Arc<Rule>),
     /// Nobody, or only `/`, which is no reason to send prompts to a web server.
     Nobody,
 }
 
-fn claim(record: &Record) -> Claim {
+fn claim(record: &Record) -> Claim<'_> {
     let mut lists_models = false;
     let listener = record.listener.as_ref();
     for table in listener.iter().flat_map(|listener| listener.hosts.tables(&record.host)) {
@@ -84,7 +85,7 @@ fn claim(record: &Record) -> Claim {
             Found::Nothing => {}
             Found::Entry(entry) if entry.rule.service == Service::Http => {
                 let weak = is_catch_all(entry) && lists_models;
-                return if weak { Claim::Nobody } else { Claim::Http(Arc::clone(&entry.rule)) };
+                return if weak { Claim::Nobody } else { Claim::Http(&entry.rule) };
             }
             Found::Entry(_) | Found::NeedsModel => return Claim::Llm,
         }
@@ -93,30 +94,77 @@ fn claim(record: &Record) -> Claim {
 }
 
 fn route_endpoint(record: Box<Record>, endpoint: Endpoint) -> Result<Step, Refused> {
-    let claim = claim(&record);
-    if let Claim::Http(rule) = claim {
-        return Ok(Step::Routed(Routed::http(record, rule)));
-    }
+    let claimed = match claim(&record) {
+        Claim::Http(rule) => {
+            let rule = Arc::clone(rule);
+            return Ok(Step::Routed(Routed::http(record, rule)));
+        }
+        Claim::Llm => true,
+        Claim::Nobody => false,
+    };
     let (method, name) = if endpoint.is_local() { (Method::GET, "GET") } else { (Method::POST, "POST") };
     if record.head.method != method && !(endpoint.is_local() && record.head.method == Method::HEAD) {
         return Err(Refused { record, refusal: Refusal::MethodNotAllowed(name) });
     }
-    match claim {
-        _ if endpoint.is_local() => Ok(models(record, endpoint)),
-        Claim::Llm => Ok(Step::Body(AwaitingBody { record, endpoint })),
-        Claim::Http(_) | Claim::Nobody => {
+    match claimed {
+        _ if endpoint.is_local() => models(record, endpoint),
+        true => match encoding(&record) {
+            Some(encoding) => Err(Refused { record, refusal: Refusal::Encoded(encoding) }),
+            None => Ok(Step::Body(AwaitingBody { record, endpoint })),
+        },
+        false => {
             let refusal = Refusal::NoRoute(format!("{} {}", record.host, record.head.uri.path()));
             Err(Refused { record, refusal })
         }
     }
 }
 
-/// Lists what a request for this host can reach.
-fn models(record: Box<Record>, endpoint: Endpoint) -> Step {
+/// How the body is compressed, if it is.
+fn encoding(record: &Record) -> Option<String> {
+    let mut values = record.head.headers.get_all(CONTENT_ENCODING).iter();
+    let value =
+        values.find(|value| !value.is_empty() && !value.as_bytes().eq_ignore_ascii_case(b"identity"))?;
+    Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
+/// Lists what this caller can reach under this host.
+fn models(record: Box<Record>, endpoint: Endpoint) -> Result<Step, Refused> {
     let listener = record.listener.as_ref();
     let table = listener.and_then(|listener| listener.hosts.tables(&record.host).next());
-    let reply = LocalReply::models(endpoint.dialect(), table.map_or(&[][..], |table| table.models()));
-    Step::Answered(Answered { record, reply })
+    let all = table.map_or(&[][..], |table| table.models());
+    let (mut allowed, mut refused) = (Vec::with_capacity(all.len()), None);
+    for model in all {
+        match record.admits(&model.guard) {
+            Ok(()) => allowed.push(model),
+            Err(refusal) => refused = Some(refusal),
+        }
+    }
+    match refused {
+        // All of them: this caller is not to know what there is.
+        Some(refusal) if allowed.is_empty() => Err(Refused { record, refusal }),
+        _ => {
+            let reply = LocalReply::models(endpoint.dialect(), allowed);
+            Ok(Step::Answered(Answered { record, reply }))
+        }
+    }
+}
+
+/// The policies of all LLM rules that may take this request, each once.
+pub(crate) fn guards(record: &Record) -> SmallVec<[&Guard; 2]> {
+    let mut all = SmallVec::<[&Guard; 2]>::new();
+    if let Claim::Http(rule) = claim(record) {
+        all.push(&rule.guard);
+        return all;
+    }
+    let listener = record.listener.as_ref();
+    for table in listener.iter().flat_map(|listener| listener.hosts.tables(&record.host)) {
+        for guard in table.guards() {
+            if !all.iter().any(|known| known.is(guard)) {
+                all.push(guard);
+            }
+        }
+    }
+    all
 }
 
 fn is_catch_all(entry: &Entry) -> bool {
@@ -133,7 +181,7 @@ fn view(record: &Record) -> RequestView<'_> {
     }
 }
 
-fn find<'a>(record: &'a Record, model: Option<&ModelId>) -> Option<&'a Entry> {
+pub(crate) fn find<'a>(record: &'a Record, model: Option<&ModelId>) -> Option<&'a Entry> {
     let hosts = &record.listener.as_ref()?.hosts;
     hosts.tables(&record.host).find_map(|table| table.find(&view(record), model))
 }
@@ -144,7 +192,8 @@ impl AwaitingBody {
     /// How much to read at most, in bytes.
     #[must_use]
     pub fn limit(&self) -> usize {
-        self.record.live.snapshot.settings.body_limit
+        let Record { client, live, .. } = &*self.record;
+        client.connection.buffer.unwrap_or(live.snapshot.settings.body_limit)
     }
 
     /// The facts up to here.

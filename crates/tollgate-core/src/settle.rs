@@ -1,6 +1,7 @@
 use std::{sync::Arc, time::Instant};
 
 use http::StatusCode;
+use tollgate_limit::Settlement;
 use tollgate_snapshot::{CostInputs, InvalidCost};
 use tollgate_types::ModelId;
 
@@ -36,6 +37,8 @@ pub struct Settled {
     pub ended: Instant,
     /// Costs by metadata key, in the order of the route.
     pub costs: Vec<(Arc<str>, u64)>,
+    /// What becomes of the claims on counters; the host hands them to the store.
+    pub settlements: Vec<Settlement>,
     /// A cost expression that failed, with its key: nothing is charged for it.
     pub broken_cost: Option<(Arc<str>, InvalidCost)>,
 }
@@ -46,8 +49,9 @@ impl Refused {
     /// Ends the request with the refusal; gives what the client gets.
     #[must_use]
     pub fn settle(self, now: Instant) -> (LocalReply, Settled) {
-        let reply = self.reply();
+        let mut reply = self.reply();
         let Self { mut record, refusal } = self;
+        record.decorate(&mut reply.headers);
         record.status = Some(reply.status);
         record.bytes_out = reply.body.len() as u64;
         (reply, settle(record, End::Refused(refusal), now))
@@ -60,7 +64,8 @@ impl Answered {
     /// Ends the request with the gateway's own reply.
     #[must_use]
     pub fn settle(self, now: Instant) -> (LocalReply, Settled) {
-        let Self { mut record, reply } = self;
+        let Self { mut record, mut reply } = self;
+        record.decorate(&mut reply.headers);
         record.status = Some(reply.status);
         record.bytes_out = reply.body.len() as u64;
         (reply, settle(record, End::Local, now))
@@ -73,9 +78,10 @@ impl Exchange {
     /// Ends the request. Whatever was delivered is counted, also where the client left early.
     #[must_use]
     pub fn settle(self, end: End, now: Instant) -> Settled {
-        let Self { mut record, reply } = self;
+        let Self { mut record, reply, .. } = self;
         if let ReplyReader::Llm(reply) = &reply {
             record.usage = reply.usage();
+            record.usage_estimated = !record.usage.is_empty() && reply.usage_is_estimated();
             record.model_served = reply.model().map(str::to_owned);
         }
         settle(record, end, now)
@@ -83,11 +89,13 @@ impl Exchange {
 }
 
 fn settle(record: Box<Record>, end: End, ended: Instant) -> Settled {
-    let mut settled = Settled { record, end, ended, costs: Vec::new(), broken_cost: None };
+    let mut settled =
+        Settled { record, end, ended, costs: Vec::new(), settlements: Vec::new(), broken_cost: None };
     // Errors of providers cost nothing; what was delivered of a success does.
     if settled.record.status.is_some_and(|status: StatusCode| status.is_success()) {
         charge(&mut settled);
     }
+    settled.settlements = settled.record.settlements(&settled.costs);
     settled
 }
 

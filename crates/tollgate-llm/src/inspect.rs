@@ -27,6 +27,9 @@ pub struct Inspected {
     pub delivery: Delivery,
     /// True where the client itself asked for `stream_options.include_usage`.
     pub wants_usage: bool,
+    /// The client's own bound on the reply, in tokens (`max_tokens` and its kin); for estimates, so that a wrong type
+    /// is no error here.
+    pub completion_bound: Option<u64>,
     /// Where the fields stand that [`prepare`](crate::prepare) may change.
     pub spots: Spots,
 }
@@ -53,6 +56,8 @@ struct Fields<'a> {
     model: Option<Member<'a>>,
     stream: Option<Member<'a>>,
     stream_options: Option<Member<'a>>,
+    /// The smallest bound of those that the dialects know.
+    completion_bound: Option<u64>,
 }
 
 /// Reads what routing needs from a request body, by scanning.
@@ -76,7 +81,7 @@ pub fn inspect(endpoint: Endpoint, body: &Bytes) -> Result<Inspected, BadRequest
     for member in members.by_ref() {
         fields.place(member.map_err(not_json)?)?;
     }
-    let Fields { model, stream, stream_options } = fields;
+    let Fields { model, stream, stream_options, completion_bound } = fields;
     let model = model.ok_or(BadRequest::NoModel)?;
     let name = model.value.text().filter(|name| !name.is_empty()).ok_or(BadRequest::ModelNotAString)?;
     let delivery = if streams(endpoint) { delivery(stream.as_ref())? } else { Delivery::Whole };
@@ -90,7 +95,8 @@ pub fn inspect(endpoint: Endpoint, body: &Bytes) -> Result<Inspected, BadRequest
         stream_options: stream_options.map(|member| member.range),
         prose: members.prose(),
     };
-    Ok(Inspected { model: ModelId::from(&*name), delivery, wants_usage, spots: Spots { known: Some(known) } })
+    let spots = Spots { known: Some(known) };
+    Ok(Inspected { model: ModelId::from(&*name), delivery, wants_usage, completion_bound, spots })
 }
 
 /// True where `stream` means something.
@@ -127,6 +133,16 @@ fn include_usage(options: Option<&Member<'_>>) -> Result<bool, BadRequest> {
 /// The value of a field that is there and not `null`.
 fn given<'a>(member: Option<&Member<'a>>) -> Option<Value<'a>> {
     member.map(|member| member.value).filter(|value| !value.is_null())
+}
+
+// === impl Inspected ===
+
+impl Inspected {
+    /// About how many tokens the prompt in this body has, by its length.
+    #[must_use]
+    pub fn prompt_tokens(&self, body: &[u8]) -> Tokens {
+        self.spots.prompt(body)
+    }
 }
 
 // === impl Spots ===
@@ -169,6 +185,16 @@ impl<'a> Fields<'a> {
                     Some(_) => Err(BadRequest::Twice(name)),
                 };
             }
+        }
+        if ["max_tokens", "max_completion_tokens", "max_output_tokens"]
+            .into_iter()
+            .any(|name| member.is(name))
+        {
+            let bound = std::str::from_utf8(member.value.bytes()).ok().and_then(|text| text.parse().ok());
+            self.completion_bound = match (self.completion_bound, bound) {
+                (Some(known), Some(bound)) => Some(u64::min(known, bound)),
+                (known, bound) => known.or(bound),
+            };
         }
         Ok(())
     }

@@ -1,11 +1,14 @@
 //! Reads usage, model and end marks out of a reply that passes through, endpoint by endpoint.
 
+mod pattern;
+
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 use tollgate_types::{Endpoint, Usage};
-use tollgate_wire::scan::{self, Kind, Member, Value};
+use tollgate_wire::scan::{self, Kind, Member, NotJson, Value};
 
+use self::pattern::Pattern;
 use crate::{
     Counts, Tally,
     usage::{self, AnthropicCounts},
@@ -24,6 +27,7 @@ pub(crate) struct Meter {
     choices: Choices,
     events: u64,
     pieces: u64,
+    pattern: Pattern,
 }
 
 /// What an event is to the client who did not ask for usage.
@@ -93,6 +97,7 @@ impl Meter {
             choices: Choices::default(),
             events: 0,
             pieces: 0,
+            pattern: Pattern::default(),
         }
     }
 
@@ -131,7 +136,8 @@ impl Meter {
     pub(crate) fn member(&mut self, key: &[u8], value: Value<'_>) {
         match key {
             b"model" => self.model = value.text().map(Into::into),
-            b"usage" => self.take_usage(value),
+            // Valid already.
+            b"usage" => self.take_usage(value.bytes()).unwrap_or_default(),
             // Anthropic's count_tokens.
             b"input_tokens" => {
                 self.usage.input = value.count().map(tollgate_types::Tokens);
@@ -139,6 +145,18 @@ impl Meter {
             }
             _ => {}
         }
+    }
+
+    /// Takes a top-level member whose value is still to be validated.
+    ///
+    /// # Errors
+    /// [`NotJson`]
+    pub(crate) fn unread_member(&mut self, key: &[u8], value: &[u8]) -> Result<(), NotJson> {
+        if key == b"usage" {
+            return self.take_usage(value);
+        }
+        self.member(key, scan::document(value)?);
+        Ok(())
     }
 
     /// Takes one event of a stream.
@@ -157,7 +175,23 @@ impl Meter {
         }
     }
 
+    /// Takes the events that `text` begins with as far as they are like the last one; how many bytes they have.
+    /// Ordinary they are, all of them.
+    pub(crate) fn leading_pieces(&mut self, text: &[u8]) -> usize {
+        let mut at = 0;
+        while let Some(length) = text.get(at..).and_then(|rest| self.pattern.leading(rest)) {
+            self.events += 1;
+            self.take_plain_piece();
+            at += length;
+        }
+        at
+    }
+
     fn chunk(&mut self, name: Option<&str>, data: &[u8]) -> Sight {
+        if name.is_none() && self.pattern.fits(data) {
+            self.take_plain_piece();
+            return Sight::Ordinary;
+        }
         if data.trim_ascii() == b"[DONE]" {
             self.end = End::Marked;
             return Sight::Ordinary;
@@ -169,19 +203,31 @@ impl Meter {
         if self.model.is_none() {
             self.model = text_member(data, "model");
         }
-        self.read_choices(data);
-        if is_set(&USAGE, data) { self.usage_chunk(data) } else { Sight::Ordinary }
+        let text = self.read_choices(data);
+        if is_set(&USAGE, data) {
+            return self.usage_chunk(data);
+        }
+        if let Some(text) = text.filter(|_| name.is_none() && self.model.is_some()) {
+            self.pattern.learn(data, text);
+        }
+        Sight::Ordinary
     }
 
-    fn read_choices(&mut self, data: &[u8]) {
-        let Some(choices) = behind(&CHOICES, data) else { return };
+    /// The first choice brings text and goes on.
+    const fn take_plain_piece(&mut self) {
+        self.pieces += 1;
+        self.choices.go_on();
+        if matches!(self.end, End::Finished) {
+            self.end = End::Open;
+        }
+    }
+
+    /// Where the text begins, if they are a plain piece.
+    fn read_choices(&mut self, data: &[u8]) -> Option<usize> {
+        let choices = behind(&CHOICES, data)?;
         if is_plain_piece(choices) {
-            self.pieces += 1;
-            self.choices.go_on();
-            if self.end == End::Finished {
-                self.end = End::Open;
-            }
-            return;
+            self.take_plain_piece();
+            return Some(data.len() - choices.len() + PLAIN.len());
         }
         let (mut any, mut piece) = (false, false);
         for choice in scan::elements(choices).map_while(Result::ok) {
@@ -192,6 +238,7 @@ impl Meter {
         if any && matches!(self.end, End::Open | End::Finished) {
             self.end = if self.choices.are_finished() { End::Finished } else { End::Open };
         }
+        None
     }
 
     fn usage_chunk(&mut self, data: &[u8]) -> Sight {
@@ -200,7 +247,7 @@ impl Meter {
             match key {
                 b"usage" if value.kind() == Kind::Object => {
                     has_usage = true;
-                    self.take_usage(value);
+                    self.member(key, value);
                 }
                 b"choices" => has_no_choice = value.is_empty_array(),
                 _ => {}
@@ -228,7 +275,7 @@ impl Meter {
             Some("message_delta") => {
                 for Member { key, value, .. } in scan::members(data).map_while(Result::ok) {
                     if key == b"usage" {
-                        self.take_usage(value);
+                        self.member(key, value);
                         self.counts = Counts::Final;
                     }
                 }
@@ -249,20 +296,21 @@ impl Meter {
         }
     }
 
-    fn take_usage(&mut self, value: Value<'_>) {
+    fn take_usage(&mut self, text: &[u8]) -> Result<(), NotJson> {
         match self.protocol {
             Protocol::Chunks | Protocol::Responses => {
-                let counted = usage::openai(value);
+                let counted = usage::openai(text)?;
                 if counted.output.is_some() {
                     self.counts = Counts::Final;
                 }
                 self.usage.merge(&counted);
             }
             Protocol::Anthropic => {
-                self.anthropic.read(value);
+                self.anthropic.read(text)?;
                 self.usage = self.anthropic.usage();
             }
         }
+        Ok(())
     }
 }
 
@@ -364,32 +412,4 @@ fn type_of(data: &[u8]) -> Option<&str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn chunks_told_by_their_beginning_are_read_as_those_that_are_walked() {
-        let chunks = [
-            r#"{"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]}"#,
-            r#"{"choices":[{"index":0,"delta":{"content":"\"finish_reason\":"},"finish_reason":null}],"usage":null}"#,
-            r#"{"choices":[{"index":0,"delta":{"content":""},"finish_reason":null}]}"#,
-            r#"{"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}"#,
-            r#"{"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null},{"index":1,"delta":{"content":"b"},"finish_reason":null}]}"#,
-            r#"{"choices":[{"index":1,"delta":{"content":"b"},"finish_reason":"stop"}]}"#,
-            r#"{"choices":[{"index":0,"delta":{"content":"#,
-        ];
-        let (mut told, mut walked) =
-            (Meter::new(Endpoint::ChatCompletions), Meter::new(Endpoint::ChatCompletions));
-        for chunk in chunks {
-            told.event(None, chunk.as_bytes());
-            // A space is enough to have it walked.
-            walked.event(None, chunk.replace("[{\"index\"", "[ {\"index\"").as_bytes());
-            assert_eq!(
-                (told.pieces, told.end, told.choices),
-                (walked.pieces, walked.end, walked.choices),
-                "{chunk}"
-            );
-        }
-        assert_eq!((told.pieces, told.end), (5, End::Open));
-    }
-}
+mod tests;

@@ -1,7 +1,7 @@
 //! Usage objects of the providers, read without serde: a count of the wrong type is a count that was not given.
 
 use tollgate_types::{Tokens, Usage};
-use tollgate_wire::scan::{Member, Value};
+use tollgate_wire::scan::{self, Kind, NotJson, Step, Value};
 
 /// Anthropic's counts, which exclude each other. In a stream they are cumulative, and `message_delta` may repeat
 /// or correct those of `message_start`; the largest is the latest.
@@ -14,37 +14,68 @@ pub(crate) struct AnthropicCounts {
     thinking: Option<Tokens>,
 }
 
-/// The usage object of OpenAI's chat, completions, embeddings and responses, and of those who copy it.
-pub(crate) fn openai(value: Value<'_>) -> Usage {
+/// The usage object of OpenAI's chat, completions, embeddings and responses, and of those who copy it. Text that is
+/// no object counts nothing.
+///
+/// # Errors
+/// [`NotJson`]
+pub(crate) fn openai(text: &[u8]) -> Result<Usage, NotJson> {
+    if scan::kind(text) != Some(Kind::Object) {
+        return scan::document(text).map(|_| Usage::default());
+    }
     let mut usage = Usage::default();
-    for Member { key, value, .. } in value.members().map_while(Result::ok) {
-        match key {
-            b"prompt_tokens" | b"input_tokens" => usage.input = count(value),
-            b"completion_tokens" | b"output_tokens" => usage.output = count(value),
-            b"total_tokens" => usage.total = count(value),
-            b"prompt_tokens_details" | b"input_tokens_details" => input_details(value, &mut usage),
-            b"completion_tokens_details" | b"output_tokens_details" => {
-                usage.reasoning = value.get("reasoning_tokens").and_then(count);
+    let mut outer: &[u8] = b"";
+    for step in scan::steps(text, |key| is_input_details(key) || is_output_details(key)) {
+        match step? {
+            Step::Enter(key) => {
+                outer = key;
+                if is_output_details(key) {
+                    usage.reasoning = None;
+                }
             }
-            // DeepSeek's.
-            b"prompt_cache_hit_tokens" if usage.cached_input.is_none() => usage.cached_input = count(value),
-            _ => {}
+            Step::Leave => outer = b"",
+            Step::Member { key, value } if outer.is_empty() => openai_member(key, value, &mut usage),
+            Step::Member { key, value } if is_input_details(outer) => input_detail(key, value, &mut usage),
+            Step::Member { key, value } => {
+                if scan::is_key(key, "reasoning_tokens") {
+                    usage.reasoning = count(value);
+                }
+            }
         }
     }
     usage.total = usage.total.or_else(|| sum([usage.input, usage.output]));
-    usage
+    Ok(usage)
 }
 
-fn input_details(value: Value<'_>, usage: &mut Usage) {
-    for Member { key, value, .. } in value.members().map_while(Result::ok) {
-        match key {
-            b"cached_tokens" => usage.cached_input = count(value),
-            b"cache_creation_input_tokens" | b"cache_creation_tokens" | b"cache_write_tokens" => {
-                usage.cache_creation_input = count(value);
-            }
-            _ => {}
-        }
+fn openai_member(key: &[u8], value: Value<'_>, usage: &mut Usage) {
+    match key {
+        b"prompt_tokens" | b"input_tokens" => usage.input = count(value),
+        b"completion_tokens" | b"output_tokens" => usage.output = count(value),
+        b"total_tokens" => usage.total = count(value),
+        // No object, or it would have been entered.
+        b"completion_tokens_details" | b"output_tokens_details" => usage.reasoning = None,
+        // DeepSeek's.
+        b"prompt_cache_hit_tokens" if usage.cached_input.is_none() => usage.cached_input = count(value),
+        _ => {}
     }
+}
+
+fn input_detail(key: &[u8], value: Value<'_>, usage: &mut Usage) {
+    match key {
+        b"cached_tokens" => usage.cached_input = count(value),
+        b"cache_creation_input_tokens" | b"cache_creation_tokens" | b"cache_write_tokens" => {
+            usage.cache_creation_input = count(value);
+        }
+        _ => {}
+    }
+}
+
+fn is_input_details(key: &[u8]) -> bool {
+    matches!(key, b"prompt_tokens_details" | b"input_tokens_details")
+}
+
+fn is_output_details(key: &[u8]) -> bool {
+    matches!(key, b"completion_tokens_details" | b"output_tokens_details")
 }
 
 fn count(value: Value<'_>) -> Option<Tokens> {
@@ -59,22 +90,43 @@ fn sum<const N: usize>(parts: [Option<Tokens>; N]) -> Option<Tokens> {
 // === impl AnthropicCounts ===
 
 impl AnthropicCounts {
-    /// Takes over a `usage` object.
-    pub(crate) fn read(&mut self, value: Value<'_>) {
-        for Member { key, value, .. } in value.members().map_while(Result::ok) {
-            let field = match key {
-                b"input_tokens" => &mut self.input,
-                b"cache_read_input_tokens" => &mut self.cache_read,
-                b"cache_creation_input_tokens" => &mut self.cache_creation,
-                b"output_tokens" => &mut self.output,
-                b"output_tokens_details" => {
-                    self.thinking = self.thinking.max(value.get("thinking_tokens").and_then(count));
-                    continue;
-                }
-                _ => continue,
-            };
-            *field = (*field).max(count(value));
+    /// Takes over a `usage` object. Text that is no object counts nothing.
+    ///
+    /// # Errors
+    /// [`NotJson`]
+    pub(crate) fn read(&mut self, text: &[u8]) -> Result<(), NotJson> {
+        if scan::kind(text) != Some(Kind::Object) {
+            return scan::document(text).map(|_| ());
         }
+        let (mut read, mut is_inside, mut thinking) = (*self, false, None);
+        for step in scan::steps(text, |key| key == b"output_tokens_details") {
+            match step? {
+                Step::Enter(_) => (is_inside, thinking) = (true, None),
+                Step::Leave => {
+                    is_inside = false;
+                    read.thinking = read.thinking.max(thinking);
+                }
+                Step::Member { key, value } if is_inside => {
+                    if scan::is_key(key, "thinking_tokens") {
+                        thinking = count(value);
+                    }
+                }
+                Step::Member { key, value } => read.member(key, value),
+            }
+        }
+        *self = read;
+        Ok(())
+    }
+
+    fn member(&mut self, key: &[u8], value: Value<'_>) {
+        let field = match key {
+            b"input_tokens" => &mut self.input,
+            b"cache_read_input_tokens" => &mut self.cache_read,
+            b"cache_creation_input_tokens" => &mut self.cache_creation,
+            b"output_tokens" => &mut self.output,
+            _ => return,
+        };
+        *field = (*field).max(count(value));
     }
 
     /// In the gateway's semantics: cached tokens are part of the input.
@@ -94,24 +146,22 @@ impl AnthropicCounts {
 
 #[cfg(test)]
 mod tests {
-    use tollgate_wire::scan;
-
     use super::*;
 
-    fn value(text: &str) -> Value<'_> {
-        scan::document(text.as_bytes()).unwrap()
+    fn read_openai(text: &str) -> Usage {
+        openai(text.as_bytes()).unwrap()
     }
 
     #[test]
     fn openai_counts_are_read_in_both_vocabularies() {
-        let chat = openai(value(
+        let chat = read_openai(
             r#"{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15,"prompt_tokens_details":
             {"cached_tokens":4,"cache_creation_input_tokens":2},"completion_tokens_details":{"reasoning_tokens":3}}"#,
-        ));
-        let responses = openai(value(
+        );
+        let responses = read_openai(
             r#"{"input_tokens":10,"output_tokens":5,"total_tokens":15,"input_tokens_details":
             {"cached_tokens":4,"cache_creation_input_tokens":2},"output_tokens_details":{"reasoning_tokens":3}}"#,
-        ));
+        );
         assert_eq!(chat, responses);
         let tokens = |count| Some(Tokens(count));
         let wanted = Usage {
@@ -130,18 +180,16 @@ mod tests {
         for text in
             ["{\"prompt_tokens\":-1}", "{\"prompt_tokens\":\"9\"}", "null", "[]", "{\"prompt_tokens\":null}"]
         {
-            assert!(openai(value(text)).is_empty(), "{text}");
+            assert!(read_openai(text).is_empty(), "{text}");
         }
-        assert_eq!(openai(value("{\"prompt_tokens\":3.0}")).input, Some(Tokens(3)));
+        assert_eq!(read_openai("{\"prompt_tokens\":3.0}").input, Some(Tokens(3)));
     }
 
     #[test]
     fn anthropic_caches_are_part_of_the_input_and_repeats_count_once() {
         let mut counts = AnthropicCounts::default();
-        counts.read(value(
-            r#"{"input_tokens":10,"cache_read_input_tokens":5,"cache_creation_input_tokens":2,"output_tokens":1}"#,
-        ));
-        counts.read(value(r#"{"input_tokens":10,"output_tokens":40}"#));
+        counts.read(br#"{"input_tokens":10,"cache_read_input_tokens":5,"cache_creation_input_tokens":2,"output_tokens":1}"#).unwrap();
+        counts.read(br#"{"input_tokens":10,"output_tokens":40}"#).unwrap();
         let usage = counts.usage();
         assert_eq!((usage.input, usage.output), (Some(Tokens(17)), Some(Tokens(40))));
         assert_eq!((usage.cached_input, usage.cache_creation_input), (Some(Tokens(5)), Some(Tokens(2))));

@@ -5,8 +5,8 @@ use std::{error::Error, net::SocketAddr, num::NonZeroUsize, sync::Arc};
 
 use http::{Request, Response, StatusCode, header::HeaderName};
 use tollgate_net::{
-    Drain, Gathered, Inbound, Listener, Origin, Overrides, Pool, PoolSettings, Protocol, Resolver, Server,
-    ServerSettings, run_cores,
+    Drain, Front, FrontHandle, Gathered, Inbound, Listener, Origin, Overrides, Pool, PoolSettings, Protocol,
+    Resolver, Server, run_cores,
 };
 
 const HOP_BY_HOP: [HeaderName; 2] = [http::header::CONNECTION, http::header::TRANSFER_ENCODING];
@@ -32,11 +32,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 async fn serve(listen: SocketAddr, upstream: SocketAddr) -> std::io::Result<()> {
     let pool = Pool::new(PoolSettings::default(), Resolver::system(Arc::new(Overrides::default())));
     let origin = Origin::new(&upstream.ip().to_string(), upstream.port(), Protocol::Auto, None);
-    let server = Server::new(ServerSettings::default(), Drain::new());
+    let server = Server::new(Drain::new());
+    let front = FrontHandle::new(Front::default()).map_err(std::io::Error::other)?;
     for listener in Listener::bind(listen, NonZeroUsize::MIN)? {
         let (pool, origin) = (pool.clone(), origin.clone());
         server
-            .run(listener, None, move |request, _peer| forward(pool.clone(), origin.clone(), request))
+            .run(listener, front.clone(), move |request, _peer| {
+                forward(pool.clone(), origin.clone(), request)
+            })
             .await?;
     }
     Ok(())

@@ -4,17 +4,19 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use arc_swap::ArcSwap;
 use rustls::{
     RootCertStore, ServerConfig,
     client::verify_server_name,
     crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
-    server::{ClientHello, ParsedCertificate, ResolvesServerCert, WebPkiClientVerifier},
+    server::{ClientHello, NoServerSessionStorage, ParsedCertificate, ResolvesServerCert},
     sign::CertifiedKey,
 };
 
-use crate::upstream_tls::{Version, versions};
+use crate::{
+    ClientAuth, suites,
+    upstream_tls::{Version, versions},
+};
 
 /// One provider for all TLS of the process.
 pub(crate) static CRYPTO: LazyLock<Arc<CryptoProvider>> =
@@ -50,6 +52,18 @@ pub enum CertError {
     /// The lowest TLS version is above the highest.
     #[error("no tls version is allowed")]
     NoVersion,
+    /// None of the cipher suites is one that we speak.
+    #[error("no known tls 1.2 cipher suite in the list")]
+    NoCipher,
+    /// None of the key exchange groups is one that we speak.
+    #[error("no known key exchange group in the list")]
+    NoCurve,
+    /// A list of revoked certificates cannot be read.
+    #[error("a certificate revocation list cannot be read")]
+    BadRevocationList,
+    /// Tickets cannot be made.
+    #[error("no session tickets: the system gives no randomness")]
+    NoTickets,
     /// A name that cannot be verified.
     #[error("{name} is not a valid server name")]
     BadName {
@@ -67,6 +81,9 @@ pub struct CertTable {
     fallback: Keys,
 }
 
+/// A chain and its key, checked, as a server shows them.
+pub type ServerKey = CertifiedKey;
+
 /// Never empty in a map.
 type Keys = Vec<Arc<CertifiedKey>>;
 
@@ -75,17 +92,30 @@ type Keys = Vec<Arc<CertifiedKey>>;
 pub struct ServerTls {
     /// Certificates by server name.
     pub certs: CertTable,
-    /// Authorities (PEM) that client certificates must come from; none: clients are not asked for one.
-    pub client_ca: Option<Arc<[u8]>>,
+    /// What is asked of client certificates; none: clients are not asked for one.
+    pub clients: Option<ClientAuth>,
     /// Lowest version. TLS 1.2.
     pub min_version: Version,
     /// Highest version. TLS 1.3.
     pub max_version: Option<Version>,
+    /// Suites of TLS 1.2 by their OpenSSL or IANA name, the preferred first; empty: ours.
+    pub ciphers: Vec<Arc<str>>,
+    /// Key exchange groups by name, the preferred first; empty: ours.
+    pub curves: Vec<Arc<str>>,
+    /// Protocols that are offered, the preferred first; `None`: `h2` and `http/1.1`; empty: no ALPN.
+    pub alpn: Option<Vec<Arc<str>>>,
+    /// Which sessions can be resumed.
+    pub resumption: Resumption,
 }
 
-/// The TLS settings in force, which can be replaced while connections live: those keep what they began with.
-#[derive(Clone)]
-pub struct TlsHandle(Arc<ArcSwap<ServerConfig>>);
+/// Which TLS sessions can be resumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resumption {
+    /// Those that the client keeps in a ticket.
+    pub stateless: bool,
+    /// Those that are remembered here, 256 of them. On.
+    pub stateful: bool,
+}
 
 /// Builds the pair that a server shows to clients.
 ///
@@ -191,51 +221,35 @@ impl ResolvesServerCert for CertTable {
     }
 }
 
-// === impl TlsHandle ===
+// === impl Resumption ===
 
-impl TlsHandle {
-    /// # Errors
-    /// When the client authorities or the versions cannot be used.
-    pub fn new(tls: ServerTls) -> Result<Self, CertError> {
-        Ok(Self(Arc::new(ArcSwap::new(server_config(tls)?))))
-    }
-
-    /// New connections get these settings; on an error the old ones stay.
-    ///
-    /// # Errors
-    /// As for [`TlsHandle::new`].
-    pub fn replace(&self, tls: ServerTls) -> Result<(), CertError> {
-        self.0.store(server_config(tls)?);
-        Ok(())
-    }
-
-    pub(crate) fn load(&self) -> Arc<ServerConfig> {
-        self.0.load_full()
+impl Default for Resumption {
+    fn default() -> Self {
+        Self { stateless: false, stateful: true }
     }
 }
 
-impl fmt::Debug for TlsHandle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TlsHandle")
-    }
-}
-
-fn server_config(tls: ServerTls) -> Result<Arc<ServerConfig>, CertError> {
-    let ServerTls { certs, client_ca, min_version, max_version } = tls;
-    let builder = ServerConfig::builder_with_provider(Arc::clone(&CRYPTO))
+pub(crate) fn server_config(tls: ServerTls) -> Result<Arc<ServerConfig>, CertError> {
+    let ServerTls { certs, clients, min_version, max_version, ciphers, curves, alpn, resumption } = tls;
+    let builder = ServerConfig::builder_with_provider(suites::provider(&ciphers, &curves)?)
         .with_protocol_versions(versions(min_version, max_version)?)
         .map_err(|_| CertError::NoVersion)?;
-    let builder = match client_ca {
+    let builder = match clients {
         None => builder.with_no_client_auth(),
-        Some(pem) => {
-            let verifier =
-                WebPkiClientVerifier::builder_with_provider(Arc::new(roots(&pem)?), Arc::clone(&CRYPTO))
-                    .build()
-                    .map_err(|_| CertError::NoAuthority { reason: "none for clients" })?;
-            builder.with_client_cert_verifier(verifier)
-        }
+        Some(clients) => builder.with_client_cert_verifier(clients.verifier()?),
     };
     let mut config = builder.with_cert_resolver(Arc::new(certs));
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = match alpn {
+        None => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+        Some(alpn) => alpn.iter().map(|protocol| protocol.as_bytes().to_vec()).collect(),
+    };
+    if !resumption.stateful {
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
+    if resumption.stateless {
+        config.ticketer = aws_lc_rs::Ticketer::new().map_err(|_| CertError::NoTickets)?;
+        config.send_tls13_tickets = 2;
+    }
     Ok(Arc::new(config))
 }

@@ -22,12 +22,12 @@ pub(crate) struct Idle {
 
 impl Idle {
     pub(crate) fn new(limit: Duration) -> Self {
-        Self { limit, deadline: Instant::now() + limit, timer: None }
+        Self { limit, deadline: after(limit), timer: None }
     }
 
     /// Something happened: the wait begins again.
     pub(crate) fn reset(&mut self) {
-        self.deadline = Instant::now() + self.limit;
+        self.deadline = after(self.limit);
     }
 
     /// Ready once nothing has happened for the limit.
@@ -44,4 +44,10 @@ impl Idle {
             timer.as_mut().reset(deadline);
         }
     }
+}
+
+/// A limit beyond what can be reckoned with is none: it ends in a century.
+fn after(limit: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(limit).unwrap_or_else(|| now + Duration::from_secs(100 * 365 * 86_400))
 }

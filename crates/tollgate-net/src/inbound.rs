@@ -1,5 +1,5 @@
 use std::{
-    future::poll_fn,
+    future::{Future as _, poll_fn},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -9,6 +9,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::{idle::Idle, watch::Watch};
 
@@ -21,6 +22,9 @@ pub struct Inbound {
     incoming: Incoming,
     patience: Duration,
     idle: Option<Box<Idle>>,
+    /// When all of the request has to be here.
+    due: Option<Instant>,
+    late: Option<Pin<Box<Sleep>>>,
     /// Whom to tell when the rest of the body is given up; none once it has ended.
     watch: Option<Arc<Watch>>,
 }
@@ -37,6 +41,9 @@ pub enum InboundError {
     /// The client sent nothing for too long: answer 408.
     #[error("request body did not arrive in time")]
     Idle,
+    /// All of it took too long: answer 408.
+    #[error("request did not arrive in time")]
+    Late,
     /// The client broke off, or what it sent is not HTTP.
     #[error("request body broke off")]
     Broken(#[source] hyper::Error),
@@ -45,9 +52,16 @@ pub enum InboundError {
 // === impl Inbound ===
 
 impl Inbound {
-    pub(crate) fn new(incoming: Incoming, patience: Duration, watch: &Arc<Watch>) -> Self {
+    /// `patience` is for each piece, `all` for the whole of it.
+    pub(crate) fn new(
+        incoming: Incoming,
+        patience: Duration,
+        all: Option<Duration>,
+        watch: &Arc<Watch>,
+    ) -> Self {
+        let due = all.and_then(|all| Instant::now().checked_add(all));
         let watch = (!incoming.is_end_stream()).then(|| Arc::clone(watch));
-        Self { incoming, patience, idle: None, watch }
+        Self { incoming, patience, idle: None, due, late: None, watch }
     }
 
     /// Reads the whole body into memory. A body that came in one piece is not copied.
@@ -123,6 +137,12 @@ impl Body for Inbound {
                 Poll::Ready(frame.map(|frame| frame.map_err(InboundError::Broken)))
             }
             Poll::Pending => {
+                if let Some(due) = this.due {
+                    let late = this.late.get_or_insert_with(|| Box::pin(sleep_until(due)));
+                    if late.as_mut().poll(cx).is_ready() {
+                        return Poll::Ready(Some(Err(InboundError::Late)));
+                    }
+                }
                 let patience = this.patience;
                 let idle = this.idle.get_or_insert_with(|| Box::new(Idle::new(patience)));
                 idle.poll(cx).map(|()| Some(Err(InboundError::Idle)))

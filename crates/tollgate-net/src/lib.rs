@@ -15,8 +15,13 @@ mod listener;
 mod stream;
 
 mod certs;
+mod client_auth;
+mod client_facts;
+mod front;
 mod inbound;
+mod proxy_header;
 mod server;
+mod suites;
 mod watch;
 
 mod dial;
@@ -34,18 +39,21 @@ mod chunks;
 mod tunnel;
 
 pub use self::{
-    certs::{CertError, CertTable, ServerTls, TlsHandle, certified_key},
+    certs::{CertError, CertTable, Resumption, ServerKey, ServerTls, certified_key},
     chunks::Chunks,
+    client_auth::{ClientAuth, ClientName},
     cores::run_cores,
     dns::{BadOverride, Lookup, Overrides, Resolver},
     drain::{Drain, Load},
     failure::{Failure, Safety},
+    front::{Front, FrontHandle, Keepalive, Named, ProxyProtocol, ServerSettings},
     inbound::{Inbound, InboundError},
     listener::Listener,
-    origin::{Origin, Protocol},
+    origin::{Origin, Protocol, Tuning},
     payload::Payload,
     pool::{Pool, PoolSettings, PoolStats},
-    server::{Peer, Server, ServerSettings},
+    proxy_header::ProxyHeader,
+    server::{Peer, Server},
     tunnel::{Tunnelled, on_upgrade, tunnel},
     upstream_body::{Gathered, UpstreamBody},
     upstream_tls::{ClientIdentity, Trust, UpstreamTls, Version},

@@ -2,9 +2,10 @@ use std::{
     fmt,
     hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash, Hasher},
     sync::Arc,
+    time::Duration,
 };
 
-use crate::UpstreamTls;
+use crate::{PoolSettings, UpstreamTls};
 
 /// Where requests go and how: one connection pool per distinct origin and core. Cloning is cheap, and so is looking
 /// up its pool, since the hash is computed once.
@@ -18,6 +19,18 @@ struct Inner {
     port: u16,
     protocol: Protocol,
     tls: Option<UpstreamTls>,
+    tuning: Tuning,
+}
+
+/// What differs from the pool's settings for one origin. `None` is the pool's own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Tuning {
+    /// In place of [`PoolSettings::connect_timeout`].
+    pub connect_timeout: Option<Duration>,
+    /// In place of [`PoolSettings::idle_timeout`].
+    pub idle_timeout: Option<Duration>,
+    /// In place of [`PoolSettings::max_lifetime`].
+    pub max_lifetime: Option<Duration>,
 }
 
 /// Which HTTP to speak to an origin.
@@ -41,7 +54,26 @@ impl Origin {
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         let host: Box<str> = bare.to_ascii_lowercase().into();
         let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one((&host, port, protocol, &tls));
-        Self(Arc::new(Inner { hash, host, port, protocol, tls }))
+        Self(Arc::new(Inner { hash, host, port, protocol, tls, tuning: Tuning::default() }))
+    }
+
+    /// The same origin with connections of its own.
+    #[must_use]
+    pub fn tuned(&self, tuning: Tuning) -> Self {
+        let Inner { hash, host, port, protocol, tls, .. } = &*self.0;
+        let (hash, host, tls) = (*hash, host.clone(), tls.clone());
+        Self(Arc::new(Inner { hash, host, port: *port, protocol: *protocol, tls, tuning }))
+    }
+
+    /// The pool's settings as they are for this origin.
+    pub(crate) fn settings(&self, pool: &PoolSettings) -> PoolSettings {
+        let Tuning { connect_timeout, idle_timeout, max_lifetime } = self.0.tuning;
+        PoolSettings {
+            connect_timeout: connect_timeout.unwrap_or(pool.connect_timeout),
+            idle_timeout: idle_timeout.unwrap_or(pool.idle_timeout),
+            max_lifetime: max_lifetime.unwrap_or(pool.max_lifetime),
+            ..pool.clone()
+        }
     }
 
     /// The name or address, without brackets, in lower case.

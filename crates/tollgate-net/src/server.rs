@@ -1,4 +1,5 @@
 use std::{
+    cell::Cell,
     convert::Infallible,
     error::Error,
     future::{Future, poll_fn},
@@ -11,71 +12,48 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use http::{Request, Response};
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use http::{HeaderValue, Request, Response, header::CONNECTION};
 use http_body::{Body, Frame, SizeHint};
 use hyper::{
     body::Incoming,
     server::conn::{http1, http2},
     service::service_fn,
 };
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
+use rustls::{ServerConnection, server::Acceptor};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::AsyncReadExt,
     net::{TcpListener, TcpStream},
     task::spawn_local,
-    time::{MissedTickBehavior, interval, sleep},
+    time::{Instant, Interval, MissedTickBehavior, interval, sleep},
 };
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
+use tollgate_types::ClientCertificateFacts;
 
 use crate::{
-    Drain, Inbound, Listener, TlsHandle,
+    Drain, FrontHandle, Inbound, Keepalive, Listener, ProxyHeader, ProxyProtocol, client_facts,
     drain::Phase,
-    stream::Stream,
-    watch::{InFlight, LINGER, Limits, Order, Reaper, Tracked, Watch},
+    front::{Faces, Terms},
+    stream::{Rewound, Stream},
+    watch::{InFlight, Order, Reaper, Tracked, Watch},
 };
 
 /// What an HTTP/2 client with prior knowledge sends first (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Connections beyond the limit that wait for their end, per core; further ones are closed at once.
+const MAX_DELAYED: usize = 1024;
 
 /// How long accepting rests when the process has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Limits and deadlines of a server; the defaults suit the open internet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerSettings {
-    /// Open connections over all servers that share the [`Drain`]; more are closed at once. 50,000.
-    pub max_connections: usize,
-    /// TLS handshake and the first bytes that tell the protocol. 10 s.
-    pub handshake_timeout: Duration,
-    /// A whole HTTP/1 request head, from its first byte; the first head from the start of the connection. 10 s.
-    pub header_timeout: Duration,
-    /// A connection on which nothing is asked. 1 h.
-    pub idle_timeout: Duration,
-    /// Between two pieces of a request body. 5 min.
-    pub body_idle_timeout: Duration,
-    /// A client that takes no byte although some wait for it. 5 min.
-    pub write_timeout: Duration,
-    /// Bytes of a request head; more is a 431. 60 KiB.
-    pub max_header_bytes: u32,
-    /// Header fields of an HTTP/1 request; more is a 431. 100.
-    pub max_headers: usize,
-    /// Concurrent requests on one HTTP/2 connection. 100.
-    pub max_streams: u32,
-    /// Bytes one HTTP/2 request body may be ahead of us. 64 KiB.
-    pub stream_window: u32,
-    /// Bytes all HTTP/2 request bodies of one connection may be ahead of us. 1 MiB.
-    pub connection_window: u32,
-    /// Whether an HTTP/2 client is probed with a ping, and after how much silence. 30 s.
-    pub ping_interval: Option<Duration>,
-}
-
 /// Accepts connections on one core and hands their requests over.
 #[derive(Clone, Debug)]
 pub struct Server {
-    settings: Rc<ServerSettings>,
     drain: Drain,
 }
 
@@ -93,16 +71,25 @@ struct Facts {
 #[derive(Debug)]
 struct TlsFacts {
     server_name: Option<Box<str>>,
-    certificate: Option<Box<[u8]>>,
+    certificate: Option<Arc<ClientCertificateFacts>>,
 }
 
 /// What every connection of one server shares.
 struct Host<H> {
-    settings: Rc<ServerSettings>,
-    http1: http1::Builder,
-    http2: http2::Builder<Local>,
     reaper: Reaper,
+    /// Connections beyond the limit that are not closed yet.
+    delayed: Cell<usize>,
     handler: H,
+}
+
+/// A connection whose client has shown what it wants.
+struct Known {
+    stream: Stream,
+    /// Read while that was found out; it is read again.
+    prefix: Bytes,
+    version: Version,
+    terms: Arc<Terms>,
+    peer: Peer,
 }
 
 /// Runs the tasks of HTTP/2 connections on this core.
@@ -121,6 +108,8 @@ pin_project_lite::pin_project! {
         #[pin]
         response: F,
         in_flight: Option<InFlight>,
+        // The connection ends with this response.
+        last: bool,
     }
 }
 
@@ -133,76 +122,13 @@ pin_project_lite::pin_project! {
     }
 }
 
-// === impl ServerSettings ===
-
-impl Default for ServerSettings {
-    fn default() -> Self {
-        Self {
-            max_connections: 50_000,
-            handshake_timeout: Duration::from_secs(10),
-            header_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(3600),
-            body_idle_timeout: Duration::from_secs(300),
-            write_timeout: Duration::from_secs(300),
-            max_header_bytes: 60 * 1024,
-            max_headers: 100,
-            max_streams: 100,
-            stream_window: 64 * 1024,
-            connection_window: 1024 * 1024,
-            ping_interval: Some(Duration::from_secs(30)),
-        }
-    }
-}
-
-impl ServerSettings {
-    /// How often deadlines are looked at: fine enough for the shortest, at most every second.
-    fn tick(&self) -> Duration {
-        let shortest =
-            self.handshake_timeout.min(self.header_timeout).min(self.idle_timeout).min(self.write_timeout);
-        (shortest / 8).clamp(Duration::from_millis(5), Duration::from_secs(1))
-    }
-
-    fn limits(&self) -> Limits {
-        let tick = self.tick();
-        Limits {
-            handshake: Limits::ticks(self.handshake_timeout, tick),
-            head: Limits::ticks(self.header_timeout, tick),
-            idle: Limits::ticks(self.idle_timeout, tick),
-            write: Limits::ticks(self.write_timeout, tick),
-            linger: Limits::ticks(LINGER, tick),
-        }
-    }
-
-    fn http1(&self) -> http1::Builder {
-        let mut builder = http1::Builder::new();
-        // The reaper keeps the deadlines: one timer a core instead of one a request.
-        builder.header_read_timeout(None);
-        builder.max_headers(self.max_headers);
-        builder.max_header_size(usize::try_from(self.max_header_bytes).unwrap_or(usize::MAX));
-        builder
-    }
-
-    fn http2(&self) -> http2::Builder<Local> {
-        let mut builder = http2::Builder::new(Local);
-        builder
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(self.max_streams)
-            .max_header_list_size(self.max_header_bytes)
-            .initial_stream_window_size(self.stream_window)
-            .initial_connection_window_size(self.connection_window)
-            .max_send_buf_size(64 * 1024)
-            .keep_alive_interval(self.ping_interval);
-        builder
-    }
-}
-
 // === impl Server ===
 
 impl Server {
     /// A server that stops when `drain` says so.
     #[must_use]
-    pub fn new(settings: ServerSettings, drain: Drain) -> Self {
-        Self { settings: Rc::new(settings), drain }
+    pub const fn new(drain: Drain) -> Self {
+        Self { drain }
     }
 
     /// Serves `listener` until the drain is over and the last connection has ended or was cut.
@@ -212,20 +138,19 @@ impl Server {
     ///
     /// # Errors
     /// When the socket cannot be registered with the runtime. Errors of single connections end those alone.
-    pub async fn run<H, F, B>(&self, listener: Listener, tls: Option<TlsHandle>, handler: H) -> io::Result<()>
+    pub async fn run<H, F, B>(&self, listener: Listener, front: FrontHandle, handler: H) -> io::Result<()>
     where
         H: Fn(Request<Inbound>, Peer) -> F + 'static,
         F: Future<Output = Response<B>> + 'static,
         B: Body<Data: 'static, Error: Into<BoxError>> + 'static,
     {
-        let host = self.host(handler);
+        let host = Rc::new(Host { reaper: Reaper::new(), delayed: Cell::new(0), handler });
         let listener = listener.into_tokio()?;
-        let ticker = host.settings.tick();
         let mut phase = self.drain.watch();
-        let mut ticks = interval(ticker);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let began = Instant::now();
+        let mut ticks = ticker(front.load().tick);
         {
-            let mut accepting = pin!(self.accept(&listener, tls.as_ref(), &host));
+            let mut accepting = pin!(self.accept(&listener, &front, &host));
             loop {
                 tokio::select! {
                     biased;
@@ -233,7 +158,13 @@ impl Server {
                         drop(changed);
                         break;
                     }
-                    _ = ticks.tick() => host.reaper.tick(),
+                    _ = ticks.tick() => {
+                        host.reaper.tick(began.elapsed());
+                        let tick = front.load().tick;
+                        if tick != ticks.period() {
+                            ticks = ticker(tick);
+                        }
+                    }
                     () = &mut accepting => {}
                 }
             }
@@ -243,7 +174,7 @@ impl Server {
         let mut last = Phase::Draining;
         while !host.reaper.is_empty() {
             tokio::select! {
-                _ = ticks.tick() => host.reaper.tick(),
+                _ = ticks.tick() => host.reaper.tick(began.elapsed()),
                 changed = phase.wait_for(|phase| *phase > last) => {
                     last = changed.map_or(Phase::Cut, |phase| *phase);
                     host.reaper.tell_all(Order::Die);
@@ -254,17 +185,7 @@ impl Server {
         Ok(())
     }
 
-    fn host<H>(&self, handler: H) -> Rc<Host<H>> {
-        Rc::new(Host {
-            http1: self.settings.http1(),
-            http2: self.settings.http2(),
-            reaper: Reaper::new(self.settings.limits()),
-            settings: Rc::clone(&self.settings),
-            handler,
-        })
-    }
-
-    async fn accept<H, F, B>(&self, listener: &TcpListener, tls: Option<&TlsHandle>, host: &Rc<Host<H>>)
+    async fn accept<H, F, B>(&self, listener: &TcpListener, front: &FrontHandle, host: &Rc<Host<H>>)
     where
         H: Fn(Request<Inbound>, Peer) -> F + 'static,
         F: Future<Output = Response<B>> + 'static,
@@ -273,13 +194,15 @@ impl Server {
         loop {
             match listener.accept().await {
                 Ok((socket, remote)) => {
-                    if self.drain.load().connections >= self.settings.max_connections {
+                    let faces = front.load();
+                    let settings = &faces.common.settings;
+                    if self.drain.load().connections >= settings.max_connections {
                         tracing::debug!(%remote, "connection refused: too many are open");
+                        refuse(host, socket, settings.close_delay);
                         continue;
                     }
-                    let watch = host.reaper.watch(&self.drain);
-                    let connection = connection(Rc::clone(host), (socket, remote), tls.cloned(), watch);
-                    spawn_local(connection);
+                    let watch = host.reaper.watch(faces.common.limits, &self.drain);
+                    spawn_local(connection(Rc::clone(host), (socket, remote), faces, watch));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "connection not accepted");
@@ -290,58 +213,134 @@ impl Server {
     }
 }
 
+fn ticker(period: Duration) -> Interval {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+/// Closes a connection beyond the limit, after a while where clients are to be slowed down.
+fn refuse<H: 'static>(host: &Rc<Host<H>>, socket: TcpStream, delay: Duration) {
+    if delay.is_zero() || host.delayed.get() >= MAX_DELAYED {
+        return;
+    }
+    host.delayed.set(host.delayed.get() + 1);
+    let host = Rc::clone(host);
+    spawn_local(async move {
+        sleep(delay).await;
+        drop(socket);
+        host.delayed.set(host.delayed.get() - 1);
+    });
+}
+
 async fn connection<H, F, B>(
     host: Rc<Host<H>>,
     (socket, remote): (TcpStream, SocketAddr),
-    tls: Option<TlsHandle>,
+    faces: Arc<Faces>,
     watch: Arc<Watch>,
 ) where
     H: Fn(Request<Inbound>, Peer) -> F + 'static,
     F: Future<Output = Response<B>> + 'static,
     B: Body<Data: 'static, Error: Into<BoxError>> + 'static,
 {
-    let Ok(local) = prepare(&socket) else { return };
-    let ready = while_serving(&watch, async {
-        match tls {
-            None => plain(socket).await.map(|(stream, prefix, version)| (stream, prefix, version, None)),
-            Some(tls) => secure(socket, &tls)
-                .await
-                .map(|(stream, version, facts)| (stream, Bytes::new(), version, Some(facts))),
-        }
-    });
-    match ready.await {
-        Some(Ok((stream, prefix, version, tls))) => {
-            let peer = Peer(Arc::new(Facts { remote, local, tls }));
-            let io = Tracked::new(stream, prefix, Arc::clone(&watch));
-            serve(&host, io, (version, peer), &watch).await;
-        }
+    let Ok(local) = prepare(&socket, faces.common.settings.keepalive) else { return };
+    match while_serving(&watch, know(socket, (remote, local), &faces, &watch)).await {
+        Some(Ok(known)) => serve(&host, known, &watch).await,
         Some(Err(error)) => tracing::debug!(%remote, %error, "connection not set up"),
         None => tracing::debug!(%remote, "connection not set up in time"),
     }
 }
 
+/// Finds out whose connection it is, what it speaks and what it goes by.
+async fn know(
+    mut socket: TcpStream,
+    ends: (SocketAddr, SocketAddr),
+    faces: &Faces,
+    watch: &Watch,
+) -> io::Result<Known> {
+    let (prefix, told) = proxied(&mut socket, faces.common.settings.proxy_protocol).await?;
+    let (remote, local) = told.unwrap_or(ends);
+    if faces.common.tls.is_none() {
+        let (prefix, version) = plain(&mut socket, prefix).await?;
+        watch.handshake(faces.common.limits);
+        let peer = Peer(Arc::new(Facts { remote, local, tls: None }));
+        let terms = Arc::clone(&faces.common);
+        return Ok(Known { stream: Stream::Tcp(socket), prefix, version, terms, peer });
+    }
+    let hello = LazyConfigAcceptor::new(Acceptor::default(), Rewound::new(socket, prefix)).await?;
+    let name = hello.client_hello().server_name().map(str::to_ascii_lowercase);
+    let terms = Arc::clone(faces.terms(name.as_deref()));
+    let config = terms.tls.clone().ok_or(io::ErrorKind::Unsupported)?;
+    watch.handshake(terms.limits);
+    let stream = hello.into_stream(config).await?;
+    let (version, tls) = agreed(stream.get_ref().1, name);
+    let peer = Peer(Arc::new(Facts { remote, local, tls: Some(tls) }));
+    Ok(Known { stream: Stream::Accepted(Box::new(stream)), prefix: Bytes::new(), version, terms, peer })
+}
+
+/// What the handshake came to.
+fn agreed(session: &ServerConnection, name: Option<String>) -> (Version, TlsFacts) {
+    let version = match session.alpn_protocol() {
+        Some(b"h2") => Version::Http2,
+        _ => Version::Http1,
+    };
+    let certificate = session.peer_certificates().and_then(client_facts::facts).map(Arc::new);
+    (version, TlsFacts { server_name: name.map(Into::into), certificate })
+}
+
+/// Reads the PROXY header, where there is to be one. Returns what was read after it, and both ends as it names them.
+async fn proxied(
+    socket: &mut TcpStream,
+    expected: ProxyProtocol,
+) -> io::Result<(Bytes, Option<(SocketAddr, SocketAddr)>)> {
+    let mut seen = BytesMut::new();
+    if expected == ProxyProtocol::Off {
+        return Ok((Bytes::new(), None));
+    }
+    loop {
+        match ProxyHeader::read(&seen) {
+            ProxyHeader::Incomplete => {}
+            ProxyHeader::Absent if expected == ProxyProtocol::Optional => return Ok((seen.freeze(), None)),
+            ProxyHeader::Absent | ProxyHeader::Broken => return Err(io::ErrorKind::InvalidData.into()),
+            ProxyHeader::Present { length, addresses } => {
+                seen.advance(length.min(seen.len()));
+                return Ok((seen.freeze(), addresses));
+            }
+        }
+        // Longer headers are broken, so this ends.
+        if socket.read_buf(&mut seen).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+}
+
 /// Returns our address.
-fn prepare(socket: &TcpStream) -> io::Result<SocketAddr> {
+fn prepare(socket: &TcpStream, keepalive: Option<Keepalive>) -> io::Result<SocketAddr> {
     // A streamed reply must not wait for the client's delayed acknowledgement.
     socket.set_nodelay(true)?;
+    if let Some(Keepalive { idle, interval, probes }) = keepalive {
+        let mut probing = TcpKeepalive::new();
+        probing = idle.into_iter().fold(probing, TcpKeepalive::with_time);
+        probing = interval.into_iter().fold(probing, TcpKeepalive::with_interval);
+        probing = probes.into_iter().fold(probing, TcpKeepalive::with_retries);
+        SockRef::from(socket).set_tcp_keepalive(&probing)?;
+    }
     socket.local_addr()
 }
 
 /// Reads until it is clear whether the client speaks HTTP/2 with prior knowledge.
-async fn plain(mut socket: TcpStream) -> io::Result<(Stream, Bytes, Version)> {
-    let mut seen = [0; PREFACE.len()];
-    let mut filled = 0;
-    let version = loop {
-        if let Some(version) = sniff(&seen[..filled]) {
-            break version;
+async fn plain(socket: &mut TcpStream, prefix: Bytes) -> io::Result<(Bytes, Version)> {
+    let mut seen = BytesMut::from(prefix);
+    loop {
+        if let Some(version) = sniff(&seen) {
+            return Ok((seen.freeze(), version));
         }
-        let count = socket.read(&mut seen[filled..]).await?;
-        if count == 0 {
+        // No more than the preface, which a body of unknown size may follow.
+        let left = PREFACE.len().saturating_sub(seen.len());
+        if socket.read_buf(&mut (&mut seen).limit(left)).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        filled += count;
-    };
-    Ok((Stream::Tcp(socket), Bytes::copy_from_slice(&seen[..filled]), version))
+    }
 }
 
 /// What the first bytes of a connection tell; none while they may still become either.
@@ -353,40 +352,26 @@ fn sniff(seen: &[u8]) -> Option<Version> {
     }
 }
 
-async fn secure(socket: TcpStream, tls: &TlsHandle) -> io::Result<(Stream, Version, TlsFacts)> {
-    let stream = TlsAcceptor::from(tls.load()).accept(socket).await?;
-    let (_, session) = stream.get_ref();
-    let version = match session.alpn_protocol() {
-        Some(b"h2") => Version::Http2,
-        _ => Version::Http1,
-    };
-    let facts = TlsFacts {
-        server_name: session.server_name().map(Into::into),
-        certificate: session
-            .peer_certificates()
-            .and_then(|chain| chain.first())
-            .map(|leaf| leaf.as_ref().into()),
-    };
-    Ok((Stream::Accepted(Box::new(stream)), version, facts))
-}
-
 async fn while_serving<F: Future>(watch: &Watch, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     // What has already arrived is taken up even where the order to leave came with it.
     poll_fn(|cx| match (future.as_mut().poll(cx), watch.order(cx)) {
         (Poll::Ready(ready), _) => Poll::Ready(Some(ready)),
         (Poll::Pending, Order::Serve) => Poll::Pending,
-        (Poll::Pending, Order::Leave | Order::Die) => Poll::Ready(None),
+        (Poll::Pending, Order::Leave | Order::Late | Order::Die) => Poll::Ready(None),
     })
     .await
 }
 
-async fn serve<H, F, B>(host: &Rc<Host<H>>, io: Tracked, (version, peer): (Version, Peer), watch: &Arc<Watch>)
+async fn serve<H, F, B>(host: &Rc<Host<H>>, known: Known, watch: &Arc<Watch>)
 where
     H: Fn(Request<Inbound>, Peer) -> F + 'static,
     F: Future<Output = Response<B>> + 'static,
     B: Body<Data: 'static, Error: Into<BoxError>> + 'static,
 {
+    let Known { stream, prefix, version, terms, peer } = known;
+    let io = Tracked::new(stream, prefix, Arc::clone(watch));
+    let (patience, all) = (terms.settings.body_idle_timeout, terms.settings.request_timeout);
     let service = service_fn({
         let (host, watch) = (Rc::clone(host), Arc::clone(watch));
         move |request: Request<Incoming>| {
@@ -394,16 +379,16 @@ where
                 Version::Http1 => watch.request(),
                 Version::Http2 => host.reaper.stream(&watch),
             };
-            let patience = host.settings.body_idle_timeout;
-            let request = request.map(|body| Inbound::new(body, patience, &watch));
+            let last = version == Version::Http1 && watch.is_spent();
+            let request = request.map(|body| Inbound::new(body, patience, all, &watch));
             let response = (host.handler)(request, peer.clone());
-            Answering { response, in_flight: Some(in_flight) }
+            Answering { response, in_flight: Some(in_flight), last }
         }
     });
     let outcome = match version {
         Version::Http1 => {
             watch.await_head();
-            let connection = host.http1.serve_connection(TokioIo::new(io), service).with_upgrades();
+            let connection = terms.http1.serve_connection(TokioIo::new(io), service).with_upgrades();
             let outcome = drive(connection, watch, http1::UpgradeableConnection::graceful_shutdown).await;
             // Where the connection was upgraded, the tunnel holds the transport from here on.
             watch.tunnel();
@@ -411,7 +396,7 @@ where
         }
         Version::Http2 => {
             watch.await_stream();
-            let connection = host.http2.serve_connection(TokioIo::new(io.multiplexed()), service);
+            let connection = terms.http2.serve_connection(TokioIo::new(io.multiplexed()), service);
             drive(connection, watch, http2::Connection::graceful_shutdown).await
         }
     };
@@ -428,7 +413,7 @@ where
     let mut leaving = false;
     poll_fn(|cx| {
         match watch.order(cx) {
-            Order::Serve => {}
+            Order::Serve | Order::Late => {}
             Order::Leave => {
                 if !leaving {
                     leaving = true;
@@ -469,10 +454,10 @@ impl Peer {
         self.0.tls.as_ref()?.server_name.as_deref()
     }
 
-    /// The client's certificate (DER), verified against the listener's authorities.
+    /// The client's certificate, as far as the listener asks for one.
     #[must_use]
-    pub fn certificate(&self) -> Option<&[u8]> {
-        self.0.tls.as_ref()?.certificate.as_deref()
+    pub fn certificate(&self) -> Option<&Arc<ClientCertificateFacts>> {
+        self.0.tls.as_ref()?.certificate.as_ref()
     }
 }
 
@@ -498,7 +483,10 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let response = ready!(this.response.poll(cx));
+        let mut response = ready!(this.response.poll(cx));
+        if *this.last {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         let in_flight = this.in_flight.take().expect("hyper polls no handler after its response");
         in_flight.offered();
         Poll::Ready(Ok(response.map(|body| Outbound { body, in_flight })))
@@ -549,7 +537,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (socket, _) = listener.accept().await.unwrap();
-        prepare(&socket).unwrap();
+        prepare(&socket, None).unwrap();
         assert!(socket.nodelay().unwrap());
     }
 

@@ -4,6 +4,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use bytes::{Buf as _, Bytes};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -13,8 +14,16 @@ use tokio_rustls::{client, server};
 /// The transport under a connection of either side.
 pub(crate) enum Stream {
     Tcp(TcpStream),
-    Accepted(Box<server::TlsStream<TcpStream>>),
+    Accepted(Box<server::TlsStream<Rewound>>),
     Dialled(Box<client::TlsStream<TcpStream>>),
+}
+
+/// A socket of which something was read too much.
+#[derive(Debug)]
+pub(crate) struct Rewound {
+    socket: TcpStream,
+    /// What is read first.
+    prefix: Bytes,
 }
 
 macro_rules! each {
@@ -68,5 +77,52 @@ impl AsyncWrite for Stream {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         each!(self.get_mut(), io => Pin::new(io).poll_shutdown(cx))
+    }
+}
+
+// === impl Rewound ===
+
+impl Rewound {
+    pub(crate) const fn new(socket: TcpStream, prefix: Bytes) -> Self {
+        Self { socket, prefix }
+    }
+}
+
+impl AsyncRead for Rewound {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.prefix.is_empty() {
+            return Pin::new(&mut this.socket).poll_read(cx, buf);
+        }
+        let count = this.prefix.len().min(buf.remaining());
+        buf.put_slice(&this.prefix[..count]);
+        this.prefix.advance(count);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Rewound {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().socket).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().socket).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_shutdown(cx)
     }
 }

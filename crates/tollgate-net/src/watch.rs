@@ -4,10 +4,10 @@ use std::{
     mem::MaybeUninit,
     pin::Pin,
     sync::{
-        Arc, Weak,
+        Arc, OnceLock, Weak,
         atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -25,23 +25,35 @@ const LINGER_BYTES: usize = 32 * 1024 * 1024;
 
 const LINGER_BUFFER: usize = 16 * 1024;
 
-/// Deadlines of one connection, in ticks of the [`Reaper`]'s clock.
+/// Limits of one connection, in milliseconds of the [`Reaper`]'s clock where they are times.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
+    pub(crate) inspection: u32,
     pub(crate) handshake: u32,
     pub(crate) head: u32,
     pub(crate) idle: u32,
     pub(crate) write: u32,
     pub(crate) linger: u32,
+    /// Of the whole connection, after which it is asked to end.
+    pub(crate) life: u32,
+    /// Requests after which it is asked to end.
+    pub(crate) requests: u32,
 }
+
+/// What is sent to a client whose request head does not end.
+const LATE: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-type: text/plain; charset=utf-8\r\n\
+    content-length: 22\r\nconnection: close\r\n\r\nrequest header timeout";
 
 /// What a connection waits for, and since when: the whole of its deadlines, without a timer of its own.
 #[derive(Debug)]
 pub(crate) struct Watch {
     clock: Arc<AtomicU32>,
+    limits: KnownLimits,
+    began: u32,
+    asked: AtomicU32,
     stage: AtomicU8,
     since: AtomicU32,
-    /// Tick since which the client has taken no byte that waits for it; 0 is never.
+    /// Time since which the client has taken no byte that waits for it; 0 is never.
     blocked: AtomicU32,
     requests: AtomicU32,
     /// The body of the last request was not read to its end.
@@ -51,12 +63,23 @@ pub(crate) struct Watch {
     drain: Drain,
 }
 
+/// Limits that become known while the connection is being set up.
+#[derive(Debug)]
+struct KnownLimits {
+    /// Until the server name is known.
+    first: Limits,
+    /// From then on.
+    own: OnceLock<Limits>,
+}
+
 /// What the connection was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(crate) enum Order {
     Serve,
     Leave,
+    /// Send the client a 408, then die.
+    Late,
     Die,
 }
 
@@ -64,7 +87,9 @@ pub(crate) enum Order {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 enum Stage {
-    /// Finish the TLS handshake and show its protocol.
+    /// Show its PROXY header, its protocol and its server name.
+    Inspection,
+    /// Finish the TLS handshake.
     Handshake,
     /// Send the rest of an HTTP/1 request head.
     Head,
@@ -74,6 +99,8 @@ enum Stage {
     Busy,
     /// See our response and stop sending: we have closed our side.
     Linger,
+    /// See that it is too late, and that we close.
+    Late,
     /// Nothing: HTTP is over, and the tunnel has its own deadline.
     Tunnel,
 }
@@ -82,7 +109,6 @@ enum Stage {
 #[derive(Debug)]
 pub(crate) struct Reaper {
     clock: Arc<AtomicU32>,
-    limits: Limits,
     watched: RefCell<Vec<Weak<Watch>>>,
     streams: RefCell<Vec<(Weak<Stall>, Weak<Watch>)>>,
 }
@@ -94,7 +120,7 @@ pub(crate) struct InFlight {
     stall: Option<Arc<Stall>>,
 }
 
-/// Tick since which an HTTP/2 client gives a response no window; 0 is never.
+/// Time since which an HTTP/2 client gives a response no window; 0 is never.
 #[derive(Debug, Default)]
 struct Stall(AtomicU32);
 
@@ -105,16 +131,17 @@ pub(crate) struct Tracked {
     prefix: Bytes,
     multiplexed: bool,
     discarded: usize,
+    /// Bytes of [`LATE`] that were sent.
+    told: usize,
     watch: Arc<Watch>,
 }
 
 // === impl Limits ===
 
 impl Limits {
-    /// Rounded up to whole ticks, plus the tick that has already begun.
-    pub(crate) fn ticks(limit: Duration, tick: Duration) -> u32 {
-        let ticks = limit.as_micros().div_ceil(tick.as_micros().max(1));
-        u32::try_from(ticks).unwrap_or(u32::MAX - 1).saturating_add(1)
+    /// Plus the tick that has already begun, since the clock stands still between ticks.
+    pub(crate) fn milliseconds(limit: Duration, tick: Duration) -> u32 {
+        u32::try_from(limit.saturating_add(tick).as_millis()).unwrap_or(u32::MAX)
     }
 }
 
@@ -123,11 +150,13 @@ impl Limits {
 impl Stage {
     const fn from_bits(bits: u8) -> Self {
         match bits {
-            0 => Self::Handshake,
-            1 => Self::Head,
-            2 => Self::Idle,
-            3 => Self::Busy,
-            4 => Self::Linger,
+            0 => Self::Inspection,
+            1 => Self::Handshake,
+            2 => Self::Head,
+            3 => Self::Idle,
+            4 => Self::Busy,
+            5 => Self::Linger,
+            6 => Self::Late,
             _ => Self::Tunnel,
         }
     }
@@ -147,6 +176,17 @@ impl Watch {
     fn enter(&self, stage: Stage) {
         self.stage.store(stage as u8, Relaxed);
         self.since.store(self.now(), Relaxed);
+    }
+
+    /// The client has shown what it wants: it goes by these limits from now on, and its TLS handshake is due.
+    pub(crate) fn handshake(&self, limits: Limits) {
+        // A connection is inspected once.
+        let _first = self.limits.own.set(limits);
+        self.enter(Stage::Handshake);
+    }
+
+    fn limits(&self) -> &Limits {
+        self.limits.own.get().unwrap_or(&self.limits.first)
     }
 
     /// HTTP/1 begins: the first head is due.
@@ -189,24 +229,46 @@ impl Watch {
         match self.order.load(Relaxed) {
             0 => Order::Serve,
             1 => Order::Leave,
+            2 => Order::Late,
             _ => Order::Die,
         }
     }
 
-    fn overdue(&self, limits: &Limits) -> bool {
-        let now = self.now();
+    /// What the connection has to be told now, if anything.
+    fn due(&self) -> Order {
+        let (now, limits) = (self.now(), self.limits());
+        let over = |since: u32, limit: u32| limit != u32::MAX && now.wrapping_sub(since) >= limit;
         let blocked = self.blocked.load(Relaxed);
-        if blocked != 0 && now - blocked >= limits.write {
-            return true;
+        if blocked != 0 && over(blocked, limits.write) {
+            return Order::Die;
         }
-        let waited = now - self.since.load(Relaxed);
-        match self.stage() {
-            Stage::Handshake => waited >= limits.handshake,
-            Stage::Head => waited >= limits.head,
-            Stage::Idle => waited >= limits.idle,
-            Stage::Linger => waited >= limits.linger,
-            Stage::Busy | Stage::Tunnel => false,
+        let since = self.since.load(Relaxed);
+        let late = match self.stage() {
+            Stage::Inspection => over(since, limits.inspection),
+            Stage::Handshake => over(since, limits.handshake),
+            Stage::Head if over(since, limits.head) => {
+                self.enter(Stage::Late);
+                return Order::Late;
+            }
+            Stage::Idle => over(since, limits.idle),
+            Stage::Linger | Stage::Late => over(since, limits.linger),
+            Stage::Head | Stage::Busy | Stage::Tunnel => false,
+        };
+        match late {
+            true => Order::Die,
+            false if over(self.began, limits.life) => Order::Leave,
+            false => Order::Serve,
         }
+    }
+
+    fn starves(&self, stall: &Stall) -> bool {
+        let (since, limit) = (stall.0.load(Relaxed), self.limits().write);
+        since != 0 && limit != u32::MAX && self.now().wrapping_sub(since) >= limit
+    }
+
+    /// True once the connection has had all the requests it may have.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.asked.load(Relaxed) >= self.limits().requests
     }
 }
 
@@ -225,6 +287,10 @@ impl InFlight {
         watch.drain.request_opened();
         watch.unread.store(false, Relaxed);
         watch.enter(Stage::Busy);
+        watch.asked.fetch_add(1, Relaxed);
+        if watch.is_spent() {
+            watch.tell(Order::Leave);
+        }
         self
     }
 
@@ -255,22 +321,21 @@ impl Drop for InFlight {
 // === impl Reaper ===
 
 impl Reaper {
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub(crate) fn new() -> Self {
         // Starts at 1, since 0 stands for never.
-        Self {
-            clock: Arc::new(AtomicU32::new(1)),
-            limits,
-            watched: RefCell::default(),
-            streams: RefCell::default(),
-        }
+        Self { clock: Arc::new(AtomicU32::new(1)), watched: RefCell::default(), streams: RefCell::default() }
     }
 
-    pub(crate) fn watch(&self, drain: &Drain) -> Arc<Watch> {
+    pub(crate) fn watch(&self, limits: Limits, drain: &Drain) -> Arc<Watch> {
         drain.connection_opened();
+        let now = self.clock.load(Relaxed);
         let watch = Arc::new(Watch {
             clock: Arc::clone(&self.clock),
-            stage: AtomicU8::new(Stage::Handshake as u8),
-            since: AtomicU32::new(self.clock.load(Relaxed)),
+            limits: KnownLimits { first: limits, own: OnceLock::new() },
+            began: now,
+            asked: AtomicU32::new(0),
+            stage: AtomicU8::new(Stage::Inspection as u8),
+            since: AtomicU32::new(now),
             blocked: AtomicU32::new(0),
             requests: AtomicU32::new(0),
             unread: AtomicBool::new(false),
@@ -294,24 +359,26 @@ impl Reaper {
     }
 
     fn tick_streams(&self) {
-        let now = self.clock.load(Relaxed);
         self.streams.borrow_mut().retain(|(stall, watch)| {
             let (Some(stall), Some(watch)) = (stall.upgrade(), watch.upgrade()) else { return false };
-            let since = stall.0.load(Relaxed);
-            if since != 0 && now - since >= self.limits.write {
+            if watch.starves(&stall) {
                 watch.tell(Order::Die);
             }
             true
         });
     }
 
-    /// One tick: forgets connections that have ended and ends those that are overdue.
-    pub(crate) fn tick(&self) {
-        self.clock.fetch_add(1, Relaxed);
+    /// One tick, this long after the start: forgets connections that have ended and ends those that are overdue.
+    pub(crate) fn tick(&self, passed: Duration) {
+        // Wraps after seven weeks; only spans are compared, and 0 stands for never.
+        #[expect(clippy::cast_possible_truncation, reason = "it wraps")]
+        let now = passed.as_millis() as u32;
+        self.clock.store(now.wrapping_add(1).max(1), Relaxed);
         self.watched.borrow_mut().retain(|watch| {
             let Some(watch) = watch.upgrade() else { return false };
-            if watch.overdue(&self.limits) {
-                watch.tell(Order::Die);
+            match watch.due() {
+                Order::Serve => {}
+                order => watch.tell(order),
             }
             true
         });
@@ -335,7 +402,7 @@ impl Reaper {
 impl Tracked {
     /// `prefix` was read while the protocol was found out; it is read again first.
     pub(crate) fn new(stream: Stream, prefix: Bytes, watch: Arc<Watch>) -> Self {
-        Self { stream, prefix, multiplexed: false, discarded: 0, watch }
+        Self { stream, prefix, multiplexed: false, discarded: 0, told: 0, watch }
     }
 
     /// HTTP/2: bytes between requests are no request head.
@@ -351,8 +418,27 @@ impl Tracked {
         };
         match order {
             Order::Die => Err(io::ErrorKind::TimedOut.into()),
-            Order::Serve | Order::Leave => Ok(()),
+            Order::Serve | Order::Leave | Order::Late => Ok(()),
         }
+    }
+
+    /// True where the client has to be told that its request head took too long.
+    fn is_late(&self) -> bool {
+        !self.multiplexed && self.watch.stage() == Stage::Late
+    }
+
+    /// Tells it, and closes our side.
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let late = || Poll::Ready(io::ErrorKind::TimedOut.into());
+        while let Some(rest) = LATE.get(self.told..).filter(|rest| !rest.is_empty()) {
+            match ready!(Pin::new(&mut self.stream).poll_write(cx, rest)) {
+                Ok(count @ 1..) => self.told += count,
+                Ok(0) | Err(_) => return late(),
+            }
+        }
+        // What comes of closing does not matter any more.
+        let _closed = ready!(Pin::new(&mut self.stream).poll_shutdown(cx));
+        late()
     }
 
     fn wrote<T>(&self, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -387,6 +473,9 @@ impl AsyncRead for Tracked {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         this.check(cx)?;
+        if this.is_late() {
+            return this.poll_late(cx).map(Err);
+        }
         if !this.prefix.is_empty() {
             let count = this.prefix.len().min(buf.remaining());
             buf.put_slice(&this.prefix[..count]);

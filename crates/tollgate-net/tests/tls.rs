@@ -9,8 +9,8 @@ use http::Response;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use support::*;
 use tollgate_net::{
-    CertError, CertTable, ClientIdentity, Failure, Origin, Overrides, Pool, PoolSettings, Protocol, Resolver,
-    ServerSettings, ServerTls, TlsHandle, Trust, UpstreamTls, Version, certified_key,
+    CertError, CertTable, ClientAuth, ClientIdentity, Failure, Front, FrontHandle, Origin, Overrides, Pool,
+    PoolSettings, Protocol, Resolver, ServerSettings, ServerTls, Trust, UpstreamTls, Version, certified_key,
 };
 use tollgate_types::Secret;
 
@@ -44,7 +44,7 @@ fn the_server_name_chooses_the_certificate_and_alpn_the_protocol() {
     on_a_core(async {
         let (exact, exact_pem) = issue("a.example.com");
         let (wild, wild_pem) = issue("*.example.com");
-        let tls = TlsHandle::new(settings(&[("a.example.com", &exact), ("*.example.com", &wild)])).unwrap();
+        let tls = settings(&[("a.example.com", &exact), ("*.example.com", &wild)]);
         let server =
             serve(ServerSettings::default(), Some(tls), |request: http::Request<_>, peer| async move {
                 let peer: tollgate_net::Peer = peer;
@@ -67,7 +67,7 @@ fn a_certificate_nobody_vouches_for_is_refused_unless_told_otherwise() {
     on_a_core(async {
         let (key, _) = issue("a.example.com");
         let (_, other) = issue("a.example.com");
-        let tls = TlsHandle::new(settings(&[("", &key)])).unwrap();
+        let tls = settings(&[("", &key)]);
         let server = serve(ServerSettings::default(), Some(tls), echo);
         let (pool, port) = (local_pool(&["a.example.com"]), server.address.port());
         let failure =
@@ -83,12 +83,13 @@ fn a_certificate_nobody_vouches_for_is_refused_unless_told_otherwise() {
 fn a_replaced_certificate_is_shown_to_new_connections_and_old_ones_live_on() {
     on_a_core(async {
         let ((old, old_pem), (new, new_pem)) = (issue("a.example.com"), issue("a.example.com"));
-        let tls = TlsHandle::new(settings(&[("", &old)])).unwrap();
-        let server = serve(ServerSettings::default(), Some(tls.clone()), echo);
+        let front = |key| Front { tls: Some(settings(&[("", key)])), ..Front::default() };
+        let handle = FrontHandle::new(front(&old)).unwrap();
+        let server = serve_front(([127, 0, 0, 1], 0).into(), handle.clone(), echo);
         let (pool, port) = (local_pool(&["a.example.com"]), server.address.port());
         let believes_old = origin("a.example.com", port, (Protocol::Http1, &old_pem));
         text(pool.send(&believes_old, post("/", "")).await.unwrap()).await.unwrap();
-        tls.replace(settings(&[("", &new)])).unwrap();
+        handle.replace(front(&new)).unwrap();
         let believes_new = origin("a.example.com", port, (Protocol::Http1, &new_pem));
         text(pool.send(&believes_new, post("/", "")).await.unwrap()).await.unwrap();
         text(pool.send(&believes_old, post("/", "")).await.unwrap()).await.unwrap();
@@ -133,11 +134,11 @@ fn a_client_shows_its_certificate_where_the_server_asks_for_one() {
     on_a_core(async {
         let (key, pem) = issue("a.example.com");
         let us = generate_simple_self_signed(["client".to_owned()]).unwrap();
-        let der = us.cert.der().to_vec();
-        let client_ca = Some(us.cert.pem().into_bytes().into());
-        let tls = TlsHandle::new(ServerTls { client_ca, ..settings(&[("", &key)]) }).unwrap();
+        let pem_of_us = us.cert.pem().replace("\r\n", "\n");
+        let clients = ClientAuth { authorities: us.cert.pem().into_bytes().into(), ..ClientAuth::default() };
+        let tls = ServerTls { clients: Some(clients), ..settings(&[("", &key)]) };
         let server = serve(ServerSettings::default(), Some(tls), move |_, peer: tollgate_net::Peer| {
-            let known = peer.certificate() == Some(&der);
+            let known = peer.certificate().is_some_and(|facts| facts.pem == pem_of_us);
             async move { Response::new(Parts::from(if known { "known" } else { "unknown" })) }
         });
         let (pool, port) = (local_pool(&["a.example.com"]), server.address.port());
@@ -160,7 +161,7 @@ fn versions_that_do_not_meet_fail_the_handshake() {
     on_a_core(async {
         let (key, pem) = issue("a.example.com");
         let only_13 = ServerTls { min_version: Version::Tls13, ..settings(&[("", &key)]) };
-        let server = serve(ServerSettings::default(), Some(TlsHandle::new(only_13).unwrap()), echo);
+        let server = serve(ServerSettings::default(), Some(only_13), echo);
         let (pool, port) = (local_pool(&["a.example.com"]), server.address.port());
         for (max_version, meets) in
             [(Some(Version::Tls12), false), (Some(Version::Tls13), true), (None, true)]

@@ -39,11 +39,24 @@ pub(crate) fn upstream(failure: Net) -> Failure {
     }
 }
 
+/// The same failure, with the address that was asked where it could not be reached.
+pub(crate) fn naming(address: &str, failure: Failure) -> Failure {
+    match failure {
+        Failure::Dns(words) => Failure::Dns(format!("{address}: {words}")),
+        Failure::Connect(words) => Failure::Connect(format!("{address}: {words}")),
+        Failure::Tls(words) => Failure::Tls(format!("{address}: {words}")),
+        other => other,
+    }
+}
+
 fn client_fault(error: &(dyn Error + 'static)) -> Refusal {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(InboundError::TooLarge { limit }) = error.downcast_ref() {
             return Refusal::TooLarge(*limit);
+        }
+        if let Some(InboundError::Late | InboundError::Idle) = error.downcast_ref() {
+            return Refusal::LateBody;
         }
         next = error.source();
     }

@@ -1,4 +1,4 @@
-use std::{future::pending, rc::Rc, time::Duration};
+use std::{future::pending, rc::Rc};
 
 use bytes::Bytes;
 use http::{
@@ -7,7 +7,9 @@ use http::{
 };
 use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
-use tollgate_core::{Attempt, AttemptBody, End, Failure, Outgoing, Plan, Refusal, ReplyReader, Verdict};
+use tollgate_core::{
+    Again, Attempt, AttemptBody, End, Failure, Outgoing, Plan, Refusal, ReplyReader, Verdict,
+};
 use tollgate_llm::{Delivery, Head, Output};
 use tollgate_net::{Chunks, Payload, UpstreamBody};
 
@@ -41,8 +43,8 @@ pub(crate) struct Client {
 enum Outcome {
     /// The client can have it.
     Open(Box<Open>),
-    /// Another attempt, after this pause.
-    Again(Duration),
+    /// Another attempt.
+    Again(Again),
     /// No further attempt.
     Over(Refusal),
     /// The request's time is up.
@@ -80,6 +82,8 @@ pub(crate) async fn forward(
     let timer = Timer::until(plan.deadline());
     let mut plan = InHand::new(worker, plan);
     let mut this = Forward { worker, served, timer, client };
+    // Counts as a retry under way until the attempt it stands for has come to something.
+    let mut _retrying = None;
     loop {
         let attempt = match plan.next_attempt(worker.now(), worker.random()) {
             Ok(attempt) => attempt,
@@ -89,8 +93,11 @@ pub(crate) async fn forward(
             Outcome::Open(open) => return this.reply(plan.release(), *open),
             Outcome::Over(refusal) => return worker.refuse(plan.release().refuse(refusal)),
             Outcome::Expired => return worker.refuse(plan.release().expire(worker.now())),
-            Outcome::Again(pause) if pause.is_zero() => {}
-            Outcome::Again(pause) => {
+            Outcome::Again(Again { pause, retrying }) => {
+                _retrying = retrying;
+                if pause.is_zero() {
+                    continue;
+                }
                 this.timer.phase(worker.now().instant.checked_add(pause));
                 if let Err(Expired::Overall) = this.timer.within(pending::<()>()).await {
                     return worker.refuse(plan.release().expire(worker.now()));
@@ -102,13 +109,14 @@ pub(crate) async fn forward(
 
 impl Forward<'_> {
     async fn attempt(&mut self, plan: &mut Plan, mut attempt: Attempt) -> Outcome {
-        let Some(endpoint) = self.served.endpoint(&attempt.backend) else {
+        let Some(endpoint) = self.served.endpoint_at(&attempt.backend, attempt.endpoint()) else {
             return Outcome::Over(Refusal::NoEndpoints);
         };
         let (request, loan) = match self.request(&mut attempt, endpoint.host.as_ref()) {
             Ok(request) => request,
             Err(refusal) => return Outcome::Over(refusal),
         };
+        plan.asking(&endpoint.address, request.uri().path_and_query().cloned());
         let patience = attempt.patience.head;
         self.timer.phase(patience.and_then(|patience| self.worker.now().instant.checked_add(patience)));
         let sent = self.timer.within(self.worker.pool.send(&endpoint.origin, request)).await;
@@ -119,9 +127,14 @@ impl Forward<'_> {
             Ok(Ok(response)) => self.answered(plan, attempt, response).await,
             Ok(Err(error)) => match Unsent::from(error) {
                 Unsent::Client(refusal) => Outcome::Over(refusal),
-                Unsent::Upstream(failure) => self.failed(plan, &attempt, failure),
+                Unsent::Upstream(failure) => {
+                    self.failed(plan, &attempt, failure::naming(&endpoint.address, failure))
+                }
             },
-            Err(Expired::Overall) => Outcome::Expired,
+            Err(Expired::Overall) => {
+                attempt.broken(&"the request's time is up", self.worker.now());
+                Outcome::Expired
+            }
             Err(Expired::Phase) => {
                 let failure = Failure::Silent(patience.unwrap_or_default());
                 self.failed(plan, &attempt, failure)
@@ -132,7 +145,7 @@ impl Forward<'_> {
     fn failed(&self, plan: &mut Plan, attempt: &Attempt, failure: Failure) -> Outcome {
         tracing::debug!(backend = %attempt.backend.id, %failure, "attempt failed");
         match plan.failed(attempt, failure, self.worker.now()) {
-            Ok(pause) => Outcome::Again(pause),
+            Ok(again) => Outcome::Again(again),
             Err(refusal) => Outcome::Over(refusal),
         }
     }
@@ -182,7 +195,7 @@ impl Forward<'_> {
         let head = Head { status: parts.status, headers: parts.headers };
         let head = match plan.answered(&mut attempt, head, now) {
             Verdict::Accept(head) => head,
-            Verdict::Again(pause) => return Outcome::Again(pause),
+            Verdict::Again(again) => return Outcome::Again(again),
         };
         let upgrade = extensions.remove::<OnUpgrade>();
         let ended = upstream.is_end_stream();
@@ -236,7 +249,7 @@ impl Forward<'_> {
         let Head { status, headers } = head;
         let llm = matches!(attempt.reply, ReplyReader::Llm(_));
         let idle = attempt.patience.idle.unwrap_or(self.worker.options().stream_idle);
-        let mut exchange = plan.accept(attempt, status);
+        let mut exchange = plan.accept(attempt, status, self.worker.now());
         if status == StatusCode::SWITCHING_PROTOCOLS {
             tunnel::spawn(self.worker, exchange, self.client.upgrade, upgrade);
             return response(status, headers, ReplyBody::empty());

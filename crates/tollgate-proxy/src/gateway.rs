@@ -18,14 +18,15 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 use tollgate_core::Live;
-use tollgate_net::{Drain, Listener, Load, Server, TlsHandle, run_cores};
+use tollgate_limit::Embedded;
+use tollgate_net::{Drain, FrontHandle, Listener, Load, Server, run_cores};
+use tollgate_ports::{KeyFetcher, KeySets, KeySource};
 use tollgate_snapshot::{Port, PortProtocol, Snapshot};
 
 use crate::{
-    Observer, Options,
-    serve::serve,
+    Observer, Options, client,
     served::Served,
-    tls,
+    tls::{self, Keys, Shown},
     worker::{Shared, Worker},
 };
 
@@ -33,6 +34,9 @@ use crate::{
 const ORDERS: usize = 4096;
 /// How often a core tells what its pools hold.
 const TELL: Duration = Duration::from_secs(1);
+
+/// Counters of limits that are held at most; each takes about a hundred bytes.
+const MAX_COUNTERS: usize = 1_000_000;
 
 /// The native host in service: its threads, its ports, and what they serve.
 #[derive(Debug)]
@@ -83,14 +87,26 @@ pub enum NotServed {
 struct OpenPort {
     address: SocketAddr,
     protocol: PortProtocol,
-    tls: Option<TlsHandle>,
+    front: FrontHandle,
+    /// What its certificates were when they could be used last.
+    keys: Keys,
     drain: Drain,
 }
 
 #[derive(Debug)]
 enum Order {
-    Serve { port: u16, listener: Listener, tls: Option<TlsHandle>, drain: Drain },
-    Retire { drain: Drain, patience: Duration },
+    Serve {
+        port: u16,
+        listener: Listener,
+        front: FrontHandle,
+        drain: Drain,
+    },
+    Retire {
+        drain: Drain,
+        patience: Duration,
+    },
+    /// Fetch these key sets from now on, and no others.
+    Fetch(Vec<KeySource>),
 }
 
 /// Whose a port was until now.
@@ -128,6 +144,8 @@ impl Gateway {
             options,
             published: Arc::new(ArcSwap::from_pointee(Served::new(empty))),
             observer,
+            keys: KeySets::default(),
+            limits: Embedded::new(MAX_COUNTERS),
             leaving: AtomicBool::new(false),
         });
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..cores.get()).map(|_| mpsc::channel(ORDERS)).unzip();
@@ -160,6 +178,12 @@ impl Gateway {
             })
             .map(|(number, _)| *number)
             .collect();
+        // Requests that come before the keys wait for them.
+        if let Some(core) = self.cores.first()
+            && core.try_send(Order::Fetch(served.key_sources())).is_err()
+        {
+            tracing::error!("a core takes no more orders: key sets are not fetched");
+        }
         // The tables go first: a port that is opened must not meet a request it knows nothing of.
         self.shared.published.store(served);
         for &number in &gone {
@@ -175,7 +199,10 @@ impl Gateway {
 
     fn serve_port(&mut self, port: &Port, claim: Claim, problems: &mut Vec<NotServed>) {
         let number = port.number;
-        let (tls, broken) = tls::of_port(port);
+        let known = self.open.get(&number).map(|open| &open.keys);
+        let host = &self.shared.options.server;
+        let Shown { front, keys, problems: broken } =
+            tls::of_port(port, host, known.unwrap_or(&Keys::default()));
         problems.extend(broken.into_iter().map(|(listener, reason)| NotServed::Tls {
             port: number,
             what: format!("listener {listener}"),
@@ -186,23 +213,22 @@ impl Gateway {
             what: "tls".to_owned(),
             reason: error.to_string(),
         };
-        if let Some(open) = self.open.get(&number) {
-            if let (Some(handle), Some(tls)) = (&open.tls, tls)
-                && let Err(error) = handle.replace(tls)
-            {
+        if let Some(open) = self.open.get_mut(&number) {
+            open.keys = keys;
+            if let Err(error) = open.front.replace(front) {
                 problems.push(unusable(error));
             }
             return;
         }
-        let handle = match tls.map(TlsHandle::new).transpose() {
-            Ok(handle) => handle,
+        let front = match FrontHandle::new(front) {
+            Ok(front) => front,
             Err(error) => return problems.push(unusable(error)),
         };
         let options = &self.shared.options;
         let local = options.port_map.get(&number).copied().unwrap_or(number);
         let address = SocketAddr::new(options.bind, local);
         match claim.check(address).and_then(|()| Listener::bind(address, options.cores)) {
-            Ok(listeners) => self.open_port(port, listeners, handle),
+            Ok(listeners) => self.open_port(port, listeners, (front, keys)),
             Err(error) => {
                 let (kind, reason) = (error.kind(), error.to_string());
                 problems.push(NotServed::Bind { port: number, address, kind, reason });
@@ -210,16 +236,17 @@ impl Gateway {
         }
     }
 
-    fn open_port(&mut self, port: &Port, listeners: Vec<Listener>, tls: Option<TlsHandle>) {
+    fn open_port(&mut self, port: &Port, listeners: Vec<Listener>, (front, keys): (FrontHandle, Keys)) {
         let Some(address) = listeners.first().map(Listener::address) else { return };
         let drain = Drain::new();
         for (core, listener) in self.cores.iter().zip(listeners) {
-            let order = Order::Serve { port: port.number, listener, tls: tls.clone(), drain: drain.clone() };
+            let order =
+                Order::Serve { port: port.number, listener, front: front.clone(), drain: drain.clone() };
             if core.try_send(order).is_err() {
                 tracing::error!(port = port.number, "a core takes no more orders");
             }
         }
-        self.open.insert(port.number, OpenPort { address, protocol: port.protocol, tls, drain });
+        self.open.insert(port.number, OpenPort { address, protocol: port.protocol, front, keys, drain });
     }
 
     fn retire(&mut self, number: u16) {
@@ -288,6 +315,7 @@ async fn run_core(core: usize, shared: Arc<Shared>, orders: Orders) {
     let Some(orders) = orders.get(core) else { return };
     let mut orders = orders.lock().await;
     let worker = Worker::new(core, shared);
+    let mut fetcher = KeyFetcher::new(worker.shared.keys.clone(), worker.pool.clone());
     let mut servers = JoinSet::new();
     let mut ticks = interval(TELL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -295,13 +323,13 @@ async fn run_core(core: usize, shared: Arc<Shared>, orders: Orders) {
         tokio::select! {
             _ = ticks.tick() => worker.tell_pools(),
             order = orders.recv() => match order {
-                Some(Order::Serve { port, listener, tls, drain }) => {
+                Some(Order::Serve { port, listener, front, drain }) => {
                     let worker = Rc::clone(&worker);
                     servers.spawn_local(async move {
-                        let server = Server::new(worker.options().server.clone(), drain);
+                        let server = Server::new(drain);
                         let outcome = server
-                            .run(listener, tls, move |request, peer| {
-                                serve(Rc::clone(&worker), port, request, peer)
+                            .run(listener, front, move |request, peer| {
+                                client::serve(&worker, port, request, peer)
                             })
                             .await;
                         if let Err(error) = outcome {
@@ -309,6 +337,7 @@ async fn run_core(core: usize, shared: Arc<Shared>, orders: Orders) {
                         }
                     });
                 }
+                Some(Order::Fetch(sources)) => fetcher.serve(sources),
                 Some(Order::Retire { drain, patience }) => {
                     spawn_local(async move { drain.finish(patience).await });
                 }

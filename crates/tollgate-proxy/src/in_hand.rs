@@ -3,7 +3,7 @@ use std::{
     rc::Rc,
 };
 
-use tollgate_core::{AwaitingBody, Plan, Record};
+use tollgate_core::{Asking, AwaitingBody, Plan, Received, Record, Routed};
 
 use crate::worker::Worker;
 
@@ -64,6 +64,18 @@ impl Unfinished for AwaitingBody {
 }
 
 impl Unfinished for Plan {
+    fn into_record(self) -> Box<Record> {
+        self.into_record()
+    }
+}
+
+impl Unfinished for Asking<Received> {
+    fn into_record(self) -> Box<Record> {
+        self.into_record()
+    }
+}
+
+impl Unfinished for Asking<Routed> {
     fn into_record(self) -> Box<Record> {
         self.into_record()
     }

@@ -8,6 +8,7 @@
 //! Everything below [`Gateway`] lives on one core: no lock and no hand-over between threads while a request is
 //! served.
 
+mod client;
 mod clock;
 mod failure;
 mod forward;
@@ -17,6 +18,7 @@ mod lent;
 mod mirror;
 mod observer;
 mod options;
+mod ports;
 mod random;
 mod relay;
 mod reply;

@@ -2,13 +2,17 @@ use std::{rc::Rc, sync::Arc};
 
 use http::{Request, Response};
 use hyper::upgrade::OnUpgrade;
-use tollgate_core::{AwaitingBody, Refusal, RequestHead, Reserved, Routed, Step, receive};
+use tollgate_core::{
+    Admission, Admitted, AwaitingBody, Plan, Received, Refusal, RequestHead, Reserved, Routed, Step, receive,
+};
 use tollgate_net::{Inbound, InboundError, Peer};
 
 use crate::{
     ReplyBody,
     forward::{Client, forward},
     in_hand::InHand,
+    ports,
+    served::Served,
     timer::Timer,
     upload::Upload,
     worker::Worker,
@@ -33,6 +37,7 @@ pub(crate) async fn serve(
         port,
         server_name: peer.server_name().map(Arc::from),
         secure: peer.is_tls(),
+        certificate: peer.certificate().cloned(),
         peer: peer.remote(),
     };
     let received = match receive(Arc::clone(&served.live), head, worker.now(), worker.randoms()) {
@@ -40,7 +45,11 @@ pub(crate) async fn serve(
         Err(refused) => return worker.refuse(refused),
     };
     let upgrade = extensions.remove::<OnUpgrade>();
-    let routed = match received.admit().route() {
+    let admitted = match admit(&worker, &served, received).await {
+        Ok(admitted) => admitted,
+        Err(response) => return response,
+    };
+    let routed = match admitted.route() {
         Ok(Step::Routed(routed)) => (routed, Some(Upload::new(body))),
         Ok(Step::Answered(answered)) => return worker.answer(answered),
         Ok(Step::Body(awaiting)) => match read(&worker, awaiting, body).await {
@@ -50,10 +59,45 @@ pub(crate) async fn serve(
         Err(refused) => return worker.refuse(refused),
     };
     let (routed, body) = routed;
-    match routed.reserve() {
-        Ok(Reserved::Forward(plan)) => forward(&worker, &served, plan, Client { body, upgrade }).await,
-        Ok(Reserved::Answered(answered)) => worker.answer(answered),
-        Err(refused) => worker.refuse(refused),
+    match reserve(&worker, &served, routed).await {
+        Ok(plan) => forward(&worker, &served, plan, Client { body, upgrade }).await,
+        Err(response) => response,
+    }
+}
+
+/// Finds out who calls, or answers.
+async fn admit(
+    worker: &Rc<Worker>,
+    served: &Served,
+    mut received: Received,
+) -> Result<Admitted, Response<ReplyBody>> {
+    loop {
+        let asking = match received.admit(&**worker, worker.now()) {
+            Ok(Admission::Admitted(admitted)) => return Ok(admitted),
+            Ok(Admission::Answered(answered)) => return Err(worker.answer(answered)),
+            Ok(Admission::Ask(asking)) => InHand::new(worker, asking),
+            Err(refused) => return Err(worker.refuse(refused)),
+        };
+        let answer = Box::pin(ports::answer(worker, served, asking.record(), asking.question())).await;
+        received = asking.release().answer(answer);
+    }
+}
+
+/// Takes what the request may cost, or answers.
+async fn reserve(
+    worker: &Rc<Worker>,
+    served: &Served,
+    mut routed: Routed,
+) -> Result<Plan, Response<ReplyBody>> {
+    loop {
+        let asking = match routed.reserve(&**worker, worker.now()) {
+            Ok(Reserved::Forward(plan)) => return Ok(plan),
+            Ok(Reserved::Answered(answered)) => return Err(worker.answer(answered)),
+            Ok(Reserved::Ask(asking)) => InHand::new(worker, asking),
+            Err(refused) => return Err(worker.refuse(refused)),
+        };
+        let answer = Box::pin(ports::answer(worker, served, asking.record(), asking.question())).await;
+        routed = asking.release().answer(answer);
     }
 }
 
@@ -73,6 +117,7 @@ async fn read(
         Ok(Ok(body)) => return awaiting.body(body).map_err(|refused| worker.refuse(refused)),
         Ok(Err(InboundError::TooLarge { limit })) => Refusal::TooLarge(limit),
         Ok(Err(InboundError::Idle)) => Refusal::SlowBody(worker.options().server.body_idle_timeout),
+        Ok(Err(InboundError::Late)) => Refusal::LateBody,
         Ok(Err(InboundError::Broken(_))) => Refusal::BrokenBody,
         Err(_) => Refusal::SlowBody(patience),
     };

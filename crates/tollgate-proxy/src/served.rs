@@ -1,12 +1,19 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::Relaxed},
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
 };
 
 use http::HeaderValue;
+use tollgate_auth::ExtAuthId;
 use tollgate_core::Live;
-use tollgate_net::{ClientIdentity, Origin, Protocol, Trust, UpstreamTls};
-use tollgate_snapshot::{Address, AddressHost, Backend, CaCertificates, Upstream, UpstreamProtocol};
+use tollgate_net::{ClientIdentity, Origin, Protocol, Trust, Tuning, UpstreamTls};
+use tollgate_ports::{ExtAuthTarget, KeySource};
+use tollgate_snapshot::{
+    Address, AddressHost, Authorizer, Backend, CaCertificates, Upstream, UpstreamProtocol,
+};
 use tollgate_types::BackendId;
 
 /// What is in service: the tables, and how to reach what they name. Loaded once per request.
@@ -15,6 +22,7 @@ pub(crate) struct Served {
     pub(crate) live: Arc<Live>,
     /// At the index of each backend.
     backends: Vec<Endpoints>,
+    authorizers: HashMap<ExtAuthId, ExtAuthTarget>,
 }
 
 /// Where one backend can be reached.
@@ -28,6 +36,8 @@ struct Endpoints {
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     pub(crate) origin: Origin,
+    /// `host:port`, for logs and error texts.
+    pub(crate) address: Arc<str>,
     /// What it is called in the `host` header unless the request says otherwise.
     pub(crate) host: Option<HeaderValue>,
 }
@@ -36,9 +46,19 @@ pub(crate) struct Endpoint {
 
 impl Served {
     pub(crate) fn new(live: Arc<Live>) -> Self {
-        let backends =
-            live.snapshot.backends.iter().map(|backend| Endpoints::new(&backend.upstream)).collect();
-        Self { live, backends }
+        let backends = live.snapshot.backends.iter().map(|backend| Endpoints::new(backend)).collect();
+        let authorizers = live.snapshot.authorizers.iter().filter_map(target).collect();
+        Self { live, backends, authorizers }
+    }
+
+    /// The key sets to fetch.
+    pub(crate) fn key_sources(&self) -> Vec<KeySource> {
+        self.live.snapshot.key_sources.iter().filter_map(source).collect()
+    }
+
+    /// Who is asked about callers under this name.
+    pub(crate) fn authorizer(&self, id: &ExtAuthId) -> Option<&ExtAuthTarget> {
+        self.authorizers.get(id)
     }
 
     /// The addresses of every backend.
@@ -47,17 +67,51 @@ impl Served {
         backends.zip(&self.backends).map(|(backend, endpoints)| (&backend.id, &*endpoints.list))
     }
 
-    /// The backend's next address; `None` where it has none.
+    /// The backend's address at this position.
+    pub(crate) fn endpoint_at(&self, backend: &Backend, position: usize) -> Option<&Endpoint> {
+        self.backends.get(backend.index as usize)?.list.get(position)
+    }
+
+    /// The backend's next address, for copies that nobody waits for; `None` where it has none.
     pub(crate) fn endpoint(&self, backend: &Backend) -> Option<&Endpoint> {
         self.backends.get(backend.index as usize)?.next()
     }
 }
 
+fn target(authorizer: &Authorizer) -> Option<(ExtAuthId, ExtAuthTarget)> {
+    let Authorizer { id, authority, upstream } = authorizer;
+    let authority = HeaderValue::from_str(authority).ok()?;
+    Some((id.clone(), ExtAuthTarget { origins: origins(upstream), authority }))
+}
+
+fn source(source: &tollgate_snapshot::KeySource) -> Option<KeySource> {
+    let tollgate_snapshot::KeySource { id, uri, upstream, cache, retry, timeout } = source;
+    let mut made = KeySource::at(id.clone(), &uri.to_string()).ok()?.through(origins(upstream));
+    (made.cache, made.retry, made.timeout) = (*cache, *retry, *timeout);
+    Some(made)
+}
+
+fn origins(upstream: &Upstream) -> Vec<Origin> {
+    upstream
+        .addresses
+        .iter()
+        .map(|address| Endpoint::new(address, upstream, &Tuning::default()).origin)
+        .collect()
+}
+
 // === impl Endpoints ===
 
 impl Endpoints {
-    fn new(upstream: &Upstream) -> Self {
-        let list = upstream.addresses.iter().map(|address| Endpoint::new(address, upstream)).collect();
+    fn new(backend: &Backend) -> Self {
+        let upstream = &backend.upstream;
+        let connections = &backend.traffic.connections;
+        let tuning = Tuning {
+            connect_timeout: connections.connect_timeout,
+            idle_timeout: connections.idle_timeout,
+            max_lifetime: connections.max_duration,
+        };
+        let list =
+            upstream.addresses.iter().map(|address| Endpoint::new(address, upstream, &tuning)).collect();
         Self { list, next: AtomicUsize::new(0) }
     }
 
@@ -74,7 +128,7 @@ impl Endpoints {
 // === impl Endpoint ===
 
 impl Endpoint {
-    fn new(address: &Address, upstream: &Upstream) -> Self {
+    fn new(address: &Address, upstream: &Upstream, tuning: &Tuning) -> Self {
         let host = match &address.host {
             AddressHost::Name(name) => name.to_string(),
             AddressHost::Ip(ip) => ip.to_string(),
@@ -98,12 +152,16 @@ impl Endpoint {
             UpstreamProtocol::Http2 => Protocol::Http2,
         };
         let secure = tls.is_some();
-        let origin = Origin::new(&host, address.port, protocol, tls);
+        let origin = Origin::new(&host, address.port, protocol, tls).tuned(tuning.clone());
         let authority = match &address.hostname {
             Some(name) if address.port == if secure { 443 } else { 80 } => name.to_string(),
             Some(name) => format!("{name}:{}", address.port),
             None => origin.authority(),
         };
-        Self { origin, host: HeaderValue::try_from(authority).ok() }
+        let address = match origin.host().contains(':') {
+            true => format!("[{}]:{}", origin.host(), origin.port()),
+            false => format!("{}:{}", origin.host(), origin.port()),
+        };
+        Self { origin, address: address.into(), host: HeaderValue::try_from(authority).ok() }
     }
 }

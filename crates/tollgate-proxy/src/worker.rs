@@ -1,5 +1,6 @@
 use std::{
     cell::{Cell, RefCell},
+    collections::BTreeMap,
     fmt,
     rc::Rc,
     sync::{
@@ -10,10 +11,18 @@ use std::{
 
 use arc_swap::{ArcSwap, Cache};
 use http::Response;
+use tollgate_auth::TokenCache;
 use tollgate_core::{Answered, End, LocalReply, Now, Refused, Settled};
+use tollgate_limit::{Embedded, Store, UnixMillis};
 use tollgate_net::{Pool, PoolStats, Resolver};
+use tollgate_ports::{ExtAuthClient, KeySets};
+use tollgate_types::BackendId;
 
 use crate::{Observer, Options, ReplyBody, clock::Clock, random::Random, served::Served};
+
+/// Verified tokens that one core remembers, and their bytes.
+const MAX_TOKENS: usize = 10_000;
+const MAX_TOKEN_BYTES: usize = 16 * 1024 * 1024;
 
 /// What all cores share.
 #[derive(Debug)]
@@ -21,6 +30,10 @@ pub(crate) struct Shared {
     pub(crate) options: Options,
     pub(crate) published: Arc<ArcSwap<Served>>,
     pub(crate) observer: Arc<dyn Observer>,
+    /// Keys by which tokens are verified; one core fetches them for all.
+    pub(crate) keys: KeySets,
+    /// Counters of limits.
+    pub(crate) limits: Embedded,
     /// Set when the whole gateway goes down.
     pub(crate) leaving: AtomicBool,
 }
@@ -31,6 +44,10 @@ pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     /// Copies for mirrors under way.
     pub(crate) mirrors: Cell<usize>,
+    /// Tokens that were verified already.
+    pub(crate) tokens: RefCell<TokenCache>,
+    /// Asks services about callers.
+    pub(crate) authorizers: ExtAuthClient,
     core: usize,
     served: RefCell<Cache<Arc<ArcSwap<Served>>, Arc<Served>>>,
     clock: Clock,
@@ -42,8 +59,11 @@ pub(crate) struct Worker {
 impl Worker {
     pub(crate) fn new(core: usize, shared: Arc<Shared>) -> Rc<Self> {
         let resolver = Resolver::system(Arc::clone(&shared.options.overrides));
+        let pool = Pool::new(shared.options.pool.clone(), resolver);
         Rc::new(Self {
-            pool: Pool::new(shared.options.pool.clone(), resolver),
+            authorizers: ExtAuthClient::new(pool.clone()),
+            tokens: RefCell::new(TokenCache::new(MAX_TOKENS, MAX_TOKEN_BYTES)),
+            pool,
             mirrors: Cell::new(0),
             core,
             served: RefCell::new(Cache::new(Arc::clone(&shared.published))),
@@ -75,6 +95,9 @@ impl Worker {
     }
 
     pub(crate) fn settle(&self, settled: Settled) {
+        if !settled.settlements.is_empty() {
+            self.shared.limits.settle(&settled.settlements, UnixMillis(self.now().unix_ms));
+        }
         self.shared.observer.settled(settled);
     }
 
@@ -88,7 +111,13 @@ impl Worker {
             });
             (sum != PoolStats::default()).then(|| (id.clone(), sum))
         });
-        self.shared.observer.pools(self.core, held.collect());
+        // A backend under two policies has two entries of one id, which are one series.
+        let mut sums: BTreeMap<BackendId, PoolStats> = BTreeMap::new();
+        for (id, PoolStats { open, idle, waiting }) in held {
+            let sum = sums.entry(id).or_default();
+            *sum = PoolStats { open: sum.open + open, idle: sum.idle + idle, waiting: sum.waiting + waiting };
+        }
+        self.shared.observer.pools(self.core, sums.into_iter().collect());
     }
 
     /// How a request ends whose connection is gone.

@@ -70,6 +70,42 @@ fn no_body_at_all_and_a_strange_content_type_are_told_apart() {
 }
 
 #[test]
+fn a_compressed_body_is_refused_by_the_name_of_its_encoding() {
+    let simulator = Simulator::start().unwrap();
+    let world = World::start(one_model(&simulator));
+    let mut client = Client::connect(world.address);
+    let answer = client.request("POST", CHAT, &[("content-encoding", "gzip")], "\u{1f}").answer();
+    assert_eq!(answer.status, 415, "{}", answer.text());
+    assert!(answer.text().contains("content-encoding gzip"), "{}", answer.text());
+    let plain = [("content-encoding", "identity")];
+    let answer = Client::connect(world.address).request("POST", CHAT, &plain, &chat("m")).answer();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+#[test]
+fn a_model_name_of_a_hundred_kilobytes_is_not_repeated_whole() {
+    let simulator = Simulator::start().unwrap();
+    let world = World::start(one_model(&simulator));
+    let answer = post(world.address, CHAT, &chat(&"x".repeat(100_000)));
+    assert_eq!(answer.status, 404);
+    assert!(answer.text().len() < 1000, "{}", answer.text().len());
+}
+
+#[test]
+fn a_backend_that_cannot_be_reached_is_named_by_its_address() {
+    // A port that was free a moment ago.
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let openai = backend(0, "openai", address, Some((ApiSchema::OpenAi, "sk-secret")));
+    let world = World::start(snapshot(vec![("m", llm_rule(vec![choice(&openai, 0)]))], vec![openai]));
+    let answer = post(world.address, CHAT, &chat("m"));
+    assert_eq!(answer.status, 503);
+    assert!(answer.text().contains(&address.to_string()), "{}", answer.text());
+    assert!(!answer.text().contains("sk-secret"), "{}", answer.text());
+    let settled = world.settled();
+    assert_eq!(settled.record.attempts[0].address.as_deref(), Some(&*address.to_string()));
+}
+
+#[test]
 fn a_body_over_the_limit_is_refused_before_it_is_read() {
     let simulator = Simulator::start().unwrap();
     let world = World::start(one_model(&simulator));

@@ -46,13 +46,15 @@ pub use self::{
         PathMatchType, PathModifier, PathModifierType, QueryParamMatch, RedirectScheme, RequestMirror,
         RequestRedirect, UrlRewrite,
     },
-    policy::{MergeType, PolicyTarget, PolicyTargets, TargetNamespaces, TargetNamespacesFrom, TargetSelector},
+    policy::{
+        MergeType, PolicyTarget, PolicyTargets, TargetNamespaces, TargetNamespacesFrom, TargetSelector,
+    },
     security::{
         ApiKeyAuth, Authorization, AuthorizationAction, AuthorizationOperation, AuthorizationPrincipal,
-        AuthorizationRule, BasicAuth, BodyToExtAuth, ClaimToHeader, ContextExtension, ContextValueRef, ExtAuth,
-        ExtAuthService, ExtractFrom, HeaderPrincipal, HttpExtAuth, JwksSource, JwtAuth, JwtClaim, JwtClaimType,
-        JwtExtractor, JwtHeader, JwtPrincipal, JwtProvider, LocalJwks, PolicyCors, PolicyPathMatch,
-        PolicyPathMatchType, RemoteJwks, SecurityPolicy,
+        AuthorizationRule, BasicAuth, BodyToExtAuth, ClaimToHeader, ContextExtension, ContextValueRef,
+        ExtAuth, ExtAuthService, ExtractFrom, HeaderPrincipal, HttpExtAuth, JwksSource, JwtAuth, JwtClaim,
+        JwtClaimType, JwtExtractor, JwtHeader, JwtPrincipal, JwtProvider, LocalJwks, PolicyCors,
+        PolicyPathMatch, PolicyPathMatchType, RemoteJwks, SecurityPolicy,
     },
 };
 

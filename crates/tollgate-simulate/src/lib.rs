@@ -14,6 +14,8 @@ mod behaviour;
 mod connection;
 mod encode;
 mod events;
+mod issuer;
+mod kserve;
 mod metrics;
 mod openai;
 mod options;
@@ -28,6 +30,7 @@ mod text;
 
 pub use self::{
     behaviour::{Behaviour, Encoding, Fault, Rule},
+    issuer::{Grant, Issuer, Rejected},
     options::Options,
     server::{Simulator, spawn},
     state::{Recorded, Stats},

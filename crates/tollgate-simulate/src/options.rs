@@ -1,6 +1,9 @@
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 
-use crate::Behaviour;
+use crate::{Behaviour, Issuer};
 
 /// How a simulator listens and behaves when nothing else was asked for.
 #[derive(Clone, Debug)]
@@ -26,6 +29,11 @@ pub struct Options {
     /// Delays, lengths and faults of every request; rules, `x-sim-*` headers and magic model names
     /// override it field by field.
     pub behaviour: Behaviour,
+    /// Models that are served as KServe does, and not as language models: `/v1/models/{m}:predict`,
+    /// `/v1/models/{m}:explain` and `/v1/models/{m}` for their readiness.
+    pub kserve: Vec<String>,
+    /// Who signs tokens at `/token`, for whoever asks. Without one there are no such paths.
+    pub issuer: Option<Arc<Issuer>>,
 }
 
 // === impl Options ===
@@ -44,6 +52,8 @@ impl Default for Options {
             max_body: 64 << 20,
             capacity: 64,
             behaviour: Behaviour::default(),
+            kserve: Vec::new(),
+            issuer: None,
         }
     }
 }

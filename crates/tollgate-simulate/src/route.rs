@@ -7,7 +7,7 @@ use crate::{
     answer::Answer,
     anthropic,
     ask::{Ask, BadAsk},
-    metrics, openai,
+    issuer, kserve, metrics, openai,
     reply::{Provider, Reply},
     request::Request,
     state::{State, suffix},
@@ -49,9 +49,14 @@ pub(crate) fn answer(request: &Request<'_>, state: &State) -> Exchange {
 }
 
 fn control(request: &Request<'_>, state: &State) -> Option<Reply> {
+    if let Some(issuer) = &state.options.issuer
+        && let Some(reply) = issuer::route::answer(request, issuer, state.now())
+    {
+        return Some(reply);
+    }
     let json = |value: Value| Some(Reply::json(200, value.to_string()));
     match (request.method, request.path) {
-        ("GET", "/health" | "/ping") => Some(Reply::text("ok\n")),
+        ("GET", "/health" | "/ping" | "/healthz/ready") => Some(Reply::text("ok\n")),
         ("GET", "/metrics") => Some(Reply::text(metrics::text(state))),
         ("GET", "/_sim/stats") => json(json!(state.stats())),
         ("GET", "/_sim/last") => json(json!(state.last())),
@@ -81,7 +86,8 @@ fn add_rules(body: &[u8], state: &State) -> Reply {
 
 fn call(request: &Request<'_>, state: &State) -> Exchange {
     let (api, deployment) = find(request.path);
-    let provider = provider(request, api, deployment);
+    let kserve = kserve::find(request.path, &state.options.kserve);
+    let provider = if kserve.is_some() { Provider::KServe } else { provider(request, api, deployment) };
     let mut exchange = Exchange {
         reply: Reply::json(200, Vec::new()),
         behaviour: state.options.behaviour.clone(),
@@ -91,7 +97,11 @@ fn call(request: &Request<'_>, state: &State) -> Exchange {
         is_call: true,
     };
     state.record(request);
-    exchange.reply = match respond(request, state, &mut exchange, (api, deployment)) {
+    let replied = match kserve {
+        Some(asked) => predict(request, state, &mut exchange, asked),
+        None => respond(request, state, &mut exchange, (api, deployment)),
+    };
+    exchange.reply = match replied {
         Ok(reply) => reply,
         Err((status, message)) => refusal(provider, status, &message),
     };
@@ -137,6 +147,25 @@ fn respond(
         Some(ask) => speak(api, ask, exchange, (request, state)),
         None => models(request, exchange.provider, state),
     })
+}
+
+/// A model that is no language model.
+fn predict(
+    request: &Request<'_>,
+    state: &State,
+    exchange: &mut Exchange,
+    (model, verb): (&str, kserve::Verb),
+) -> Result<Reply, (u16, String)> {
+    let method = if verb == kserve::Verb::Ready { "GET" } else { "POST" };
+    if request.method != method {
+        return Err((405, format!("method {} is not allowed here", request.method)));
+    }
+    model.clone_into(&mut exchange.model);
+    exchange.behaviour = behaviour(request, state, exchange)?;
+    match exchange.behaviour.status {
+        Some(status) => Err((status, format!("simulated error {status}"))),
+        None => kserve::reply(model, verb, request.body),
+    }
 }
 
 fn speak(api: Api, ask: &Ask<'_>, exchange: &Exchange, (request, state): (&Request<'_>, &State)) -> Reply {
@@ -221,6 +250,7 @@ pub(crate) fn refusal(provider: Provider, status: u16, message: &str) -> Reply {
         Provider::OpenAi => openai::error(status, message),
         Provider::Azure => openai::azure_error(status, message),
         Provider::Anthropic => anthropic::error(status, message),
+        Provider::KServe => kserve::error(message),
     };
     Reply::json(status, body.to_string())
 }

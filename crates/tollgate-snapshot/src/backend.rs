@@ -4,6 +4,8 @@ use tollgate_auth::Credential;
 use tollgate_llm::Target;
 use tollgate_types::{BackendId, Secret};
 
+use crate::Traffic;
+
 /// Something that answers: an AIServiceBackend, or a plain Service or Backend.
 #[derive(Debug)]
 pub struct Backend {
@@ -17,6 +19,8 @@ pub struct Backend {
     pub credential: Option<Credential>,
     /// Where it is.
     pub upstream: Upstream,
+    /// How its endpoints are treated. The same backend under two policies has two entries, of one id.
+    pub traffic: Arc<Traffic>,
 }
 
 /// Where a backend is and how connections to it are made.

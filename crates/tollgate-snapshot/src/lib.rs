@@ -7,15 +7,20 @@
 //! Broken configuration is a value here ([`Problem`]): it answers with a 500 that names it, and only itself.
 
 mod backend;
+mod client;
 mod cost;
 mod filter;
 mod host;
+mod limits;
 mod listener;
 mod matcher;
+mod policy;
 mod problem;
 mod rule;
+mod service;
 mod snapshot;
 mod table;
+mod traffic;
 mod trail;
 mod words;
 
@@ -24,17 +29,27 @@ pub use self::{
         Address, AddressHost, Backend, CaCertificates, ClientCertificate, Upstream, UpstreamProtocol,
         UpstreamTls,
     },
+    client::{
+        CertificateDetails, ClientAddress, ClientCertificates, ClientHeaderEdit, ClientSettings,
+        ClientTimeouts, ClientTls, ConnectionRules, EscapedSlashes, ForwardedCertificate, HeadRules,
+        Http1Rules, Http2Rules, Http10, InvalidIpRange, IpRange, NameMatch, ProxyProtocol, RequestIds,
+        Revocation, SanMatch, Scheme, TcpKeepalive, TlsVersion, Underscores, Verification,
+    },
     cost::{Cost, CostInputs, CostKind, CostProgram, InvalidCost},
     filter::{
         DirectResponse, Filter, ForwardedHost, HeaderEdit, HostRewrite, Mirror, PathRewrite, Redirect,
         UrlRewrite,
     },
     host::{HostPattern, HostTable},
+    limits::{GlobalLimit, Limits},
     listener::{Certificate, Listener, ListenerTls, Port, PortProtocol},
     matcher::{HeaderMatch, Matcher, ModelMatch, PathMatch, QueryMatch, RequestView, TextMatch},
+    policy::{Guard, PolicyLevel, PolicyUse},
     problem::Problem,
     rule::{Action, Choice, LlmAction, ModelEntry, Retry, RetryScope, Rule, Service, Timeouts},
+    service::{Authorizer, KeySource},
     snapshot::{Prefixes, Settings, Snapshot},
     table::{Entry, Found, Table},
+    traffic::{Came, Connections, HashOn, RetryPolicy, Traffic, Trigger},
     trail::{Candidacy, Candidate, Decision, Outcome, Question, Trail, Verdict, explain},
 };

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use tollgate_types::{ListenerId, Secret};
 
-use crate::{HostPattern, HostTable, Problem};
+use crate::{ClientSettings, Guard, HostPattern, HostTable, Problem};
 
 /// One local port and every listener that shares it.
 #[derive(Debug)]
@@ -11,6 +11,9 @@ pub struct Port {
     pub number: u16,
     /// Plain or TLS; listeners of one port agree on it.
     pub protocol: PortProtocol,
+    /// What holds for its connections as long as it is unknown which listener they are for: for good on plain
+    /// ports, and until the server name is there on TLS ports.
+    pub client: Arc<ClientSettings>,
     /// Most specific hostname first.
     pub listeners: Vec<Arc<Listener>>,
 }
@@ -33,6 +36,10 @@ pub struct Listener {
     pub hostname: HostPattern,
     /// Its certificates; `None` on plain ports.
     pub tls: Option<ListenerTls>,
+    /// Who may send requests that no route takes.
+    pub guard: Guard,
+    /// What holds for connections that ask for its hosts by server name. Plain ports go by [`Port::client`].
+    pub client: Arc<ClientSettings>,
     /// Its routes by host.
     pub hosts: HostTable,
 }
@@ -64,5 +71,17 @@ impl Port {
     #[must_use]
     pub fn listener(&self, host: &str) -> Option<&Arc<Listener>> {
         self.listeners.iter().find(|listener| listener.hostname.matches(host))
+    }
+
+    /// What holds for a connection: that of the listener which its TLS server name (lower case) asks for, or of the
+    /// one for every host where it asks for none; else the port's.
+    #[must_use]
+    pub fn client(&self, server_name: Option<&str>) -> &Arc<ClientSettings> {
+        let named = match self.protocol {
+            PortProtocol::Http => None,
+            // No host is called the empty string, so only a listener for every host claims it.
+            PortProtocol::Https => self.listener(server_name.unwrap_or_default()),
+        };
+        named.map_or(&self.client, |listener| &listener.client)
     }
 }

@@ -3,7 +3,9 @@ use std::{sync::Arc, time::Duration};
 use tollgate_llm::BodyMutation;
 use tollgate_types::{ModelId, ObjectRef, RouteId, RuleId};
 
-use crate::{Backend, Cost, DirectResponse, Filter, HeaderEdit, Problem, Redirect};
+use crate::{
+    Backend, Cost, DirectResponse, Filter, Guard, HeaderEdit, Limits, PolicyUse, Problem, Redirect, Traffic,
+};
 
 /// One rule of an HTTPRoute or an AIGatewayRoute.
 #[derive(Debug)]
@@ -18,6 +20,12 @@ pub struct Rule {
     pub source: ObjectRef,
     /// Which requests it is for.
     pub service: Service,
+    /// Who may call it.
+    pub guard: Guard,
+    /// How much may be called, where anything limits it.
+    pub limits: Option<Arc<Limits>>,
+    /// The policies that hold for it, for people.
+    pub policies: Vec<PolicyUse>,
     /// Applied in order, to the request first and to the reply afterwards.
     pub filters: Vec<Filter>,
     /// What answers.
@@ -26,6 +34,8 @@ pub struct Rule {
     pub timeouts: Timeouts,
     /// When to try again.
     pub retry: Retry,
+    /// What a policy says about its requests.
+    pub traffic: Arc<Traffic>,
 }
 
 /// Which requests a rule is for. Kept apart from [`Action`], so that a broken LLM rule stays an LLM rule.
@@ -114,7 +124,7 @@ pub enum RetryScope {
 }
 
 /// One line of `/v1/models`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct ModelEntry {
     /// The name that clients send.
     pub id: ModelId,
@@ -122,6 +132,8 @@ pub struct ModelEntry {
     pub owned_by: Arc<str>,
     /// `modelsCreatedAt`, or the route's creation; unix seconds.
     pub created: i64,
+    /// Who may call its rule; it is listed for nobody else.
+    pub guard: Guard,
 }
 
 // === impl Rule ===

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use tollgate_types::{Dialect, Endpoint};
 
-use crate::{Backend, Cost, Port, Rule};
+use crate::{Authorizer, Backend, Cost, KeySource, Port, Rule};
 
 /// Everything one request may read. Requests hold it by `Arc` from their first byte to their last.
 #[derive(Debug, Default)]
@@ -13,6 +13,10 @@ pub struct Snapshot {
     pub backends: Vec<Arc<Backend>>,
     /// Every rule, at its own [`Rule::index`].
     pub rules: Vec<Arc<Rule>>,
+    /// Key sets to fetch, each once.
+    pub key_sources: Vec<KeySource>,
+    /// Services that are asked about callers, each once.
+    pub authorizers: Vec<Authorizer>,
     /// What holds for the whole gateway.
     pub settings: Settings,
 }

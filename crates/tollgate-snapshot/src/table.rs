@@ -2,7 +2,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use tollgate_types::ModelId;
 
-use crate::{Matcher, ModelEntry, ModelMatch, RequestView, Rule, Service};
+use crate::{Guard, Matcher, ModelEntry, ModelMatch, RequestView, Rule, Service};
 
 /// One way to reach a rule.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub struct Table {
     /// Positions of all other entries, ascending.
     rest: Vec<u32>,
     models: Vec<ModelEntry>,
+    /// Of all LLM entries, each once.
+    guards: Vec<Guard>,
 }
 
 /// What a table says before the model is known.
@@ -60,6 +62,12 @@ impl Table {
                 Some(ModelMatch::Regex(_)) | None => this.rest.push(position),
             }
         }
+        for entry in entries.iter().filter(|entry| entry.rule.service == Service::Llm) {
+            let guard = &entry.rule.guard;
+            if !this.guards.iter().any(|known| known.is(guard)) {
+                this.guards.push(guard.clone());
+            }
+        }
         this.entries = entries;
         this
     }
@@ -74,6 +82,12 @@ impl Table {
     #[must_use]
     pub fn models(&self) -> &[ModelEntry] {
         &self.models
+    }
+
+    /// Who may call the LLM rules, each policy once.
+    #[must_use]
+    pub fn guards(&self) -> &[Guard] {
+        &self.guards
     }
 
     /// Looks with the model known, or known to be absent.

@@ -6,8 +6,8 @@ use tollgate_llm::{Call, Delivery, Inspected, Spots};
 use tollgate_types::ModelId;
 
 use crate::{
-    Action, Choice, Entry, Filter, HostPattern, Matcher, PathMatch, RequestView, Rule, Service, Snapshot,
-    Table, UrlRewrite,
+    Action, Choice, Entry, Filter, Guard, HostPattern, Matcher, PathMatch, RequestView, Rule, Service,
+    Snapshot, Table, UrlRewrite,
 };
 
 /// A request to explain, as far as routing looks at it.
@@ -119,6 +119,8 @@ pub struct Decision {
     pub retry: String,
     /// What is counted.
     pub costs: Vec<String>,
+    /// The policies that hold, and over which others they won.
+    pub policies: Vec<String>,
 }
 
 /// A backend of the winning rule.
@@ -220,6 +222,10 @@ fn decision(rule: &Rule, question: &Question<'_>) -> Decision {
         }
         Action::Invalid(problem) => (format!("500: {problem}"), &[][..], &[][..]),
     };
+    let action = match &rule.guard {
+        Guard::Broken(problem) => format!("500: {problem}"),
+        Guard::Open | Guard::Access(_) => action,
+    };
     let mut backends: Vec<_> = choices.iter().map(|choice| candidacy(choice, rule, question)).collect();
     // Stable: backends of one priority stay in the order of the resource.
     backends.sort_by_key(|backend| backend.priority);
@@ -232,6 +238,7 @@ fn decision(rule: &Rule, question: &Question<'_>) -> Decision {
         timeouts: rule.timeouts.to_string(),
         retry: rule.retry.to_string(),
         costs: costs.iter().map(ToString::to_string).collect(),
+        policies: rule.policies.iter().map(ToString::to_string).collect(),
     }
 }
 
@@ -319,6 +326,7 @@ fn llm_path(
         model: question.model?.clone(),
         delivery: Delivery::Whole,
         wants_usage: false,
+        completion_bound: None,
         spots: Spots::default(),
     };
     let call = Call {
@@ -470,6 +478,9 @@ impl fmt::Display for Decision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "rule      {} of {}", self.rule, self.source)?;
         writeln!(f, "action    {}", self.action)?;
+        for policy in &self.policies {
+            writeln!(f, "policy    {policy}")?;
+        }
         for filter in &self.filters {
             writeln!(f, "filter    {filter}")?;
         }

@@ -2,7 +2,7 @@ use tollgate_core::{End, Failure, Record, Refusal, Settled};
 use tollgate_llm::Fault;
 
 /// A stable word for how a request ended; refusals give their own kind.
-pub(crate) const fn word(end: &End) -> &'static str {
+pub(crate) fn word(end: &End) -> &'static str {
     match end {
         End::Complete => "complete",
         End::Local => "local",
@@ -31,10 +31,13 @@ fn refused(refusal: &Refusal, record: &Record) -> &'static str {
         Refusal::NoRoute(_) | Refusal::NoModel(_) | Refusal::Misdirected(_) => "NR",
         Refusal::MethodNotAllowed(_)
         | Refusal::BadRequest(_)
+        | Refusal::Encoded(_)
         | Refusal::TooLarge(_)
         | Refusal::Untranslatable(_) => "-",
-        Refusal::SlowBody(_) => "DT",
-        Refusal::BrokenBody | Refusal::BadHost(_) => "DPE",
+        Refusal::Denied(_) | Refusal::Vetoed(_) | Refusal::Unvetted(_) => "UAEX",
+        Refusal::Limited(_) => "RL",
+        Refusal::SlowBody(_) | Refusal::LateBody => "DT",
+        Refusal::BrokenBody | Refusal::BadHost(_) | Refusal::BadHead(_) => "DPE",
         Refusal::Broken(_) => "NC",
         Refusal::NoEndpoints => "UH",
         Refusal::Upstream(failure) if record.attempts.len() < 2 => broken(failure),

@@ -12,9 +12,9 @@ use tollgate_core::{
 };
 use tollgate_llm::{BodyMutation, Delivery, Target};
 use tollgate_snapshot::{
-    Action, Address, AddressHost, Backend, Choice, Entry, HeaderEdit, HostPattern, HostTable, Listener,
-    LlmAction, Matcher, ModelEntry, ModelMatch, PathMatch, Port, PortProtocol, Retry, Rule, Service,
-    Snapshot, Table, Timeouts, Upstream, UpstreamProtocol,
+    Action, Address, AddressHost, Backend, Choice, Entry, Guard, HeaderEdit, HostPattern, HostTable,
+    Listener, LlmAction, Matcher, ModelEntry, ModelMatch, PathMatch, Port, PortProtocol, Retry, Rule,
+    Service, Snapshot, Table, Timeouts, Upstream, UpstreamProtocol,
 };
 use tollgate_types::{ApiSchema, Endpoint, ModelId, ObjectRef, Tokens, Usage};
 
@@ -45,6 +45,9 @@ pub(crate) fn live() -> Arc<Live> {
         route: "default/chat".into(),
         source: ObjectRef { kind: "AIGatewayRoute".into(), namespace: "default".into(), name: "chat".into() },
         service: Service::Llm,
+        guard: Guard::Open,
+        limits: None,
+        policies: Vec::new(),
         filters: Vec::new(),
         action: Action::Llm(LlmAction {
             choices: vec![choice(0, None), choice(1, Some("claude-opus"))],
@@ -52,6 +55,7 @@ pub(crate) fn live() -> Arc<Live> {
         }),
         timeouts: Timeouts::LLM,
         retry: Retry::llm(),
+        traffic: Arc::default(),
     });
     let matcher = Matcher {
         path: PathMatch::Prefix("".into()),
@@ -60,15 +64,23 @@ pub(crate) fn live() -> Arc<Live> {
         query: Vec::new(),
         model: Some(ModelMatch::Exact("gpt-4o-mini".into())),
     };
-    let models = vec![ModelEntry { id: "gpt-4o-mini".into(), owned_by: "openai".into(), created: 0 }];
+    let models = vec![ModelEntry {
+        id: "gpt-4o-mini".into(),
+        owned_by: "openai".into(),
+        created: 0,
+        guard: Guard::Open,
+    }];
     let table = Table::new(vec![Entry { matcher, rule: Arc::clone(&rule) }], models);
     let listener = Arc::new(Listener {
         id: "default/gw/http".into(),
         hostname: HostPattern::Any,
         tls: None,
+        guard: Guard::Open,
+        client: Arc::default(),
         hosts: HostTable::new([(HostPattern::Any, table)]),
     });
-    let port = Port { number: 80, protocol: PortProtocol::Http, listeners: vec![listener] };
+    let port =
+        Port { number: 80, protocol: PortProtocol::Http, client: Arc::default(), listeners: vec![listener] };
     let snapshot = Snapshot { ports: vec![port], backends, rules: vec![rule], ..Snapshot::default() };
     Arc::new(Live::new(snapshot, None).sampling(Some(Sampler::ParentOrOn)))
 }
@@ -81,6 +93,7 @@ fn backend(index: u32, id: &str, schema: ApiSchema) -> Arc<Backend> {
         target: Some(Target { schema, prefix: "v1".to_owned(), version: None }),
         credential: None,
         upstream: Upstream { addresses: vec![address], tls: None, protocol: UpstreamProtocol::Auto },
+        traffic: Arc::default(),
     })
 }
 
@@ -146,11 +159,15 @@ pub(crate) fn request(live: &Arc<Live>) -> Request {
             port: 80,
             server_name: None,
             secure: false,
+            certificate: None,
             peer: ([192, 0, 2, 1], 5000).into(),
         },
         host: "gw.test".to_owned(),
+        client: Arc::default(),
+        client_ip: [192, 0, 2, 1].into(),
         listener: Some(listener),
         endpoint: Some(Endpoint::ChatCompletions),
+        gate: tollgate_core::Gate::default(),
         rule: None,
         model_asked: None,
         model_sent: None,
@@ -159,6 +176,7 @@ pub(crate) fn request(live: &Arc<Live>) -> Request {
         attempts: SmallVec::new(),
         status: None,
         usage: Usage::default(),
+        usage_estimated: false,
         bytes_in: 100,
         bytes_out: 0,
         first_byte: None,
@@ -194,6 +212,8 @@ impl Request {
         let began = self.began + Duration::from_millis(10 * self.record.attempts.len() as u64);
         self.record.attempts.push(AttemptRecord {
             backend: Arc::clone(&self.record.live.snapshot.backends[backend]),
+            address: Some("provider.test:443".into()),
+            path: Some("/v1/chat/completions".parse().unwrap()),
             began,
             ended: Some(began + Duration::from_millis(10)),
             status: status.map(|status| StatusCode::from_u16(status).unwrap()),
@@ -236,6 +256,7 @@ impl Request {
             end: self.end,
             ended: self.began + Duration::from_millis(120),
             costs: vec![("total".into(), 42)],
+            settlements: Vec::new(),
             broken_cost: None,
         }
     }

@@ -223,7 +223,7 @@ fn a_text_line_reads_from_left_to_right() {
         telemetry.observe(&request(&live).ends(End::Refused(Refusal::NoModel("gpt-9".into()))).settled());
     });
     expect![[r#"
-        2026-11-21T08:00:00.123Z 200 POST /v1/chat/completions 120ms (first token 20.0ms) default/chat/0 → default/openai (reset) → default/claude (200) gpt-4o-mini → claude-opus 12 in 34 out total=42 r-1
+        2026-11-21T08:00:00.123Z 200 POST /v1/chat/completions 120ms (first token 20.0ms) default/chat/0 → default/openai@provider.test:443 (reset) → default/claude@provider.test:443 (200) gpt-4o-mini → claude-opus 12 in 34 out total=42 r-1
         2026-11-21T08:00:00.123Z 404 POST /v1/chat/completions 120ms default/gw/http total=42 NotFound: model gpt-9 is not configured in the gateway; GET /v1/models lists what is [NR] r-1
     "#]].assert_eq(&lines);
 }

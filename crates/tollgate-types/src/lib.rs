@@ -2,6 +2,7 @@
 //!
 //! Nothing here decides anything, and nothing here reads a clock, a file or the environment.
 
+mod certificate;
 mod diagnostic;
 mod endpoint;
 mod ids;
@@ -11,6 +12,7 @@ mod units;
 mod usage;
 
 pub use self::{
+    certificate::ClientCertificateFacts,
     diagnostic::{Diagnostic, Diagnostics, ObjectRef, Severity, Span},
     endpoint::{Dialect, Endpoint},
     ids::{BackendId, ListenerId, ModelId, RouteId, RuleId},

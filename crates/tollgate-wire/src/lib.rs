@@ -11,6 +11,7 @@
 //! | [`openai`], [`anthropic`] | the shapes of their APIs, borrowed from the input | rarely |
 
 pub mod anthropic;
+mod blocks;
 pub mod encoding;
 mod literal;
 pub mod openai;

@@ -71,6 +71,33 @@ pub struct Elements<'a> {
     state: State,
 }
 
+/// Walks an object and some of the objects in it, in the order of the text and in one pass, validating on the
+/// way. After an error it is done.
+#[derive(Clone, Debug)]
+pub struct Steps<'a> {
+    cursor: Cursor<'a>,
+    enters: fn(&[u8]) -> bool,
+    outer: State,
+    /// [`State::Done`] outside of inner objects.
+    inner: State,
+}
+
+/// One step of [`Steps`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step<'a> {
+    /// The object under this key begins: what follows are its members.
+    Enter(&'a [u8]),
+    /// A member of the object that was entered last, or of the outer one.
+    Member {
+        /// As written, without quotes.
+        key: &'a [u8],
+        /// The value.
+        value: Value<'a>,
+    },
+    /// The object that was entered has ended.
+    Leave,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     First,
@@ -98,10 +125,24 @@ pub const fn members(bytes: &[u8]) -> Members<'_> {
     Members { cursor: Cursor::new(bytes), state: State::First }
 }
 
+/// The members of the object that `bytes` are, as [`members`] gives them; those whose keys, as written, `enters`
+/// accepts are walked in turn where they are objects.
+#[must_use]
+pub const fn steps(bytes: &[u8], enters: fn(&[u8]) -> bool) -> Steps<'_> {
+    Steps { cursor: Cursor::new(bytes), enters, outer: State::First, inner: State::Done }
+}
+
 /// The elements of the array that `bytes` begin with, as [`members`] are those of an object.
 #[must_use]
 pub const fn elements(bytes: &[u8]) -> Elements<'_> {
     Elements { cursor: Cursor::new(bytes), state: State::First }
+}
+
+/// The end of the string whose opening quote is before `at`: the place of its closing quote. `None` where it is not
+/// closed, or no JSON.
+#[must_use]
+pub fn string_end(bytes: &[u8], at: usize) -> Option<usize> {
+    Cursor::within_string(bytes, at)?.checked_sub(1)
 }
 
 /// The kind of the document's value by its first byte, or `None` where no value starts there.
@@ -109,6 +150,24 @@ pub const fn elements(bytes: &[u8]) -> Elements<'_> {
 pub fn kind(bytes: &[u8]) -> Option<Kind> {
     let first = bytes.iter().find(|byte| !cursor::is_space(**byte))?;
     Kind::of(*first)
+}
+
+/// True where a key as it is written, without its quotes, is `name`, however it is escaped.
+#[must_use]
+pub fn is_key(key: &[u8], name: &str) -> bool {
+    // An escape takes two to six bytes (`\u0061`) for one of the name's.
+    if key.len() <= name.len() || key.len() > name.len() * 6 || !key.contains(&b'\\') {
+        return key == name.as_bytes() && !key.contains(&b'\\');
+    }
+    unescaped(key).is_some_and(|key| key == name)
+}
+
+fn unescaped(key: &[u8]) -> Option<Cow<'_, str>> {
+    if memchr::memchr(b'\\', key).is_none() {
+        return std::str::from_utf8(key).ok().map(Cow::Borrowed);
+    }
+    let quoted = [b"\"", key, b"\""].concat();
+    text::unquote(&quoted).map(|name| Cow::Owned(name.into_owned()))
 }
 
 // === impl Kind ===
@@ -169,12 +228,17 @@ impl<'a> Value<'a> {
     /// A count: a whole number from 0 up, also where it is written as `12.0`. `None` for everything else.
     #[must_use]
     pub fn count(self) -> Option<u64> {
-        let digits = match self.0.iter().position(|byte| *byte == b'.') {
-            Some(dot) if self.0[dot + 1..].iter().all(|byte| *byte == b'0') => &self.0[..dot],
-            Some(_) => return None,
-            None => self.0,
-        };
-        std::str::from_utf8(digits).ok()?.parse().ok()
+        let is_digit = |byte: &u8| byte.is_ascii_digit();
+        let end = self.0.iter().position(|byte| !is_digit(byte)).unwrap_or(self.0.len());
+        let (digits, rest) = self.0.split_at(end);
+        if !matches!(rest, [] | [b'.', ..])
+            || rest.iter().skip(1).any(|byte| *byte != b'0')
+            || digits.is_empty()
+        {
+            return None;
+        }
+        let add = |sum: u64, digit: &u8| sum.checked_mul(10)?.checked_add(u64::from(digit - b'0'));
+        digits.iter().try_fold(0, add)
     }
 
     /// The members of an object; one error for anything else.
@@ -209,21 +273,13 @@ impl Member<'_> {
     /// True where the key is `name`, however it is escaped.
     #[must_use]
     pub fn is(&self, name: &str) -> bool {
-        if memchr::memchr(b'\\', self.key).is_none() {
-            return self.key == name.as_bytes();
-        }
-        // An escape takes at most six bytes (`\u0061`) for one of the name's.
-        self.key.len() <= name.len() * 6 && self.name().is_some_and(|key| key == name)
+        is_key(self.key, name)
     }
 
     /// The unescaped key; `None` where it is no Unicode text.
     #[must_use]
     pub fn name(&self) -> Option<Cow<'_, str>> {
-        if memchr::memchr(b'\\', self.key).is_none() {
-            return std::str::from_utf8(self.key).ok().map(Cow::Borrowed);
-        }
-        let quoted = [b"\"", self.key, b"\""].concat();
-        text::unquote(&quoted).map(|name| Cow::Owned(name.into_owned()))
+        unescaped(self.key)
     }
 }
 
@@ -268,6 +324,49 @@ impl<'a> Iterator for Members<'a> {
         let step = self.step();
         if step.is_err() {
             self.state = State::Done;
+        }
+        step.transpose()
+    }
+}
+
+// === impl Steps ===
+
+impl<'a> Steps<'a> {
+    fn step(&mut self) -> Result<Option<Step<'a>>, NotJson> {
+        let is_inner = self.inner != State::Done;
+        let level = if is_inner { &mut self.inner } else { &mut self.outer };
+        let more = match *level {
+            State::First => self.cursor.open_object()?,
+            State::Next => self.cursor.next_member()?,
+            State::Done => return Ok(None),
+        };
+        *level = if more { State::Next } else { State::Done };
+        if !more && is_inner {
+            return Ok(Some(Step::Leave));
+        }
+        if !more {
+            self.cursor.end()?;
+            return Ok(None);
+        }
+        let bytes = self.cursor.bytes();
+        let key = self.cursor.key()?;
+        let key = &bytes[key.start + 1..key.end - 1];
+        if !is_inner && (self.enters)(key) && self.cursor.is_at_object() {
+            self.inner = State::First;
+            return Ok(Some(Step::Enter(key)));
+        }
+        let value = Value(&bytes[self.cursor.value()?]);
+        Ok(Some(Step::Member { key, value }))
+    }
+}
+
+impl<'a> Iterator for Steps<'a> {
+    type Item = Result<Step<'a>, NotJson>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let step = self.step();
+        if step.is_err() {
+            (self.outer, self.inner) = (State::Done, State::Done);
         }
         step.transpose()
     }

@@ -99,7 +99,23 @@ impl Splitter {
             *at += usize::from(chunk[*at] == b'\n');
             self.ending = Ending::Closed;
         }
+        if *at >= chunk.len() && self.carry.is_empty() {
+            self.block.clear();
+            self.line = 0;
+            return Ok(None);
+        }
         if self.carry.is_empty() { self.next_in_chunk(chunk, at) } else { self.next_in_carry(chunk, at) }
+    }
+
+    /// True behind an event and before the next one, where nothing of the stream is held: a caller who knows a whole
+    /// event by sight may skip it.
+    #[must_use]
+    pub fn is_between_events(&self) -> bool {
+        match self.place {
+            Place::FirstLine => false,
+            Place::Later => self.carry.is_empty() && self.ending == Ending::Closed,
+            Place::HandedOut => self.ending == Ending::Closed,
+        }
     }
 
     /// The stream ended: the event whose blank line is missing, if it has data.
@@ -250,6 +266,10 @@ impl Block {
 
 /// The first LF or CR from `at` on.
 fn line_end(chunk: &[u8], at: usize) -> Option<usize> {
+    // Every second line is blank: no search needs to be set up for it.
+    if let Some(b'\n' | b'\r') = chunk.get(at) {
+        return Some(at);
+    }
     memchr2(b'\n', b'\r', &chunk[at..]).map(|offset| at + offset)
 }
 

@@ -5,9 +5,12 @@
 //! object for one of the outer, and it knows when the document is complete. Bulk (numbers of embeddings,
 //! long strings) goes by at memory speed.
 
-use memchr::memchr2;
+use crate::{
+    blocks,
+    scan::{Kind, NotJson},
+};
 
-use crate::scan::{Kind, NotJson};
+mod nested;
 
 /// Keys longer than this are never captured; in bytes as written.
 const MAX_KEY: usize = 64;
@@ -111,7 +114,7 @@ impl Watch {
     ///
     /// # Errors
     /// [`NotJson`] where no JSON document has such a byte.
-    pub fn next<'s>(&'s mut self, chunk: &[u8], at: &mut usize) -> Result<Option<Found<'s>>, NotJson> {
+    pub fn next<'s>(&'s mut self, chunk: &'s [u8], at: &mut usize) -> Result<Option<Found<'s>>, NotJson> {
         while let Some(byte) = chunk.get(*at).copied() {
             match self.state {
                 State::Start => {
@@ -124,8 +127,9 @@ impl Watch {
                     *at += 1;
                     match byte {
                         b'"' => {
-                            self.key.clear();
-                            self.state = State::Key(Quote::Open);
+                            if let Some(found) = self.member(chunk, at) {
+                                return Ok(Some(found));
+                            }
                         }
                         b'}' => self.state = State::Done,
                         b',' => {}
@@ -178,11 +182,37 @@ impl Watch {
         Ok(Found::Document(kind))
     }
 
+    /// Reads a member behind its opening quote, in one go where the chunk has all that is of interest: nothing is
+    /// copied then. Otherwise it is left to the states.
+    fn member<'c>(&mut self, chunk: &'c [u8], at: &mut usize) -> Option<Found<'c>> {
+        self.key.clear();
+        self.state = State::Key(Quote::Open);
+        let (key, value) = key_and_value(&chunk[*at..])?;
+        let (start, first) = (*at + value, chunk[*at + value]);
+        let kind = Kind::of(first)?;
+        if self.keep(key) == Keep::Skip {
+            *at = start + 1;
+            self.state = State::Value(Place::behind(first), Keep::Skip);
+            return Some(Found::Opened { key, kind });
+        }
+        let mut end = start + 1;
+        let (_, complete) = Place::behind(first).read(chunk, &mut end);
+        if !complete || end - start > self.limit {
+            return None;
+        }
+        *at = end;
+        self.state = State::Between;
+        Some(Found::Captured { key, value: &chunk[start..end] })
+    }
+
+    fn keep(&self, key: &[u8]) -> Keep {
+        if key.len() <= MAX_KEY && (self.wanted)(key) { Keep::Capture } else { Keep::Skip }
+    }
+
     /// The first byte of a member's value; the kind where the member is reported now.
     fn open_value(&mut self, byte: u8, offset: usize) -> Result<Option<Kind>, NotJson> {
         let kind = Kind::of(byte).ok_or_else(|| self.wrong("expected a value", offset))?;
-        let keep =
-            if self.key.len() <= MAX_KEY && (self.wanted)(&self.key) { Keep::Capture } else { Keep::Skip };
+        let keep = self.keep(&self.key);
         self.state = State::Value(Place::behind(byte), keep);
         if keep == Keep::Skip {
             return Ok(Some(kind));
@@ -240,37 +270,38 @@ impl Place {
 
     /// Reads to the end of the value or of the chunk; true where the value is complete. A number or a word is
     /// complete before the byte that ends it.
-    fn read(mut self, chunk: &[u8], at: &mut usize) -> (Self, bool) {
-        while *at < chunk.len() {
-            match self {
-                Self::Text { depth, quote } => {
-                    let (quote, closed) = read_text(quote, chunk, at);
-                    self = if closed { Self::Plain { depth } } else { Self::Text { depth, quote } };
-                    if closed && depth == 0 {
-                        return (self, true);
-                    }
-                }
-                Self::Plain { depth: 0 } => {
-                    let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']') || is_space(*byte);
-                    let end = chunk[*at..].iter().position(ends);
-                    *at = end.map_or(chunk.len(), |offset| *at + offset);
-                    return (self, end.is_some());
-                }
-                Self::Plain { depth } => {
-                    *at = structure(chunk, *at);
-                    let Some(byte) = chunk.get(*at) else { break };
-                    *at += 1;
-                    match byte {
-                        b'"' => self = Self::Text { depth, quote: Quote::Open },
-                        b'{' | b'[' => self = Self::Plain { depth: depth + 1 },
-                        _ if depth == 1 => return (self, true),
-                        _ => self = Self::Plain { depth: depth - 1 },
-                    }
+    fn read(self, chunk: &[u8], at: &mut usize) -> (Self, bool) {
+        match self {
+            Self::Plain { depth: 0 } => {
+                let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']') || is_space(*byte);
+                let end = chunk[*at..].iter().position(ends);
+                *at = end.map_or(chunk.len(), |offset| *at + offset);
+                (self, end.is_some())
+            }
+            Self::Text { depth: 0, quote } => {
+                let (quote, closed) = read_text(quote, chunk, at);
+                if closed {
+                    (Self::Plain { depth: 0 }, true)
+                } else {
+                    (Self::Text { depth: 0, quote }, false)
                 }
             }
+            Self::Plain { .. } | Self::Text { .. } => nested::read(self, chunk, at),
         }
-        (self, false)
     }
+}
+
+/// A key without escapes behind its opening quote, and where its value begins; `None` where they are not in `text`,
+/// or the key is too long to be captured.
+fn key_and_value(text: &[u8]) -> Option<(&[u8], usize)> {
+    let bounded = &text[..text.len().min(MAX_KEY + 1)];
+    let end = blocks::first(bounded, 0, |block| block.equal(b'"') | block.equal(b'\\'));
+    let past_space = |from: usize| Some(from + text.get(from..)?.iter().position(|byte| !is_space(*byte))?);
+    let colon = past_space(end + 1)?;
+    if text.get(end) != Some(&b'"') || end > MAX_KEY || text[colon] != b':' {
+        return None;
+    }
+    Some((&text[..end], past_space(colon + 1)?))
 }
 
 /// Reads a string behind its opening quote; true where the closing quote was read.
@@ -281,37 +312,15 @@ fn read_text(mut quote: Quote, chunk: &[u8], at: &mut usize) -> (Quote, bool) {
             quote = Quote::Open;
             continue;
         }
-        let Some(offset) = memchr2(b'"', b'\\', &chunk[*at..]) else {
-            *at = chunk.len();
-            break;
-        };
-        *at += offset + 1;
-        if chunk[*at - 1] == b'"' {
+        *at = blocks::first(chunk, *at, |block| block.equal(b'"') | block.equal(b'\\'));
+        let Some(byte) = chunk.get(*at) else { break };
+        *at += 1;
+        if *byte == b'"' {
             return (quote, true);
         }
         quote = Quote::Escaping;
     }
     (quote, false)
-}
-
-const BLOCK: usize = 32;
-
-/// The first quote or bracket from `at` on, or the end.
-fn structure(chunk: &[u8], at: usize) -> usize {
-    let mut start = at;
-    for block in chunk[at..].as_chunks::<BLOCK>().0 {
-        // Bytes and no early exit: the compiler makes vector compares of this, and of bools it does not.
-        if block.iter().fold(0, |any, byte| any | u8::from(is_structure(*byte))) != 0 {
-            break;
-        }
-        start += BLOCK;
-    }
-    chunk[start..].iter().position(|byte| is_structure(*byte)).map_or(chunk.len(), |offset| start + offset)
-}
-
-const fn is_structure(byte: u8) -> bool {
-    // `[` and `{`, `]` and `}` differ in one bit.
-    (byte | 0x20 == b'{') | (byte | 0x20 == b'}') | (byte == b'"')
 }
 
 const fn is_space(byte: u8) -> bool {

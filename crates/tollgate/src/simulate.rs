@@ -1,7 +1,7 @@
 //! `tollgate simulate`: LLM providers to rehearse against.
-use std::{io, net::SocketAddr, process::ExitCode};
+use std::{fs, io, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
 
-use tollgate_simulate::{Behaviour, Options, spawn};
+use tollgate_simulate::{Behaviour, Issuer, Options, spawn};
 
 /// Serve simulated LLM providers: OpenAI, Azure OpenAI and Anthropic, with delays and errors on demand
 #[derive(Clone, Debug, clap::Args)]
@@ -10,7 +10,8 @@ use tollgate_simulate::{Behaviour, Options, spawn};
                         x-sim-status, x-sim-fault …), by model names (sim-429, sim-500, sim-reset …), or for all by \
                         POST /_sim/faults. GET /_sim/stats and /_sim/last tell what was asked.\n\nExamples:\n  \
                         tollgate simulate --listen 127.0.0.1:9101\n  \
-                        tollgate simulate --listen 127.0.0.1:9101 --listen 127.0.0.1:9102 --rate 50"
+                        tollgate simulate --listen 127.0.0.1:9101 --listen 127.0.0.1:9102 --rate 50\n  \
+                        tollgate simulate --jwt-issuer inference-in-a-box --kserve-models sklearn-iris"
 )]
 pub(crate) struct SimulateArgs {
     /// Where to listen; port 0 takes a free one; may be repeated
@@ -37,6 +38,19 @@ pub(crate) struct SimulateArgs {
     /// Tokens of a reply
     #[arg(long)]
     tokens: Option<u32>,
+    /// Models served as KServe does: /v1/models/NAME:predict, and /v1/models/NAME for readiness
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    kserve_models: Vec<String>,
+    /// Sign tokens as this issuer for whoever asks: POST /token?tenant=NAME&expires_in=SECONDS, POST /rotate, their
+    /// keys at /.well-known/jwks.json, and a check of them at /authz
+    #[arg(long, value_name = "NAME")]
+    jwt_issuer: Option<String>,
+    /// The private key of tokens: RSA, in PEM; without it one is made at start
+    #[arg(long, value_name = "FILE", requires = "jwt_issuer")]
+    jwt_key: Option<PathBuf>,
+    /// Tenants whose tokens /authz lets in, comma-separated; without it all
+    #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "jwt_issuer")]
+    jwt_tenants: Vec<String>,
 }
 
 /// Runs the command until it is stopped.
@@ -44,7 +58,8 @@ pub(crate) struct SimulateArgs {
 /// # Errors
 /// Where an address cannot be bound.
 pub(crate) fn run(args: SimulateArgs) -> io::Result<ExitCode> {
-    let SimulateArgs { listen, threads, name, require_key, models, first_token_ms, rate, tokens } = args;
+    let issuer = args.issuer()?;
+    let SimulateArgs { listen, threads, name, require_key, models, first_token_ms, rate, tokens, .. } = args;
     let mut simulators = Vec::with_capacity(listen.len());
     for address in listen {
         let mut options = Options {
@@ -53,6 +68,8 @@ pub(crate) fn run(args: SimulateArgs) -> io::Result<ExitCode> {
             name: name.clone().unwrap_or_else(|| address.to_string()),
             require_key: require_key.clone(),
             behaviour: Behaviour { first_token_ms, rate, tokens, ..Behaviour::default() },
+            kserve: args.kserve_models.clone(),
+            issuer: issuer.clone(),
             ..Options::default()
         };
         if !models.is_empty() {
@@ -67,4 +84,20 @@ pub(crate) fn run(args: SimulateArgs) -> io::Result<ExitCode> {
         simulator.wait();
     }
     Ok(ExitCode::SUCCESS)
+}
+
+// === impl SimulateArgs ===
+
+impl SimulateArgs {
+    /// One for all addresses, so that they agree on the keys.
+    fn issuer(&self) -> io::Result<Option<Arc<Issuer>>> {
+        let Some(name) = &self.jwt_issuer else { return Ok(None) };
+        let named = |error: io::Error| {
+            let path = self.jwt_key.as_deref().unwrap_or_else(|| "--jwt-key".as_ref());
+            io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+        };
+        let pem = self.jwt_key.as_ref().map(fs::read_to_string).transpose().map_err(named)?;
+        let issuer = Issuer::new(name, &self.jwt_tenants, pem.as_deref()).map_err(named)?;
+        Ok(Some(Arc::new(issuer)))
+    }
 }

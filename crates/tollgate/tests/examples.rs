@@ -197,6 +197,7 @@ fn every_example_has_a_test_here() {
         "openai-compatible",
         "quickstart",
         "tls",
+        "token-limited-azure", // in deployments/token_limited.rs
     ];
     assert_eq!(names, tested.map(String::from).into());
 }

@@ -22,7 +22,8 @@ fn model_delivery_and_the_wish_for_usage_are_found() {
         (r#"{"model":"m","stream":true,"stream_options":{}}"#, Streamed, false),
     ];
     for (body, delivery, wants_usage) in table {
-        let Inspected { model, delivery: found, wants_usage: wants, spots } = chat(body).unwrap();
+        let Inspected { model, delivery: found, wants_usage: wants, completion_bound: _, spots } =
+            chat(body).unwrap();
         assert_eq!((model.as_str(), found, wants), ("m", delivery, wants_usage), "{body}");
         assert!(spots.of(body.as_bytes(), &model).is_some());
     }

@@ -70,7 +70,10 @@ impl Passing {
         // `chunk[..done]` was forwarded or dropped, `chunk[done..block]` are complete blocks to forward; the first
         // of them begins with `partial`, and `held` goes before.
         let (mut at, mut done, mut block) = (0, 0, 0);
-        while let Some(event) = self.splitter.next(&chunk, &mut at).map_err(too_large)? {
+        loop {
+            at += self.leading_pieces(&chunk[at..], meter);
+            block = block.max(at);
+            let Some(event) = self.splitter.next(&chunk, &mut at).map_err(too_large)? else { break };
             let fate = fate(event, (&mut self.progress, self.usage_chunk), meter)?;
             match fate {
                 Fate::Forward => self.held.append(&mut self.partial),
@@ -89,12 +92,25 @@ impl Passing {
             Progress::Started => &mut out.0,
             Progress::Waiting => &mut self.held,
         };
-        slice(kept, &chunk, done..block);
-        slice(&mut self.partial, &chunk, block..chunk.len());
+        if (done, block) == (0, chunk.len()) {
+            kept.push(chunk);
+        } else {
+            slice(kept, &chunk, done..block);
+            slice(&mut self.partial, &chunk, block..chunk.len());
+        }
         match self.progress {
             Progress::Waiting => bounded(self.held.iter().chain(&self.partial)),
             Progress::Started => Ok(()),
         }
+    }
+
+    /// Bytes of the events at the start of `text` that need no splitting to be told, and are to be forwarded.
+    fn leading_pieces(&self, text: &[u8], meter: &mut Meter) -> usize {
+        let starts_here = self.progress == Progress::Started
+            && self.held.is_empty()
+            && self.partial.is_empty()
+            && self.splitter.is_between_events();
+        if starts_here { meter.leading_pieces(text) } else { 0 }
     }
 
     /// Takes a chunk of a compressed stream: its events are read, its bytes go as they came.

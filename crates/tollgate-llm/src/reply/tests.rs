@@ -38,7 +38,7 @@ const RESPONSES: &str = concat!(
 const PROMPT: Tokens = Tokens(21);
 
 /// What became of one reply.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 struct Told {
     result: Result<(), Fault>,
     text: String,
@@ -464,6 +464,35 @@ proptest! {
             // What was complete before a fault may have left earlier when the chunks are smaller.
             prop_assert!(cut.text.starts_with(&whole.text), "{} / {}", whole.text, cut.text);
             prop_assert_eq!(cut.result, whole.result);
+        }
+    }
+
+    // Events that lie in one chunk are told by the one before, events that are cut are not.
+    #[test]
+    fn events_told_by_the_last_one_are_those_that_are_split(
+        events in prop::collection::vec((0_usize..9, r#"([a-c]|\\[n"]){0,5}"#), 1..20),
+    ) {
+        let mut body = String::new();
+        for (kind, text) in events {
+            let piece = |field: &str, text: &str, end: &str| {
+                format!("{field}{{\"model\":\"m\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":null}}]}}{end}")
+            };
+            body += &match kind {
+                0 => piece("data:", &text, "\n\n"),
+                1 => piece("data: ", &text, "\n"),
+                2 => format!("event: {text}\n"),
+                3 => "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}\n\n".to_owned(),
+                4 => ": waiting\n\n\n".to_owned(),
+                _ => piece("data: ", &text, "\n\n"),
+            };
+        }
+        body += "data: [DONE]\n\n";
+        for provider in
+            [Provider::streams(Endpoint::ChatCompletions), Provider::streams(Endpoint::ChatCompletions).strips()]
+        {
+            let whole = provider.tell_bytes(body.as_bytes(), usize::MAX);
+            prop_assert_eq!(provider.tell_bytes(body.as_bytes(), 7), whole.clone());
+            prop_assert_eq!(provider.tell_bytes(body.as_bytes(), 150), whole);
         }
     }
 }

@@ -41,11 +41,12 @@ impl Whole {
                 Found::Document(Kind::Object) => {}
                 Found::Document(_) => self.opening = Opening::Success,
                 Found::Opened { key, kind } => self.opening.see(key, Seen::Opened(kind)),
+                Found::Captured { key, value } if self.opening == Opening::Success => {
+                    meter.unread_member(key, value).map_err(malformed)?;
+                }
                 Found::Captured { key, value } => {
                     let value = scan::document(value).map_err(malformed)?;
-                    if is_telling(key) || self.opening != Opening::Success {
-                        self.opening.see(key, Seen::Value(value));
-                    }
+                    self.opening.see(key, Seen::Value(value));
                     meter.member(key, value);
                 }
                 Found::TooLong { key: b"error" } if self.opening != Opening::Success => {

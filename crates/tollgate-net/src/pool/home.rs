@@ -67,6 +67,7 @@ struct Dialling<'a>(&'a Home);
 impl Home {
     pub(crate) fn new(origin: Origin, shared: Shared) -> Rc<Self> {
         let Shared { settings, resolver, clock } = shared;
+        let settings = Rc::new(origin.settings(&settings));
         let spoken = match (origin.protocol(), origin.tls()) {
             (Protocol::Http2, _) => Some(Spoken::Http2),
             (Protocol::Http1, _) | (Protocol::Auto, None) => Some(Spoken::Http1),

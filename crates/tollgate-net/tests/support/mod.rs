@@ -25,8 +25,8 @@ use tokio::{
     task::{LocalSet, spawn_local},
 };
 use tollgate_net::{
-    Drain, Failure, Inbound, Listener, Origin, Overrides, Peer, Pool, PoolSettings, Protocol, Resolver,
-    Server, ServerSettings, TlsHandle, UpstreamBody,
+    Drain, Failure, Front, FrontHandle, Inbound, Listener, Origin, Overrides, Peer, Pool, PoolSettings,
+    Protocol, Resolver, Server, ServerSettings, ServerTls, UpstreamBody,
 };
 
 /// Runs a test on one core.
@@ -76,7 +76,7 @@ pub(crate) struct Running {
     pub(crate) drain: Drain,
 }
 
-pub(crate) fn serve<H, F, B>(settings: ServerSettings, tls: Option<TlsHandle>, handler: H) -> Running
+pub(crate) fn serve<H, F, B>(settings: ServerSettings, tls: Option<ServerTls>, handler: H) -> Running
 where
     H: Fn(Request<Inbound>, Peer) -> F + 'static,
     F: Future<Output = Response<B>> + 'static,
@@ -88,7 +88,7 @@ where
 pub(crate) fn serve_at<H, F, B>(
     address: SocketAddr,
     settings: ServerSettings,
-    tls: Option<TlsHandle>,
+    tls: Option<ServerTls>,
     handler: H,
 ) -> Running
 where
@@ -96,11 +96,21 @@ where
     F: Future<Output = Response<B>> + 'static,
     B: Body<Data: 'static, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + 'static,
 {
+    let front = FrontHandle::new(Front { settings, tls, ..Front::default() }).unwrap();
+    serve_front(address, front, handler)
+}
+
+pub(crate) fn serve_front<H, F, B>(address: SocketAddr, front: FrontHandle, handler: H) -> Running
+where
+    H: Fn(Request<Inbound>, Peer) -> F + 'static,
+    F: Future<Output = Response<B>> + 'static,
+    B: Body<Data: 'static, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + 'static,
+{
     let drain = Drain::new();
-    let server = Server::new(settings, drain.clone());
+    let server = Server::new(drain.clone());
     let listener = Listener::bind(address, NonZeroUsize::MIN).unwrap().remove(0);
     let address = listener.address();
-    spawn_local(async move { server.run(listener, tls, handler).await.unwrap() });
+    spawn_local(async move { server.run(listener, front, handler).await.unwrap() });
     Running { address, drain }
 }
 

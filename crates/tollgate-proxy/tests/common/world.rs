@@ -14,9 +14,9 @@ use tollgate_core::{Live, Settled};
 use tollgate_llm::{BodyMutation, Target};
 use tollgate_proxy::{Gateway, Observer, Options, Published};
 use tollgate_snapshot::{
-    Action, Address, AddressHost, Backend, Choice, Entry, HeaderEdit, HostPattern, HostTable, Listener,
-    LlmAction, Matcher, ModelEntry, ModelMatch, PathMatch, Port, PortProtocol, Retry, Rule, Service,
-    Snapshot, Table, Timeouts, Upstream, UpstreamProtocol,
+    Action, Address, AddressHost, Backend, Choice, Entry, Guard, HeaderEdit, HostPattern, HostTable,
+    Listener, LlmAction, Matcher, ModelEntry, ModelMatch, PathMatch, Port, PortProtocol, Retry, Rule,
+    Service, Snapshot, Table, Timeouts, Upstream, UpstreamProtocol,
 };
 use tollgate_types::{ApiSchema, ModelId, ObjectRef, Secret};
 
@@ -111,6 +111,7 @@ pub fn backend(
             tls: None,
             protocol: UpstreamProtocol::Auto,
         },
+        traffic: Arc::default(),
     })
 }
 
@@ -144,15 +145,24 @@ pub fn http_rule(choices: Vec<Choice>) -> Rule {
         route: "default/route".into(),
         source: ObjectRef::new("HTTPRoute", "default", "route"),
         service: Service::Http,
+        guard: Guard::Open,
+        limits: None,
+        policies: Vec::new(),
         filters: Vec::new(),
         action: Action::Http(choices),
         timeouts: Timeouts::HTTP,
         retry: Retry::http(),
+        traffic: Arc::default(),
     }
 }
 
 pub fn models(names: &[&str]) -> Vec<ModelEntry> {
-    let entry = |name: &&str| ModelEntry { id: ModelId::from(*name), owned_by: "tests".into(), created: 1 };
+    let entry = |name: &&str| ModelEntry {
+        id: ModelId::from(*name),
+        owned_by: "tests".into(),
+        created: 1,
+        guard: Guard::Open,
+    };
     names.iter().map(entry).collect()
 }
 
@@ -184,8 +194,15 @@ pub fn snapshot(rules: Vec<(&str, Rule)>, backends: Vec<Arc<Backend>>) -> Snapsh
         id: "default/gateway/http".into(),
         hostname: HostPattern::Any,
         tls: None,
+        guard: Guard::Open,
+        client: Arc::default(),
         hosts: HostTable::new([(HostPattern::Any, table)]),
     };
-    let port = Port { number: PORT, protocol: PortProtocol::Http, listeners: vec![Arc::new(listener)] };
+    let port = Port {
+        number: PORT,
+        protocol: PortProtocol::Http,
+        client: Arc::default(),
+        listeners: vec![Arc::new(listener)],
+    };
     Snapshot { ports: vec![port], backends, rules: all, ..Snapshot::default() }
 }

@@ -73,6 +73,10 @@ fn way(record: &Record, out: &mut Vec<u8>) {
     for attempt in &record.attempts {
         out.extend_from_slice(" → ".as_bytes());
         plain(attempt.backend.id.as_str().as_bytes(), out);
+        if let Some(address) = &attempt.address {
+            out.push(b'@');
+            plain(address.as_bytes(), out);
+        }
         match (&attempt.failure, attempt.status) {
             (Some(failure), _) => drop(write!(out, " ({})", failure.word())),
             (None, Some(status)) if record.attempts.len() > 1 => drop(write!(out, " ({})", status.as_u16())),
@@ -97,6 +101,9 @@ fn models(record: &Record, out: &mut Vec<u8>) {
     let usage = &record.usage;
     if usage.is_empty() {
         return;
+    }
+    if record.usage_estimated {
+        out.extend_from_slice(b" about");
     }
     let _ = write!(out, " {} in", usage.input.unwrap_or_default());
     if let Some(cached) = usage.cached_input.filter(|cached| cached.0 > 0) {

@@ -1,6 +1,7 @@
 use std::ops::Range;
 
 use super::{MAX_DEPTH, NotJson};
+use crate::blocks;
 
 /// A place in a document. Every method starts at a token and leaves the cursor behind what it read.
 #[derive(Clone, Debug)]
@@ -50,12 +51,24 @@ impl<'a> Cursor<'a> {
         if self.at == self.bytes.len() { Ok(()) } else { Err(self.wrong("unexpected text after the value")) }
     }
 
+    /// True where the next value is an object.
+    pub(super) fn is_at_object(&mut self) -> bool {
+        self.space();
+        self.peek() == Some(b'{')
+    }
+
     /// Reads `{`; true where a member follows.
     pub(super) fn open_object(&mut self) -> Result<bool, NotJson> {
         self.space();
         self.expect(b'{', "expected an object")?;
         self.space();
         Ok(!self.eat(b'}'))
+    }
+
+    /// Where a string ends whose opening quote is before `at`, behind its closing quote.
+    pub(super) fn within_string(bytes: &'a [u8], at: usize) -> Option<usize> {
+        let mut cursor = Self { bytes, at: at.checked_sub(1)?, prose: 0 };
+        cursor.string().ok().map(|()| cursor.at)
     }
 
     /// Reads `,` or `}` behind a value; true where a member follows.
@@ -102,17 +115,21 @@ impl<'a> Cursor<'a> {
 
     /// Reads one value of any depth.
     pub(super) fn value(&mut self) -> Result<Range<usize>, NotJson> {
-        let mut nest = Nest { depth: 0, objects: [0; MAX_DEPTH / 64] };
         self.space();
         let start = self.at;
+        match self.peek() {
+            Some(b'{' | b'[') => self.nested()?,
+            first => self.scalar(first)?,
+        }
+        Ok(start..self.at)
+    }
+
+    /// Reads an object or an array.
+    fn nested(&mut self) -> Result<(), NotJson> {
+        let mut nest = Nest { depth: 0, objects: [0; MAX_DEPTH / 64] };
         loop {
             self.space();
             match self.peek() {
-                Some(b'"') => {
-                    let first = self.at + 1;
-                    self.string()?;
-                    self.prose += prose(&self.bytes[first..self.at - 1]);
-                }
                 Some(b'{') => {
                     if self.open_object()? {
                         nest.open(Level::Object).ok_or_else(|| self.wrong("nested too deeply"))?;
@@ -126,16 +143,29 @@ impl<'a> Cursor<'a> {
                         continue;
                     }
                 }
-                Some(b'-' | b'0'..=b'9') => self.number()?,
-                Some(b't') => self.literal(b"true")?,
-                Some(b'f') => self.literal(b"false")?,
-                Some(b'n') => self.literal(b"null")?,
-                Some(_) => return Err(self.wrong("expected a value")),
-                None => return Err(self.wrong("unexpected end, expected a value")),
+                first => self.scalar(first)?,
             }
             if !self.after_value(&mut nest)? {
-                return Ok(start..self.at);
+                return Ok(());
             }
+        }
+    }
+
+    /// Reads a value that begins with `first` and has none inside.
+    fn scalar(&mut self, first: Option<u8>) -> Result<(), NotJson> {
+        match first {
+            Some(b'"') => {
+                let first = self.at + 1;
+                self.string()?;
+                self.prose += prose(&self.bytes[first..self.at - 1]);
+                Ok(())
+            }
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            Some(b't') => self.literal(b"true"),
+            Some(b'f') => self.literal(b"false"),
+            Some(b'n') => self.literal(b"null"),
+            Some(_) => Err(self.wrong("expected a value")),
+            None => Err(self.wrong("unexpected end, expected a value")),
         }
     }
 
@@ -294,50 +324,7 @@ fn prose(text: &[u8]) -> usize {
     }
 }
 
-const ONES: u64 = u64::from_le_bytes([1; 8]);
-const HIGHS: u64 = u64::from_le_bytes([0x80; 8]);
-const WORD: usize = 8;
-const BLOCK: usize = 32;
-
 /// The first byte from `at` on that is a quote, a backslash or a control character, or else the end.
-fn plain_end(bytes: &[u8], mut at: usize) -> usize {
-    loop {
-        // Keys and escaped prose end within a few words; only then are the wide blocks worth their set-up.
-        for _ in 0..BLOCK / WORD {
-            let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk::<WORD>) else {
-                return tail_end(bytes, at);
-            };
-            let hits = special(u64::from_le_bytes(*word));
-            if hits != 0 {
-                return at + (hits.trailing_zeros() / 8) as usize;
-            }
-            at += WORD;
-        }
-        for block in bytes[at..].as_chunks::<BLOCK>().0 {
-            // Bytes and no early exit: the compiler makes vector compares of this, and of bools it does not.
-            if block.iter().fold(0, |any, byte| any | u8::from(is_special(*byte))) != 0 {
-                break;
-            }
-            at += BLOCK;
-        }
-    }
-}
-
-fn tail_end(bytes: &[u8], at: usize) -> usize {
-    bytes[at..].iter().position(|byte| is_special(*byte)).map_or(bytes.len(), |offset| at + offset)
-}
-
-const fn is_special(byte: u8) -> bool {
-    (byte < 0x20) | (byte == b'"') | (byte == b'\\')
-}
-
-/// The high bit of each byte that [`is_special`]. Bits above the first hit may be wrong, the first is exact:
-/// a subtraction borrows upwards only, from a byte that is a hit itself.
-const fn special(word: u64) -> u64 {
-    let quote = word ^ (ONES * b'"' as u64);
-    let slash = word ^ (ONES * b'\\' as u64);
-    let quotes = quote.wrapping_sub(ONES) & !quote;
-    let slashes = slash.wrapping_sub(ONES) & !slash;
-    let controls = word.wrapping_sub(ONES * 0x20) & !word;
-    (quotes | slashes | controls) & HIGHS
+fn plain_end(bytes: &[u8], at: usize) -> usize {
+    blocks::first(bytes, at, |block| block.equal(b'"') | block.equal(b'\\') | block.at_most(0x1f))
 }

@@ -56,4 +56,27 @@ proptest! {
             prop_assert_eq!(&found, &serde_json::from_str::<serde_json::Map<String, Json>>(&text).unwrap());
         }
     }
+
+    #[test]
+    fn steps_are_the_members_and_those_of_the_objects_that_are_entered(text in almost_json()) {
+        let enters: fn(&[u8]) -> bool = |key| key.first().is_none_or(|byte| byte % 2 == 0);
+        for nested in [text.clone(), [b"{\"\":", &text[..], b",\"a\":", &text, b"}"].concat()] {
+            let walked: Result<Vec<Step<'_>>, NotJson> = steps(&nested, enters).collect();
+            let mut wanted = Vec::new();
+            let outer: Result<Vec<Member<'_>>, NotJson> = members(&nested).collect();
+            for Member { key, value, .. } in outer.iter().flatten() {
+                if !enters(key) || value.kind() != Kind::Object {
+                    wanted.push(Step::Member { key, value: *value });
+                    continue;
+                }
+                wanted.push(Step::Enter(key));
+                wanted.extend(value.members().map(|inner| {
+                    let Member { key, value, .. } = inner.unwrap();
+                    Step::Member { key, value }
+                }));
+                wanted.push(Step::Leave);
+            }
+            prop_assert_eq!(walked, outer.map(|_| wanted));
+        }
+    }
 }

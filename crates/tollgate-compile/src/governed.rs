@@ -1,0 +1,119 @@
+use std::{collections::HashMap, sync::Arc};
+
+use tollgate_resources::{Meta, Object, SecurityPolicy};
+use tollgate_snapshot::{Guard, Limits, PolicyUse};
+
+use crate::{
+    attach::Attachment,
+    backends::Backends,
+    compile::Work,
+    listeners::Listening,
+    notes::{At, Notes},
+    policies::{Holding, Place, Policies, Winner},
+    security::{self, Making, Services},
+    world::World,
+};
+
+/// What policies say about a rule, under the listeners for which they say the same.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Governed {
+    pub(crate) guard: Guard,
+    pub(crate) limits: Option<Arc<Limits>>,
+    pub(crate) uses: Vec<PolicyUse>,
+}
+
+/// Policies that are compiled already, by the objects that they are made of.
+#[derive(Debug)]
+pub(crate) struct Governors<'a> {
+    security: Policies<'a, SecurityPolicy>,
+    guards: HashMap<Origin, Guard>,
+    pub(crate) services: Services,
+}
+
+/// An object and the one that it is merged onto, by address: both outlive compiling.
+type Origin = (usize, usize);
+
+fn origin<T>(winner: &Winner<'_, T>) -> Origin {
+    let address = |object: &Object<T>| std::ptr::from_ref(object).addr();
+    (address(winner.object), winner.parent.map_or(0, address))
+}
+
+// === impl Governors ===
+
+impl<'a> Governors<'a> {
+    pub(crate) fn new(world: &'a World<'a>, notes: &mut Notes) -> Self {
+        let security = Policies::new(world, &world.set.security_policies, notes);
+        Self { security, guards: HashMap::new(), services: Services::default() }
+    }
+
+    /// What holds at one place.
+    pub(crate) fn at(&mut self, place: Place<'_>, backends: &Backends<'a>, notes: &mut Notes) -> Governed {
+        let mut governed = Governed::default();
+        match self.security.at(place) {
+            Holding::Nothing => {}
+            Holding::Broken(problem) => governed.guard = Guard::Broken(problem),
+            Holding::Policy(winner) => {
+                governed.uses.push(winner.used());
+                let made = self.guards.entry(origin(&winner));
+                let services = &mut self.services;
+                governed.guard = made.or_insert_with(|| guard(&winner, backends, services, notes)).clone();
+            }
+        }
+        governed
+    }
+}
+
+fn guard(
+    winner: &Winner<'_, SecurityPolicy>,
+    backends: &Backends<'_>,
+    services: &mut Services,
+    notes: &mut Notes,
+) -> Guard {
+    let made = match winner.spec() {
+        Ok(spec) => {
+            let namespace = &*winner.object.meta.namespace;
+            let world = backends.world();
+            security::access(&spec, winner, &mut Making { world, backends, services, notes, namespace })
+        }
+        Err(fault) => Err(notes.error(&At::new(winner.object, "spec"), fault)),
+    };
+    made.map_or_else(Guard::Broken, |access| Guard::Access(Arc::new(access)))
+}
+
+// === impl Governed ===
+
+impl Governed {
+    fn is(&self, other: &Self) -> bool {
+        self.guard.is(&other.guard) && self.uses == other.uses
+    }
+}
+
+// === impl Work ===
+
+impl<'a> Work<'a> {
+    /// Sorts the places at which a rule is served by what policies say there: mostly that is the same everywhere.
+    pub(crate) fn governed(
+        &mut self,
+        route: &'a Meta,
+        rule: Option<&'a str>,
+        attached: &[Attachment],
+    ) -> Vec<(Governed, Vec<Attachment>)> {
+        let mut groups = Vec::<(Governed, Vec<Attachment>)>::new();
+        for attachment in attached {
+            let Some(Listening { gateway, spec, .. }) = self.listeners.get(attachment.listener) else {
+                continue;
+            };
+            let place = Place { route: Some(route), rule, gateway, listener: &spec.name };
+            let governed = self.governors.at(place, &self.backends, &mut self.notes);
+            match groups.iter_mut().find(|(known, _)| known.is(&governed)) {
+                Some((_, places)) => places.push(attachment.clone()),
+                None => groups.push((governed, vec![attachment.clone()])),
+            }
+        }
+        if groups.is_empty() {
+            // Nothing serves it; what is wrong with it is worth saying all the same.
+            groups.push((Governed::default(), Vec::new()));
+        }
+        groups
+    }
+}

@@ -1,0 +1,484 @@
+//! SecurityPolicy: who may call.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
+use tollgate_auth::{
+    Access, Action, ApiKeys, Authorization, Basic, BodyToAuth, ClaimToHeader, Cors, ExtAuth, ExtAuthId,
+    ExtAuthProtocol, HeaderRule, HttpPath, Jwt, JwtRule, KeyOrigin, KeySet, KeySourceId, Keys, Leniency,
+    OnFailure, Operation, OriginRule, PathRule, PathShape, Place, Principal, Provider, RequiredClaim, Rule,
+};
+use tollgate_resources::{
+    ApiKeyAuth, AuthorizationAction, AuthorizationPrincipal, AuthorizationRule, BackendObjectRef, BasicAuth,
+    ExtAuth as ExtAuthSpec, JwksSource, JwtAuth, JwtClaimType, JwtProvider, LocalJwks, PolicyCors,
+    PolicyPathMatch, PolicyPathMatchType, RemoteJwks, SecretRef, SecurityPolicy,
+};
+use tollgate_snapshot::{
+    Address, AddressHost, Authorizer, CaCertificates, KeySource, Problem, Upstream, UpstreamProtocol,
+    UpstreamTls,
+};
+use tollgate_types::Secret;
+
+use crate::{
+    Fault,
+    backends::Backends,
+    grants::Party,
+    matches::whole,
+    notes::{At, Broken, Notes},
+    policies::Winner,
+    tls::keys_of,
+    world::{World, group},
+};
+
+/// How long keys are good unless the policy says otherwise (Envoy Gateway, `cacheDuration`).
+const CACHE: Duration = Duration::from_secs(300);
+/// First pause after a failed fetch (`failedRefetchDuration`).
+const RETRY: Duration = Duration::from_secs(1);
+/// How long one fetch may take.
+const FETCH: Duration = Duration::from_secs(10);
+/// How long an external service may take (`timeout`).
+const ASK: Duration = Duration::from_secs(10);
+
+/// What is asked in the background or beside requests, collected from all policies.
+#[derive(Debug, Default)]
+pub(crate) struct Services {
+    pub(crate) key_sources: Vec<KeySource>,
+    pub(crate) authorizers: Vec<Authorizer>,
+}
+
+/// What a policy is made with.
+pub(crate) struct Making<'w, 'a> {
+    pub(crate) world: &'w World<'a>,
+    pub(crate) backends: &'w Backends<'a>,
+    pub(crate) services: &'w mut Services,
+    pub(crate) notes: &'w mut Notes,
+    /// Where the policy stands: its namespace is where its references lead.
+    pub(crate) namespace: &'w str,
+}
+
+/// A compiled policy; one that is broken anywhere lets nobody in.
+pub(crate) fn access(
+    spec: &SecurityPolicy,
+    winner: &Winner<'_, SecurityPolicy>,
+    making: &mut Making<'_, '_>,
+) -> Result<Access, Arc<Problem>> {
+    let at = At::new(winner.object, "spec");
+    let mut access = Access::new(at.reference());
+    let SecurityPolicy { api_key_auth, cors, basic_auth, jwt, ext_auth, authorization, oidc, csrf, .. } =
+        spec;
+    for (given, field) in [(oidc, "oidc"), (csrf, "csrf")] {
+        if given.is_some() {
+            return Err(making.notes.error(&at.to(format!(".{field}")), Fault::not_served(field)));
+        }
+    }
+    let tell =
+        |making: &mut Making<'_, '_>, field: &str, broken: Broken| making.notes.broken(&at.to(field), broken);
+    if let Some(spec) = cors {
+        access.cors = Some(self::cors(spec).map_err(|fault| tell(making, ".cors", fault.into()))?);
+    }
+    if let Some(spec) = ext_auth {
+        let made = self::ext_auth(spec, making);
+        access.ext_auth = Some(made.map_err(|broken| tell(making, ".extAuth", broken))?);
+    }
+    if let Some(spec) = api_key_auth {
+        let made = api_keys(spec, making).map_err(|fault| tell(making, ".apiKeyAuth", fault.into()))?;
+        access.api_keys = Some(made);
+    }
+    if let Some(spec) = basic_auth {
+        let made = basic(spec, making).map_err(|fault| tell(making, ".basicAuth", fault.into()))?;
+        access.basic = Some(made);
+    }
+    if let Some(spec) = jwt {
+        access.jwt = Some(self::jwt(spec, &at.to(".jwt"), making)?);
+    }
+    if let Some(spec) = authorization {
+        let default = spec.default_action.unwrap_or(AuthorizationAction::Deny);
+        let mut rules = Vec::new();
+        for (i, spec) in spec.rules.iter().enumerate() {
+            let made = rule(spec, i);
+            rules.push(
+                made.map_err(|fault| tell(making, &format!(".authorization.rules[{i}]"), fault.into()))?,
+            );
+        }
+        access.authorization = Some(Authorization { rules, default: action(default) });
+    }
+    Ok(access)
+}
+
+fn header_name(name: &str) -> Result<HeaderName, Fault> {
+    HeaderName::from_bytes(name.to_ascii_lowercase().as_bytes())
+        .map_err(|_| Fault::new("invalid-header-name", format!("{name:?} is no header name")))
+}
+
+fn header_value(text: &str) -> Result<HeaderValue, Fault> {
+    HeaderValue::from_str(text)
+        .map_err(|_| Fault::new("invalid-header-value", format!("{text:?} cannot stand in a header")))
+}
+
+fn cors(spec: &PolicyCors) -> Result<Cors, Fault> {
+    let PolicyCors {
+        allow_origins,
+        allow_methods,
+        allow_headers,
+        expose_headers,
+        max_age,
+        allow_credentials,
+    } = spec;
+    let list = |values: &[String]| match values {
+        [] => Ok(None),
+        values if values.iter().any(|value| value == "*") => Ok(Some(HeaderValue::from_static("*"))),
+        values => header_value(&values.join(", ")).map(Some),
+    };
+    Ok(Cors {
+        origins: allow_origins.iter().map(|origin| self::origin(origin)).collect::<Result<_, _>>()?,
+        methods: list(allow_methods)?,
+        headers: list(allow_headers)?,
+        expose: list(expose_headers)?,
+        max_age: *max_age,
+        credentials: allow_credentials.unwrap_or(false),
+    })
+}
+
+fn origin(text: &str) -> Result<OriginRule, Fault> {
+    Ok(match text {
+        "*" => OriginRule::Any,
+        pattern if pattern.contains('*') => {
+            let pattern = pattern.split('*').map(regex::escape).collect::<Vec<_>>().join(".*");
+            OriginRule::Pattern(whole(&pattern)?)
+        }
+        exact => OriginRule::Exact(exact.into()),
+    })
+}
+
+/// A Secret that a policy refers to.
+fn secret<'a>(
+    reference: &SecretRef,
+    making: &Making<'_, 'a>,
+) -> Result<&'a tollgate_resources::SecretData, Fault> {
+    let SecretRef { group, kind, name, namespace } = reference;
+    if group != group::CORE || kind != "Secret" {
+        return Err(Fault::new("invalid-kind", format!("{kind} {name} is no Secret")));
+    }
+    let namespace = namespace.as_deref().unwrap_or(making.namespace);
+    let from = Party { group: group::ENVOY, kind: "SecurityPolicy", namespace: making.namespace };
+    let object = making.world.secrets.get(namespace, name)?;
+    making.world.grants.check(from, Party { group: group::CORE, kind: "Secret", namespace }, name)?;
+    Ok(&object.spec)
+}
+
+fn api_keys(spec: &ApiKeyAuth, making: &Making<'_, '_>) -> Result<ApiKeys, Fault> {
+    let ApiKeyAuth { credential_refs, extract_from, forward_client_id_header, sanitize } = spec;
+    let mut clients = Vec::<(Arc<str>, Secret)>::new();
+    for reference in credential_refs {
+        let data = secret(reference, making)?;
+        clients.extend(data.data.iter().map(|(client, key)| (client.as_str().into(), key.clone())));
+    }
+    let mut places = Vec::new();
+    for from in extract_from {
+        for name in &from.headers {
+            places.push(Place::Header { name: header_name(name)?, prefix: "".into() });
+        }
+        places.extend(from.params.iter().map(|name| Place::Param(name.as_str().into())));
+        places.extend(from.cookies.iter().map(|name| Place::Cookie(name.as_str().into())));
+    }
+    let mut keys =
+        ApiKeys::new(clients, places).map_err(|error| Fault::new("repeated-key", error.to_string()))?;
+    if let Some(name) = forward_client_id_header {
+        keys = keys.forwarded_as(header_name(name)?);
+    }
+    Ok(if *sanitize { keys.sanitized() } else { keys })
+}
+
+fn basic(spec: &BasicAuth, making: &Making<'_, '_>) -> Result<Basic, Fault> {
+    const KEY: &str = ".htpasswd";
+    let data = secret(&spec.users, making)?;
+    let name = &spec.users.name;
+    let file = data.data.get(KEY).ok_or_else(|| {
+        Fault::new("secret-key-not-found", format!("Secret {name} has no key {KEY}")).help(keys_of(data))
+    })?;
+    let made = Basic::from_htpasswd(file)
+        .map_err(|error| Fault::new("invalid-htpasswd", format!("{KEY} of Secret {name}: {error}")))?;
+    Ok(match &spec.forward_username_header {
+        Some(name) => made.forwarded_as(header_name(name)?),
+        None => made,
+    })
+}
+
+fn jwt(spec: &JwtAuth, at: &At<'_>, making: &mut Making<'_, '_>) -> Result<Jwt, Arc<Problem>> {
+    let JwtAuth { optional, fail_open, providers } = spec;
+    let mut all = Vec::with_capacity(providers.len());
+    for (i, spec) in providers.iter().enumerate() {
+        let at = at.to(format!(".providers[{i}]"));
+        all.push(provider(spec, making).map_err(|broken| making.notes.broken(&at, broken))?);
+    }
+    let leniency = match (optional, fail_open) {
+        (_, true) => Leniency::FailOpen,
+        (true, false) => Leniency::Optional,
+        (false, false) => Leniency::Required,
+    };
+    Ok(Jwt { providers: all, leniency })
+}
+
+fn provider(spec: &JwtProvider, making: &mut Making<'_, '_>) -> Result<Provider, Broken> {
+    let JwtProvider {
+        name,
+        issuer,
+        audiences,
+        remote_jwks,
+        local_jwks,
+        claim_to_headers,
+        recompute_route,
+        extract_from,
+    } = spec;
+    let keys = match (remote_jwks, local_jwks) {
+        (Some(remote), _) => Keys::Remote(remote_keys(remote, making)?),
+        (None, Some(local)) => Keys::Local(Arc::new(local_keys(local, making)?)),
+        (None, None) => return Err(Fault::new("no-keys", "the provider has no keys").into()),
+    };
+    let places = match extract_from {
+        None => Provider::usual_places(),
+        Some(from) => {
+            let mut places = Vec::new();
+            for header in &from.headers {
+                let prefix = header.value_prefix.as_deref().unwrap_or_default().into();
+                places.push(Place::Header { name: header_name(&header.name)?, prefix });
+            }
+            places.extend(from.cookies.iter().map(|name| Place::Cookie(name.as_str().into())));
+            places.extend(from.params.iter().map(|name| Place::Param(name.as_str().into())));
+            places
+        }
+    };
+    let mut claims_to_headers = Vec::new();
+    for claim in claim_to_headers {
+        claims_to_headers
+            .push(ClaimToHeader { header: header_name(&claim.header)?, claim: claim.claim.as_str().into() });
+    }
+    Ok(Provider {
+        name: name.as_str().into(),
+        issuer: (!issuer.is_empty()).then(|| issuer.as_str().into()),
+        audiences: audiences.iter().map(|audience| audience.as_str().into()).collect(),
+        keys,
+        places,
+        claims_to_headers,
+        recompute_route: recompute_route.unwrap_or(false),
+    })
+}
+
+fn local_keys(spec: &LocalJwks, making: &Making<'_, '_>) -> Result<KeySet, Fault> {
+    let text = match (spec.source, &spec.inline, &spec.value_ref) {
+        (JwksSource::Inline, Some(inline), _) => inline.as_bytes(),
+        (JwksSource::ValueRef, _, Some(reference)) => {
+            if reference.kind != "ConfigMap" {
+                return Err(Fault::new(
+                    "invalid-kind",
+                    format!("{} {} is no ConfigMap", reference.kind, reference.name),
+                ));
+            }
+            let map = making.world.config_maps.get(making.namespace, &reference.name)?;
+            let text = map.spec.data.get("jwks").or_else(|| map.spec.data.values().next());
+            text.ok_or_else(|| Fault::new("no-keys", format!("ConfigMap {} is empty", reference.name)))?
+                .as_bytes()
+        }
+        _ => return Err(Fault::new("no-keys", "the provider has no keys")),
+    };
+    KeySet::parse(text, KeyOrigin::Local).map_err(|error| Fault::new("invalid-jwks", error.to_string()))
+}
+
+fn remote_keys(spec: &RemoteJwks, making: &mut Making<'_, '_>) -> Result<KeySourceId, Broken> {
+    let RemoteJwks {
+        uri,
+        backend_refs,
+        backend_ref: _,
+        backend_settings: _,
+        cache_duration,
+        failed_refetch_duration,
+    } = spec;
+    let parsed: Uri = uri.parse().map_err(|_| Fault::new("invalid-uri", format!("{uri:?} is no URL")))?;
+    let (id, upstream) = match backend_refs.first() {
+        Some(reference) => {
+            let (name, upstream) = service(reference, making)?;
+            (format!("{uri} at {name}"), upstream)
+        }
+        None => (uri.clone(), of_uri(&parsed)?),
+    };
+    let (cache, retry) = (cache_duration.unwrap_or(CACHE), failed_refetch_duration.unwrap_or(RETRY));
+    let id = KeySourceId(format!("{id}, every {cache:?}").into());
+    if !making.services.key_sources.iter().any(|known| known.id == id) {
+        let upstream = Arc::new(upstream);
+        making.services.key_sources.push(KeySource {
+            id: id.clone(),
+            uri: parsed,
+            upstream,
+            cache,
+            retry,
+            timeout: FETCH,
+        });
+    }
+    Ok(id)
+}
+
+/// A backend that a policy refers to: its name, and where it is.
+fn service(reference: &BackendObjectRef, making: &mut Making<'_, '_>) -> Result<(String, Upstream), Broken> {
+    let from = Party { group: group::ENVOY, kind: "SecurityPolicy", namespace: making.namespace };
+    let upstream = making.backends.upstream(reference, from, making.notes)?;
+    let namespace = reference.namespace.as_deref().unwrap_or(making.namespace);
+    Ok((format!("{} {namespace}/{}", reference.kind, reference.name), upstream))
+}
+
+fn of_uri(uri: &Uri) -> Result<Upstream, Fault> {
+    let host = uri.host().ok_or_else(|| Fault::new("invalid-uri", format!("{uri} has no host")))?;
+    let secure = uri.scheme_str() == Some("https");
+    let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let address = Address {
+        host: bare.parse::<IpAddr>().map_or_else(|_| AddressHost::Name(host.into()), AddressHost::Ip),
+        port,
+        hostname: None,
+    };
+    let tls = secure.then(|| UpstreamTls {
+        sni: None,
+        ca: CaCertificates::System,
+        subject_alt_names: Vec::new(),
+        client: None,
+    });
+    Ok(Upstream { addresses: vec![address], tls, protocol: UpstreamProtocol::Auto })
+}
+
+fn ext_auth(spec: &ExtAuthSpec, making: &mut Making<'_, '_>) -> Result<ExtAuth, Broken> {
+    if spec.body_to_ext_auth.is_some() {
+        return Err(Fault::not_served("bodyToExtAuth").into());
+    }
+    let headers = spec.headers_to_ext_auth.as_ref();
+    let headers =
+        headers.map(|names| names.iter().map(|name| header_name(name)).collect::<Result<Vec<_>, _>>());
+    let (reference, protocol) = match (&spec.grpc, &spec.http) {
+        (Some(grpc), _) => (grpc.backend_refs.first().or(grpc.backend_ref.as_ref()), ExtAuthProtocol::Grpc),
+        (None, Some(http)) => {
+            let path = match &http.path_override {
+                Some(path) => HttpPath::Fixed(path.as_str().into()),
+                None => HttpPath::Prefix(http.path.as_deref().unwrap_or_default().into()),
+            };
+            let to_backend: Result<Vec<_>, _> =
+                http.headers_to_backend.iter().map(|name| header_name(name)).collect();
+            let reference = http.backend_refs.first().or(http.backend_ref.as_ref());
+            (reference, ExtAuthProtocol::Http { path, to_backend: to_backend? })
+        }
+        (None, None) => (None, ExtAuthProtocol::Grpc),
+    };
+    let reference = reference.ok_or_else(|| Fault::new("no-backends", "the service has no backendRefs"))?;
+    let (name, mut upstream) = service(reference, making)?;
+    if protocol == ExtAuthProtocol::Grpc {
+        upstream.protocol = UpstreamProtocol::Http2;
+    }
+    let authority = match upstream.addresses.first() {
+        Some(Address { host: AddressHost::Name(host), port, .. }) => format!("{host}:{port}"),
+        Some(Address { host: AddressHost::Ip(ip), port, .. }) => format!("{ip}:{port}"),
+        None => reference.name.clone(),
+    };
+    let kind = if protocol == ExtAuthProtocol::Grpc { "grpc" } else { "http" };
+    let id = ExtAuthId(format!("{kind} {name}").into());
+    if !making.services.authorizers.iter().any(|known| known.id == id) {
+        let (authority, upstream) = (authority.into(), Arc::new(upstream));
+        making.services.authorizers.push(Authorizer { id: id.clone(), authority, upstream });
+    }
+    let on_failure = match (spec.fail_open, spec.status_on_error) {
+        (true, _) => OnFailure::Pass,
+        (false, status) => OnFailure::Refuse(
+            status.and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or(StatusCode::FORBIDDEN),
+        ),
+    };
+    let mut context = Vec::new();
+    for extension in &spec.context_extensions {
+        let Some(value) = &extension.value else {
+            return Err(Fault::not_served("contextExtensions with a valueRef").into());
+        };
+        context.push((extension.name.as_str().into(), Secret::new(value.clone().into_bytes())));
+    }
+    Ok(ExtAuth {
+        id,
+        protocol,
+        headers: headers.transpose()?,
+        body: spec.body_to_ext_auth.as_ref().map(|body| BodyToAuth {
+            max_bytes: usize::try_from(body.max_request_bytes).unwrap_or(usize::MAX),
+        }),
+        timeout: spec.timeout.unwrap_or(ASK),
+        on_failure,
+        context,
+        recompute_route: spec.recompute_route,
+    })
+}
+
+const fn action(action: AuthorizationAction) -> Action {
+    match action {
+        AuthorizationAction::Allow => Action::Allow,
+        AuthorizationAction::Deny => Action::Deny,
+    }
+}
+
+fn rule(spec: &AuthorizationRule, i: usize) -> Result<Rule, Fault> {
+    let AuthorizationRule { name, action: act, operation, principal, cel } = spec;
+    if cel.is_some() {
+        return Err(Fault::not_served("a rule's cel expression"));
+    }
+    let mut made = Operation::default();
+    if let Some(operation) = operation {
+        for method in &operation.methods {
+            let method = Method::from_bytes(method.as_bytes());
+            made.methods
+                .push(method.map_err(|_| Fault::new("invalid-method", "a method is no method of HTTP"))?);
+        }
+        made.path = operation.path.as_ref().map(path).transpose()?;
+    }
+    Ok(Rule {
+        name: name.clone().unwrap_or_else(|| format!("rule {i}")).into(),
+        action: action(*act),
+        principal: principal.as_ref().map(self::principal).transpose()?.unwrap_or_default(),
+        operation: made,
+    })
+}
+
+fn path(spec: &PolicyPathMatch) -> Result<PathRule, Fault> {
+    let PolicyPathMatch { match_type, value, invert } = spec;
+    let shape = match match_type {
+        PolicyPathMatchType::Exact => PathShape::Exact(value.as_str().into()),
+        PolicyPathMatchType::PathPrefix => PathShape::Prefix(value.trim_end_matches('/').into()),
+        PolicyPathMatchType::RegularExpression => PathShape::Regex(whole(value)?),
+    };
+    Ok(PathRule { shape, invert: *invert })
+}
+
+fn principal(spec: &AuthorizationPrincipal) -> Result<Principal, Fault> {
+    let AuthorizationPrincipal { client_cidrs, jwt, headers, client_ip_geo_locations } = spec;
+    if client_ip_geo_locations.is_some() {
+        return Err(Fault::not_served("clientIPGeoLocations"));
+    }
+    let mut clients = Vec::new();
+    for text in client_cidrs {
+        let cidr = text.parse();
+        clients.push(
+            cidr.map_err(|_| Fault::new("invalid-cidr", format!("{text:?} is no range of addresses")))?,
+        );
+    }
+    let jwt = jwt.as_ref().map(|jwt| JwtRule {
+        provider: jwt.provider.as_str().into(),
+        claims: jwt
+            .claims
+            .iter()
+            .map(|claim| {
+                let name = claim.name.as_str().into();
+                let values = claim.values.iter().map(|value| value.as_str().into()).collect();
+                match claim.value_type {
+                    JwtClaimType::String => RequiredClaim::Text { name, values },
+                    JwtClaimType::StringArray => RequiredClaim::List { name, values },
+                }
+            })
+            .collect(),
+        scopes: jwt.scopes.iter().map(|scope| scope.as_str().into()).collect(),
+    });
+    let mut rules = Vec::new();
+    for header in headers {
+        let values = header.values.iter().map(|value| value.as_str().into()).collect();
+        rules.push(HeaderRule { name: header_name(&header.name)?, values });
+    }
+    Ok(Principal { clients, jwt, headers: rules })
+}

@@ -1,0 +1,158 @@
+use std::sync::Arc;
+
+use http::{HeaderName, HeaderValue};
+use smallvec::SmallVec;
+use tollgate_limit::{
+    Claim, Decision, Limit, LimitRule, RateLimitHeaders, Refused, Settlement, Size, Store, TryReserve,
+    UnixMillis, View,
+};
+use tollgate_snapshot::Limits;
+
+use crate::{Now, Ports, Question, Record, Refusal, gate::Check, route::Payload};
+
+const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+
+/// What a request has taken from the counters, until it is settled.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    limits: Arc<Limits>,
+    /// Positions among the global limits, with what was claimed there.
+    claims: SmallVec<[(usize, Claim); 2]>,
+}
+
+// === impl Record ===
+
+impl Record {
+    /// Takes from every counter that the request is counted on, or from none.
+    pub(crate) fn take(
+        &mut self,
+        limits: &Arc<Limits>,
+        payload: &Payload,
+        ports: &impl Ports,
+        now: Now,
+    ) -> Check {
+        let now = UnixMillis(now.unix_ms);
+        // An answered question has passed the local limits already.
+        if self.gate.decision.is_none()
+            && let Err(refusal) = self.take_locally(limits, now)
+        {
+            return Check::Denied(refusal);
+        }
+        let claims = self.claims(limits, payload);
+        if claims.is_empty() {
+            return Check::Passed;
+        }
+        let bare = || claims.iter().map(|(_, claim)| claim.clone()).collect::<SmallVec<[Claim; 2]>>();
+        let decision = match self.gate.decision.take() {
+            Some(decision) => decision,
+            None => match ports.limits().try_reserve(&bare(), now) {
+                TryReserve::Done(decision) => decision,
+                TryReserve::Ask => return Check::Ask(Question::Limits(bare().into_vec())),
+            },
+        };
+        let rule = |position: usize| limits.global.get(position).map(|limit| &limit.rule);
+        let rules = || claims.iter().filter_map(|(position, _)| rule(*position));
+        self.show(&decision, rules());
+        if let Some(refused) = Refused::of(&decision, rules()) {
+            return Check::Denied(Refusal::Limited(Box::new(refused)));
+        }
+        self.gate.taken = Some(Taken { limits: Arc::clone(limits), claims });
+        Check::Passed
+    }
+
+    fn take_locally(&mut self, limits: &Limits, now: UnixMillis) -> Result<(), Refusal> {
+        if limits.local.is_empty() {
+            return Ok(());
+        }
+        let view = self.view();
+        let found = limits.local.iter().filter_map(|rule| Some((rule, rule.claim(&view)?)));
+        let (rules, claims): (Vec<_>, Vec<_>) = found
+            .map(|(rule, counter)| (rule, rule.charge(counter, rule.request_cost.amount(|_| None), 0)))
+            .unzip();
+        if claims.is_empty() {
+            return Ok(());
+        }
+        let decision = limits.buckets.take(&claims, now);
+        self.show(&decision, rules.iter().copied());
+        match Refused::of(&decision, rules.into_iter()) {
+            Some(refused) => Err(Refusal::Limited(Box::new(refused))),
+            None => Ok(()),
+        }
+    }
+
+    fn claims(&self, limits: &Limits, payload: &Payload) -> SmallVec<[(usize, Claim); 2]> {
+        let view = self.view();
+        let mut size = None;
+        let mut claims = SmallVec::new();
+        for (position, limit) in limits.global.iter().enumerate() {
+            let Some(counter) = limit.rule.claim(&view) else { continue };
+            let hits = limit.rule.request_cost.amount(|_| None);
+            let hold = limit.estimator.as_ref().map_or(0, |estimator| {
+                estimator.estimate(*size.get_or_insert_with(|| payload.size(self.bytes_in)))
+            });
+            claims.push((position, limit.rule.charge(counter, hits, hold)));
+        }
+        claims
+    }
+
+    fn view(&self) -> View<'_> {
+        View {
+            method: &self.head.method,
+            path: self.head.uri.path(),
+            query: self.head.uri.query(),
+            headers: &self.head.headers,
+            client: Some(self.client_ip),
+        }
+    }
+
+    /// Keeps for the reply what is left.
+    fn show<'a>(&mut self, decision: &Decision, rules: impl Iterator<Item = &'a LimitRule> + Clone) {
+        let shown = decision.standings.iter().zip(rules).filter(|(_, rule)| rule.show_headers);
+        let Some(headers) = RateLimitHeaders::new(shown.map(|(standing, _)| standing)) else { return };
+        let RateLimitHeaders { limit, remaining, reset } = headers;
+        let Ok(limit) = HeaderValue::try_from(limit) else { return };
+        self.gate.limit_headers =
+            SmallVec::from_iter([(LIMIT, limit), (REMAINING, remaining.into()), (RESET, reset.into())]);
+    }
+
+    /// What becomes of the claims: holds are released, and real costs charged. `costs` are those of the reply.
+    pub(crate) fn settlements(&mut self, costs: &[(Arc<str>, u64)]) -> Vec<Settlement> {
+        let Some(Taken { limits, claims }) = self.gate.taken.take() else { return Vec::new() };
+        let answered = self.status.is_some_and(|status| status.is_success());
+        let settle = |(position, claim): (usize, Claim)| {
+            let limit = limits.global.get(position);
+            let of_key = |key: &str| costs.iter().find(|(known, _)| **known == *key).map(|(_, cost)| *cost);
+            let response = limit.and_then(|limit| limit.rule.response_cost.as_ref());
+            let cost = response.map_or(0, |cost| cost.amount(of_key));
+            if let Some(estimator) = limit.and_then(|limit| limit.estimator.as_ref())
+                && answered
+            {
+                estimator.learn(cost);
+            }
+            claim.settle(cost)
+        };
+        claims.into_iter().map(settle).collect()
+    }
+}
+
+/// `100 per Hour` in words for the reply.
+pub(crate) fn words(limit: Limit) -> String {
+    format!("{} per {}", limit.amount, format!("{:?}", limit.unit).to_ascii_lowercase())
+}
+
+// === impl Payload ===
+
+impl Payload {
+    /// What is known of the request's size.
+    fn size(&self, bytes_in: u64) -> Size {
+        match self {
+            Self::Llm { body, inspected, .. } => Size {
+                prompt_bytes: inspected.prompt_tokens(body).0.saturating_mul(4),
+                max_tokens: inspected.completion_bound,
+            },
+            Self::Http => Size { prompt_bytes: bytes_in, max_tokens: None },
+        }
+    }
+}

@@ -1,0 +1,144 @@
+use http::{HeaderMap, Method};
+use tollgate_limit::{Cost, LimitRule, LimitRuleSpec, Scope, Unit, View};
+
+use super::*;
+
+const NOW: UnixMillis = UnixMillis(1_755_734_400_000);
+const HOUR: UnixMillis = UnixMillis(NOW.0 + 3_600_000);
+
+/// Redis as far as leases can tell.
+#[derive(Default)]
+struct Server(HashMap<String, i64>);
+
+// === impl Server ===
+
+impl Server {
+    fn run(&mut self, write: &Write) -> i64 {
+        let count = self.0.entry(write.key.clone()).or_default();
+        *count += write.delta;
+        *count
+    }
+
+    fn write(&mut self, leases: &mut Leases, now: UnixMillis) {
+        for write in leases.drain(now) {
+            leases.written(&write, Ok(self.run(&write)));
+        }
+    }
+
+    fn reserve(&mut self, leases: &mut Leases, claims: &[Claim], now: UnixMillis) -> Decision {
+        if let Some(decision) = leases.serve(claims, now) {
+            return decision;
+        }
+        let writes = leases.begin(claims, now);
+        let counts: Vec<_> = writes.iter().map(|write| self.run(write)).collect();
+        leases.finish(claims, &writes, &counts, now)
+    }
+
+    fn count(&self, claim: &Claim, now: UnixMillis) -> i64 {
+        self.0.get(&claim.counter.key(claim.limit.unit.window(now))).copied().unwrap_or(0)
+    }
+}
+
+fn claim(amount: u64, hits: u64, hold: u64) -> Claim {
+    let rule = LimitRule::new(LimitRuleSpec {
+        id: "a".into(),
+        scope: Scope::Shared { policy: "a/b".into(), index: 0 },
+        number: 0,
+        conditions: vec![],
+        limit: Limit { amount, unit: Unit::Hour },
+        request_cost: Cost::Number(1),
+        response_cost: None,
+        shadow: false,
+        show_headers: true,
+    });
+    let headers = HeaderMap::new();
+    let view = View { method: &Method::GET, path: "/", query: None, headers: &headers, client: None };
+    rule.charge(rule.claim(&view).expect("it has no conditions"), hits, hold)
+}
+
+#[test]
+fn a_lease_is_charged_before_it_is_used_and_given_back_when_it_lies_idle() {
+    let (mut server, mut leases) = (Server::default(), Leases::default());
+    let request = [claim(10_000, 1, 0)];
+    assert!(server.reserve(&mut leases, &request, NOW).is_admitted());
+    assert_eq!(leases.serve(&request, NOW), None, "no lease yet");
+    server.write(&mut leases, NOW);
+    assert_eq!(server.count(&request[0], NOW), 1 + 99, "a hundredth of the 9,999 that are left");
+    assert!(leases.serve(&request, NOW).is_some_and(|decision| decision.is_admitted()));
+    assert_eq!(server.count(&request[0], NOW), 100, "which Redis knows of already");
+    let later = UnixMillis(NOW.0 + 1_001);
+    leases.sweep(later);
+    server.write(&mut leases, later);
+    assert_eq!(server.count(&request[0], NOW), 2);
+    leases.sweep(later);
+    leases.sweep(later);
+    assert!(leases.entries.is_empty());
+}
+
+#[test]
+fn no_two_processes_exceed_a_limit_whatever_their_leases() {
+    for amount in [1, 7, 50, 333] {
+        let mut server = Server::default();
+        let mut processes = [Leases::default(), Leases::default(), Leases::default()];
+        let mut admitted = 0;
+        for turn in 0..2000 {
+            let leases = &mut processes[turn * 7 % 3];
+            admitted += u64::from(server.reserve(leases, &[claim(amount, 1, 0)], NOW).is_admitted());
+            if turn.is_multiple_of(3) {
+                server.write(&mut processes[turn * 5 % 3], NOW);
+            }
+        }
+        assert!(admitted <= amount, "{admitted} of {amount}");
+        assert!(admitted * 10 >= amount * 6, "{admitted} of {amount}");
+    }
+}
+
+#[test]
+fn a_large_hold_passes_a_small_limit_and_blocks_the_next() {
+    let (mut server, mut leases) = (Server::default(), Leases::default());
+    let request = [claim(100, 0, 5_000)];
+    assert!(server.reserve(&mut leases, &request, NOW).is_admitted());
+    let mut other = Leases::default();
+    assert!(!server.reserve(&mut other, &request, NOW).is_admitted(), "another process sees the hold");
+    server.write(&mut other, NOW);
+    leases.settle(&[request[0].clone().settle(40)], NOW);
+    server.write(&mut leases, NOW);
+    leases.sweep(HOUR);
+    let later = UnixMillis(NOW.0 + 100);
+    assert!(server.reserve(&mut other, &request, later).is_admitted(), "once it is settled");
+}
+
+#[test]
+fn holds_go_along_into_the_next_window_and_costs_fall_into_it() {
+    let (mut server, mut leases) = (Server::default(), Leases::default());
+    let request = [claim(1_000, 0, 600)];
+    assert!(server.reserve(&mut leases, &request, NOW).is_admitted());
+    leases.settle(&[request[0].clone().settle(500)], HOUR);
+    server.write(&mut leases, HOUR);
+    leases.sweep(UnixMillis(HOUR.0 + 2_000));
+    server.write(&mut leases, HOUR);
+    assert_eq!(server.count(&request[0], HOUR), 500);
+}
+
+#[test]
+fn what_redis_refused_is_charged_later_and_what_nobody_knows_is_not_charged_twice() {
+    for (failure, wanted) in [(Failure::Refused, 5), (Failure::Unknown, 0)] {
+        let (mut server, mut leases) = (Server::default(), Leases::default());
+        let request = [claim(10, 5, 0)];
+        let writes = leases.begin(&request, NOW);
+        leases.undo(&request, &writes, failure, NOW);
+        assert!(leases.fall_back(&request, true, NOW).is_admitted());
+        leases.sweep(UnixMillis(NOW.0 + 2_000));
+        server.write(&mut leases, NOW);
+        assert_eq!(server.count(&request[0], NOW), wanted, "{failure:?}");
+    }
+}
+
+#[test]
+fn without_redis_a_process_keeps_to_the_limit_by_itself() {
+    let mut leases = Leases::default();
+    let request = [claim(3, 1, 0)];
+    let admitted = (0..10).filter(|_| leases.fall_back(&request, true, NOW).is_admitted()).count();
+    assert_eq!(admitted, 3);
+    assert!(leases.fall_back(&request, false, NOW).unavailable);
+}

@@ -1,0 +1,77 @@
+use std::{
+    cell::RefMut,
+    net::{Ipv4Addr, SocketAddr},
+    ops::DerefMut,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use tollgate_auth::{Access, TokenCache};
+use tollgate_core::{Answer, ExtAuthVerdict, Ports, Question, Record};
+use tollgate_limit::{Embedded, Store, UnixMillis};
+use tollgate_ports::{ExtAuthDenial, ExtAuthRequest, ExtAuthVerdict as Said, KeySets};
+
+use crate::{served::Served, worker::Worker};
+
+/// How long a request may wait for a key set to be fetched anew.
+const KEYS: Duration = Duration::from_secs(5);
+
+impl Ports for Worker {
+    type Keys = KeySets;
+    type Limits = Embedded;
+
+    fn keys(&self) -> &KeySets {
+        &self.shared.keys
+    }
+
+    fn tokens(&self) -> impl DerefMut<Target = TokenCache> {
+        RefMut::map(self.tokens.borrow_mut(), |tokens| tokens)
+    }
+
+    fn limits(&self) -> &Embedded {
+        &self.shared.limits
+    }
+}
+
+/// Finds out what a stage wants to know.
+pub(crate) async fn answer(worker: &Worker, served: &Served, record: &Record, question: &Question) -> Answer {
+    match question {
+        Question::Keys(source) => {
+            let deadline = worker.now().instant + KEYS;
+            worker.shared.keys.refreshed(source, deadline).await;
+            Answer::Keys
+        }
+        Question::ExtAuth(access) => Answer::ExtAuth(Box::new(ask(worker, served, record, access).await)),
+        Question::Limits(claims) => {
+            Answer::Limits(worker.shared.limits.reserve(claims, UnixMillis(worker.now().unix_ms)).await)
+        }
+    }
+}
+
+async fn ask(worker: &Worker, served: &Served, record: &Record, access: &Arc<Access>) -> ExtAuthVerdict {
+    let Some(settings) = &access.ext_auth else { return ExtAuthVerdict::Failed };
+    let Some(target) = served.authorizer(&settings.id) else { return ExtAuthVerdict::Failed };
+    let request = ExtAuthRequest {
+        settings,
+        target,
+        caller: record.caller(),
+        body: None,
+        client: record.head.peer,
+        local: SocketAddr::from((Ipv4Addr::UNSPECIFIED, record.head.port)),
+        version: record.head.version,
+        id: &record.request_id,
+        received: SystemTime::UNIX_EPOCH + Duration::from_millis(record.began.unix_ms),
+    };
+    let deadline = worker.now().instant + settings.timeout;
+    match worker.authorizers.check(&request, deadline).await {
+        Said::Allowed(edits) => {
+            let mut headers = record.head.headers.clone();
+            edits.apply(&mut headers);
+            ExtAuthVerdict::Allowed(headers)
+        }
+        Said::Denied(ExtAuthDenial { status, headers, body }) => {
+            ExtAuthVerdict::Denied { status, headers, body }
+        }
+        Said::Failed => ExtAuthVerdict::Failed,
+    }
+}

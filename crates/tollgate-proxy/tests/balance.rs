@@ -1,0 +1,127 @@
+//! What policies do to the endpoints of a backend: who is asked, how often, and when nobody is.
+
+mod common;
+
+use std::{io::Write as _, sync::Arc};
+
+use common::{Asked, Client, Upstream, World, backend, choice, get, http_rule, snapshot};
+use tollgate_balance::{Algorithm, Balancing, Limits, Outlier};
+use tollgate_snapshot::{Address, AddressHost, Backend, HashOn, RetryPolicy, Traffic};
+
+const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+const BUSY: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\n\r\nbusy";
+const NOT_FOUND: &str = "HTTP/1.1 404 Not Found\r\ncontent-length: 4\r\n\r\nnone";
+
+/// One backend with these endpoints, under this policy.
+fn world(upstreams: &[&Upstream], traffic: Traffic) -> World {
+    let traffic = Arc::new(traffic);
+    let one = backend(0, "one", upstreams[0].address, None);
+    let mut one = Arc::into_inner(one).expect("nobody else has it");
+    one.traffic = Arc::clone(&traffic);
+    one.upstream.addresses = upstreams
+        .iter()
+        .map(|upstream| Address {
+            host: AddressHost::Ip(upstream.address.ip()),
+            port: upstream.address.port(),
+            hostname: None,
+        })
+        .collect();
+    let one: Arc<Backend> = Arc::new(one);
+    let mut rule = http_rule(vec![choice(&one, 0)]);
+    rule.traffic = traffic;
+    World::start(snapshot(vec![("/", rule)], vec![one]))
+}
+
+fn retrying(policy: RetryPolicy) -> Traffic {
+    Traffic { retry: Some(policy), ..Traffic::default() }
+}
+
+#[test]
+fn a_retry_goes_to_an_endpoint_that_was_not_tried() {
+    let (bad, good) = (Upstream::fixed(BUSY), Upstream::fixed(OK));
+    let world = world(&[&bad, &good], retrying(RetryPolicy::default()));
+    for _ in 0..6 {
+        assert_eq!(get(world.address, "/", &[]).status, 200);
+        assert!(world.settled().record.attempts.len() <= 2);
+    }
+    assert!(!bad.is_quiet(), "it had its share of first attempts");
+}
+
+#[test]
+fn retries_end_with_their_number_and_a_404_is_none_of_their_business() {
+    let busy = Upstream::fixed(BUSY);
+    let one = world(&[&busy], retrying(RetryPolicy::default()));
+    assert_eq!(get(one.address, "/", &[]).status, 503);
+    assert_eq!(one.settled().record.attempts.len(), 3);
+    let missing = Upstream::fixed(NOT_FOUND);
+    let two = world(&[&missing], retrying(RetryPolicy::default()));
+    assert_eq!(get(two.address, "/", &[]).status, 404);
+    assert_eq!(two.settled().record.attempts.len(), 1);
+}
+
+#[test]
+fn where_no_retry_may_be_under_way_the_first_answer_stands() {
+    let busy = Upstream::fixed(BUSY);
+    let limits = Limits { retries: Some(0), ..Limits::default() };
+    let balancing = Balancing { limits, ..Balancing::default() };
+    let world = world(&[&busy], Traffic { balancing, ..retrying(RetryPolicy::default()) });
+    assert_eq!(get(world.address, "/", &[]).text(), "busy");
+    assert_eq!(world.settled().record.attempts.len(), 1);
+}
+
+#[test]
+fn a_stream_holds_its_place_to_its_end() {
+    let endless = Upstream::start(|_: &Asked, stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n")
+    });
+    let limits = Limits { requests: Some(1), ..Limits::default() };
+    let balancing = Balancing { limits, ..Balancing::default() };
+    let world = world(&[&endless], Traffic { balancing, ..Traffic::default() });
+    let mut first = Client::connect(world.address);
+    assert_eq!(first.request("GET", "/", &[], "").head().status, 200);
+    assert_eq!(first.chunk(), Some(b"hi".to_vec()));
+    let second = get(world.address, "/", &[]);
+    assert_eq!(second.status, 503);
+    assert!(second.text().contains("overflow"), "{}", second.text());
+    world.settled();
+    drop(first);
+    // The place is free once the stream has been settled.
+    world.settled();
+    assert_eq!(Client::connect(world.address).request("GET", "/", &[], "").head().status, 200);
+}
+
+#[test]
+fn a_hash_of_a_header_stays_with_its_endpoint() {
+    let (one, two) = (Upstream::fixed(OK), Upstream::fixed(OK));
+    let balancing = Balancing { algorithm: Algorithm::Maglev { table_size: 1009 }, ..Balancing::default() };
+    let hash_on = vec![HashOn::Header(http::HeaderName::from_static("x-user"))];
+    let world = world(&[&one, &two], Traffic { balancing, hash_on, ..Traffic::default() });
+    for _ in 0..8 {
+        get(world.address, "/", &[("x-user", "alice")]);
+    }
+    let counts = [one.all_asked().len(), two.all_asked().len()];
+    assert!(counts == [8, 0] || counts == [0, 8], "{counts:?}");
+}
+
+#[test]
+fn an_endpoint_that_fails_in_a_row_is_left_out() {
+    let (bad, good) = (Upstream::fixed(BUSY), Upstream::fixed(OK));
+    let outlier = Outlier { server_errors: 2, max_percent: 50, ..Outlier::default() };
+    let balancing = Balancing { outlier: Some(outlier), ..Balancing::default() };
+    let world = world(&[&bad, &good], Traffic { balancing, ..Traffic::default() });
+    let failed = (0..12).filter(|_| get(world.address, "/", &[]).status == 503).count();
+    assert_eq!(failed, 2);
+    assert_eq!(bad.all_asked().len(), 2);
+}
+
+#[test]
+fn without_a_fit_endpoint_nobody_is_asked() {
+    let only = Upstream::fixed(OK);
+    let balancing = Balancing { panic_percent: 0, ..Balancing::default() };
+    let world = world(&[&only], Traffic { balancing, ..Traffic::default() });
+    world.gateway.live().clusters[0].endpoints()[0].checked(false, 0);
+    let answer = get(world.address, "/", &[]);
+    assert_eq!((answer.status, answer.text().as_str()), (503, "no healthy upstream"));
+    assert!(only.is_quiet());
+    assert_eq!(world.settled().record.attempts.len(), 0);
+}

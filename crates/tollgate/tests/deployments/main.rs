@@ -1,0 +1,11 @@
+//! The deployments of this repository, served by the real binary among simulated neighbours.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+
+mod access;
+mod dashboard;
+mod gateway;
+mod limits;
+mod resilience;
+mod routing;
+mod tenants;
+mod token_limited;
