@@ -70,6 +70,7 @@ fn the_check_lets_in_genuine_tokens_of_its_tenants_with_any_method_and_path() {
         let got = asked(forged, "GET");
         assert_eq!(got.status(), 401, "{forged}");
         assert_eq!(got.json()["error"], "access_denied");
+        assert_eq!(got.header("www-authenticate"), Some("Bearer"));
     }
 }
 

@@ -78,7 +78,12 @@ fn check(request: &Request<'_>, issuer: &Issuer, now: u64) -> Reply {
         }
         Err(rejected) => {
             let status = if rejected == Rejected::Tenant { 403 } else { 401 };
-            problem(status, "access_denied", &rejected.to_string())
+            let mut reply = problem(status, "access_denied", &rejected.to_string());
+            if status == 401 {
+                // A 401 names the way to log in (RFC 9110 section 15.5.2), and goes to the client as it is.
+                reply.headers.push(("www-authenticate", "Bearer".into()));
+            }
+            reply
         }
     }
 }
