@@ -213,6 +213,7 @@ mod tests {
                 hostname: HostPattern::parse(host),
                 tls: None,
                 client: Arc::clone(client),
+                guard: tollgate_snapshot::Guard::Open,
                 hosts: HostTable::default(),
             })
         };

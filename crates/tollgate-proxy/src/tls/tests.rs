@@ -24,6 +24,7 @@ fn listener(host: &str, client: &Arc<ClientSettings>, certificate: &Certificate)
         hostname: HostPattern::parse(host),
         tls: Some(ListenerTls::Terminate(vec![certificate.clone()])),
         client: Arc::clone(client),
+        guard: tollgate_snapshot::Guard::Open,
         hosts: HostTable::default(),
     })
 }
