@@ -18,7 +18,8 @@ pub(crate) fn targets(rules: &mut Rules, targets: PolicyTargets<'_>, kinds: &[&s
     rules.count("targetRefs", target_refs.len(), 0..=16);
     rules.optional("targetRef", target_ref, |rules, target| policy_target(rules, target, kinds));
     rules.each("targetRefs", target_refs, |rules, target| policy_target(rules, target, kinds));
-    rules.each("targetSelectors", target_selectors, |rules, selector| target_selector(rules, selector, kinds));
+    rules
+        .each("targetSelectors", target_selectors, |rules, selector| target_selector(rules, selector, kinds));
     let routes = target_ref.into_iter().chain(target_refs).map(|target| &target.kind);
     let routes = routes.chain(target_selectors.iter().map(|selector| &selector.kind));
     let merges_routes = routes.clone().all(|kind| kind.ends_with("Route"));

@@ -5,8 +5,8 @@ use super::{
     shared::{backend_object_ref, header_name, local_ref, secret_ref},
 };
 use crate::kinds::{
-    ApiKeyAuth, Authorization, AuthorizationPrincipal, AuthorizationRule, BackendObjectRef, ExtAuth, ExtractFrom,
-    JwksSource, JwtAuth, JwtProvider, LocalJwks, RemoteJwks, SecurityPolicy,
+    ApiKeyAuth, Authorization, AuthorizationPrincipal, AuthorizationRule, BackendObjectRef, ExtAuth,
+    ExtractFrom, JwksSource, JwtAuth, JwtProvider, LocalJwks, RemoteJwks, SecurityPolicy,
 };
 
 const KINDS: [&str; 5] = ["Gateway", "ListenerSet", "HTTPRoute", "GRPCRoute", "TCPRoute"];
@@ -94,7 +94,11 @@ fn remote(rules: &mut Rules, remote: &RemoteJwks) {
         matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
     });
     rules.form("invalid-uri", ("uri", uri), (holds, "an http or https URL"));
-    rules.demand(backend_ref.is_none(), "unknown-value", ("backendRef", "write `backendRefs`, a list, instead"));
+    rules.demand(
+        backend_ref.is_none(),
+        "unknown-value",
+        ("backendRef", "write `backendRefs`, a list, instead"),
+    );
     backends(rules, backend_refs);
 }
 
@@ -109,13 +113,21 @@ fn local(rules: &mut Rules, local: &LocalJwks) {
         JwksSource::Inline => inline.is_some() && value_ref.is_none(),
         JwksSource::ValueRef => value_ref.is_some() && inline.is_none(),
     };
-    rules.demand(fits, "exactly-one-of", ("", "`type: Inline` needs `inline` alone, `type: ValueRef` `valueRef` alone"));
+    rules.demand(
+        fits,
+        "exactly-one-of",
+        ("", "`type: Inline` needs `inline` alone, `type: ValueRef` `valueRef` alone"),
+    );
     rules.optional("valueRef", value_ref.as_ref(), local_ref);
 }
 
 fn ext_auth_rules(rules: &mut Rules, auth: &ExtAuth) {
     let ExtAuth { grpc, http, status_on_error, body_to_ext_auth, .. } = auth;
-    rules.demand(grpc.is_some() != http.is_some(), "exactly-one-of", ("", "expected exactly one of `grpc` and `http`"));
+    rules.demand(
+        grpc.is_some() != http.is_some(),
+        "exactly-one-of",
+        ("", "expected exactly one of `grpc` and `http`"),
+    );
     let refs = grpc.as_ref().map(|service| (&service.backend_ref, &service.backend_refs));
     let refs = refs.or(http.as_ref().map(|service| (&service.backend_ref, &service.backend_refs)));
     if let Some((single, list)) = refs {
@@ -162,10 +174,8 @@ fn authorization_rules(rules: &mut Rules, authorization: &Authorization, jwt: Op
 
 fn principal_rules(rules: &mut Rules, principal: &AuthorizationPrincipal, providers: &HashSet<&str>) {
     let AuthorizationPrincipal { client_cidrs, jwt, headers, client_ip_geo_locations } = principal;
-    let empty = client_cidrs.is_empty()
-        && jwt.is_none()
-        && headers.is_empty()
-        && client_ip_geo_locations.is_none();
+    let empty =
+        client_cidrs.is_empty() && jwt.is_none() && headers.is_empty() && client_ip_geo_locations.is_none();
     rules.demand(!empty, "missing-field", ("", "expected `clientCIDRs`, `jwt` or `headers`"));
     rules.count("headers", headers.len(), 0..=256);
     rules.each("headers", headers, |rules, header| {
