@@ -1,12 +1,14 @@
 //! The kinds, one type each: the `spec` (or, for core kinds that have none, the object's own fields).
 
 mod ai;
+mod backend_traffic;
 mod common;
 mod core;
 mod envoy_gateway;
 mod gateway;
 mod http_route;
 mod policy;
+mod rate_limit;
 mod security;
 
 pub use self::{
@@ -18,6 +20,7 @@ pub use self::{
         GcpCredentialsFile, GcpServiceAccountImpersonation, GcpWorkloadIdentityFederation, Oidc,
         OidcExchangeToken, OidcProvider, OverrideFromHeaders, OverrideFromMetadata, VersionedSchema,
     },
+    backend_traffic::BackendTrafficPolicy,
     common::{
         BackendObjectRef, BodyField, BodyMutation, HeaderMatch, HeaderMutation, HttpHeader, LabelOperator,
         LabelRequirement, LabelSelector, LlmRequestCost, LlmRequestCostType, LocalObjectRef, MatchType,
@@ -48,6 +51,12 @@ pub use self::{
     },
     policy::{
         MergeType, PolicyTarget, PolicyTargets, TargetNamespaces, TargetNamespacesFrom, TargetSelector,
+    },
+    rate_limit::{
+        GlobalRateLimit, LocalRateLimit, MetadataKey, RateLimit, RateLimitCost, RateLimitCostFrom,
+        RateLimitCostSource, RateLimitHeaderMatch, RateLimitHeaders, RateLimitMatchType,
+        RateLimitMethodMatch, RateLimitQueryMatch, RateLimitRule, RateLimitSelector, RateLimitType,
+        RateLimitUnit, RateLimitValue, SourceCidr, SourceCidrType,
     },
     security::{
         ApiKeyAuth, Authorization, AuthorizationAction, AuthorizationOperation, AuthorizationPrincipal,

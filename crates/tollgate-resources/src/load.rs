@@ -28,8 +28,13 @@ pub struct Source<'a> {
 }
 
 /// Kinds of policy without which what they target must not be served.
-const PROTECTIVE: [&str; 4] =
-    ["BackendTLSPolicy", "BackendSecurityPolicy", "SecurityPolicy", "ClientTrafficPolicy"];
+const PROTECTIVE: [&str; 5] = [
+    "BackendTLSPolicy",
+    "BackendSecurityPolicy",
+    "SecurityPolicy",
+    "ClientTrafficPolicy",
+    "BackendTrafficPolicy",
+];
 
 /// What came of the sources.
 #[derive(Clone, Debug, Default)]
@@ -205,6 +210,9 @@ impl Loader<'_> {
                 self.place(&mut lists.backend_security_policies, draft, Layout::Spec)
             }
             Served::SecurityPolicy => self.place(&mut lists.security_policies, draft, Layout::Spec),
+            Served::BackendTrafficPolicy => {
+                self.place(&mut lists.backend_traffic_policies, draft, Layout::Spec)
+            }
             Served::GatewayConfig => self.place(&mut lists.gateway_configs, draft, Layout::Spec),
         }
         self.loaded.set = lists;

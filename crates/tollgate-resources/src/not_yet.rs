@@ -14,8 +14,7 @@ pub(crate) fn consequence(known: &Known, spec: Option<&Node>) -> (Severity, Stri
              tls.clientValidation is removed; traffic flows without the rest ({})",
             settings(spec)
         ),
-        "BackendTrafficPolicy"
-        | "ClientTrafficPolicy"
+        "ClientTrafficPolicy"
         | "XBackendTrafficPolicy"
         | "EnvoyExtensionPolicy"
         | "EnvoyPatchPolicy"

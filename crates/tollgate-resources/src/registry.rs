@@ -25,6 +25,7 @@ pub(crate) enum Served {
     BackendSecurityPolicy,
     GatewayConfig,
     SecurityPolicy,
+    BackendTrafficPolicy,
 }
 
 /// What is known of a kind.
@@ -92,13 +93,13 @@ const KINDS: &[Known] = &[
     served(ENVOY_GATEWAY, "Backend", ALPHA, Served::Backend),
     served(ENVOY_GATEWAY, "HTTPRouteFilter", ALPHA, Served::HttpRouteFilter),
     served(ENVOY_GATEWAY, "SecurityPolicy", ALPHA, Served::SecurityPolicy),
+    served(ENVOY_GATEWAY, "BackendTrafficPolicy", ALPHA, Served::BackendTrafficPolicy),
     served(AI_GATEWAY, "AIGatewayRoute", ALPHA_AND_BETA, Served::AiGatewayRoute),
     served(AI_GATEWAY, "AIServiceBackend", ALPHA_AND_BETA, Served::AiServiceBackend),
     served(AI_GATEWAY, "BackendSecurityPolicy", ALPHA_AND_BETA, Served::BackendSecurityPolicy),
     served(AI_GATEWAY, "GatewayConfig", ALPHA_AND_BETA, Served::GatewayConfig),
     not_yet(AI_GATEWAY, "MCPRoute"),
     not_yet(AI_GATEWAY, "QuotaPolicy"),
-    not_yet(ENVOY_GATEWAY, "BackendTrafficPolicy"),
     not_yet(ENVOY_GATEWAY, "ClientTrafficPolicy"),
     not_yet(ENVOY_GATEWAY, "EnvoyProxy"),
     not_yet(ENVOY_GATEWAY, "EnvoyExtensionPolicy"),
@@ -192,7 +193,9 @@ mod tests {
                 .collect();
             match known.role {
                 Role::Served(_) => {
-                    assert!(rows.iter().any(|row| row.contains("| served")), "{kind}: {rows:?}")
+                    let states = ["| served", "| not yet", "| no effect"];
+                    let says = |row: &&&str| states.iter().any(|state| row.contains(state));
+                    assert!(!rows.is_empty() && rows.iter().all(|row| says(&row)), "{kind}: {rows:?}");
                 }
                 Role::NotYet => {
                     let says = |row: &&&str| row.contains("| not yet") || row.contains("| no effect");

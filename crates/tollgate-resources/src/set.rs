@@ -2,9 +2,9 @@ use tollgate_types::ObjectRef;
 
 use crate::{
     kinds::{
-        AiGatewayRoute, AiServiceBackend, Backend, BackendSecurityPolicy, BackendTlsPolicy, ConfigMapData,
-        EndpointSlice, Gateway, GatewayClass, GatewayConfig, HttpRoute, HttpRouteFilter, Namespace,
-        ReferenceGrant, SecretData, SecurityPolicy, Service, Unserved,
+        AiGatewayRoute, AiServiceBackend, Backend, BackendSecurityPolicy, BackendTlsPolicy,
+        BackendTrafficPolicy, ConfigMapData, EndpointSlice, Gateway, GatewayClass, GatewayConfig, HttpRoute,
+        HttpRouteFilter, Namespace, ReferenceGrant, SecretData, SecurityPolicy, Service, Unserved,
     },
     object::Object,
 };
@@ -98,6 +98,8 @@ resource_set! {
     gateway_configs: GatewayConfig, "GatewayConfig";
     /// `SecurityPolicy`
     security_policies: SecurityPolicy, "SecurityPolicy";
+    /// `BackendTrafficPolicy`
+    backend_traffic_policies: BackendTrafficPolicy, "BackendTrafficPolicy";
 }
 
 fn sort<T>(objects: &mut [Object<T>]) {

@@ -1,12 +1,14 @@
 //! The rules of each kind: those of its CRD's schema and of the CEL expressions in it.
 
 mod ai;
+mod backend_traffic;
 mod core;
 mod envoy_gateway;
 mod filter;
 mod gateway;
 mod http_route;
 mod policy;
+mod rate_limit;
 mod rules;
 mod security;
 mod shared;

@@ -48,6 +48,11 @@ impl Rules {
         self.report(Severity::Error, code, (field, message.into()));
     }
 
+    /// Something will not do what its author may think.
+    pub(crate) fn warn(&mut self, code: &'static str, field: &str, message: &str) {
+        self.report(Severity::Warning, code, (field, message.to_owned()));
+    }
+
     /// Checks that something holds.
     pub(crate) fn demand(&mut self, holds: bool, code: &'static str, (field, message): (&str, &str)) {
         if !holds {

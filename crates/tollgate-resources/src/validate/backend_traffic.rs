@@ -1,0 +1,12 @@
+use super::{Rules, Validate, policy, rate_limit::rate_limit};
+use crate::kinds::BackendTrafficPolicy;
+
+const KINDS: [&str; 7] =
+    ["Gateway", "ListenerSet", "HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute", "UDPRoute"];
+
+impl Validate for BackendTrafficPolicy {
+    fn validate(&self, rules: &mut Rules) {
+        policy::targets(rules, self.targets(), &KINDS);
+        rules.optional("rateLimit", self.rate_limit.as_ref(), rate_limit);
+    }
+}
