@@ -1,12 +1,13 @@
 use std::{collections::HashMap, sync::Arc};
 
-use tollgate_resources::{Meta, Object, SecurityPolicy};
-use tollgate_snapshot::{Guard, Limits, PolicyUse};
+use tollgate_resources::{BackendTrafficPolicy, Meta, Object, SecurityPolicy};
+use tollgate_snapshot::{Cost, Guard, Limits, PolicyUse, Problem};
 
 use crate::{
     attach::Attachment,
     backends::Backends,
     compile::Work,
+    limits::{self, Limiting},
     listeners::Listening,
     notes::{At, Notes},
     policies::{Holding, Place, Policies, Winner},
@@ -16,16 +17,28 @@ use crate::{
 
 /// What policies say about a rule, under the listeners for which they say the same.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Governed {
+pub(crate) struct Governed<'a> {
     pub(crate) guard: Guard,
-    pub(crate) limits: Option<Arc<Limits>>,
+    /// Why it must not be served at all.
+    pub(crate) barred: Option<Arc<Problem>>,
+    pub(crate) traffic: Option<Traffic<'a>>,
     pub(crate) uses: Vec<PolicyUse>,
+}
+
+/// The policy that says how requests go to backends.
+#[derive(Clone, Debug)]
+pub(crate) struct Traffic<'a> {
+    pub(crate) object: &'a Object<BackendTrafficPolicy>,
+    pub(crate) spec: Arc<BackendTrafficPolicy>,
+    gateway: &'a Meta,
+    origin: Origin,
 }
 
 /// Policies that are compiled already, by the objects that they are made of.
 #[derive(Debug)]
 pub(crate) struct Governors<'a> {
     security: Policies<'a, SecurityPolicy>,
+    traffic: Policies<'a, BackendTrafficPolicy>,
     guards: HashMap<Origin, Guard>,
     pub(crate) services: Services,
 }
@@ -43,11 +56,12 @@ fn origin<T>(winner: &Winner<'_, T>) -> Origin {
 impl<'a> Governors<'a> {
     pub(crate) fn new(world: &'a World<'a>, notes: &mut Notes) -> Self {
         let security = Policies::new(world, &world.set.security_policies, notes);
-        Self { security, guards: HashMap::new(), services: Services::default() }
+        let traffic = Policies::new(world, &world.set.backend_traffic_policies, notes);
+        Self { security, traffic, guards: HashMap::new(), services: Services::default() }
     }
 
     /// What holds at one place.
-    pub(crate) fn at(&mut self, place: Place<'_>, backends: &Backends<'a>, notes: &mut Notes) -> Governed {
+    pub(crate) fn at(&mut self, place: Place<'a>, backends: &Backends<'a>, notes: &mut Notes) -> Governed<'a> {
         let mut governed = Governed::default();
         match self.security.at(place) {
             Holding::Nothing => {}
@@ -57,6 +71,21 @@ impl<'a> Governors<'a> {
                 let made = self.guards.entry(origin(&winner));
                 let services = &mut self.services;
                 governed.guard = made.or_insert_with(|| guard(&winner, backends, services, notes)).clone();
+            }
+        }
+        match self.traffic.at(place) {
+            Holding::Nothing => {}
+            Holding::Broken(problem) => governed.barred = Some(problem),
+            Holding::Policy(winner) => {
+                governed.uses.push(winner.used());
+                match winner.spec() {
+                    Ok(spec) => {
+                        let (object, origin) = (winner.object, origin(&winner));
+                        let spec = Arc::new(spec.into_owned());
+                        governed.traffic = Some(Traffic { object, spec, gateway: &place.gateway.meta, origin });
+                    }
+                    Err(fault) => governed.barred = Some(notes.error(&At::new(winner.object, "spec"), fault)),
+                }
             }
         }
         governed
@@ -82,9 +111,36 @@ fn guard(
 
 // === impl Governed ===
 
-impl Governed {
+impl Governed<'_> {
     fn is(&self, other: &Self) -> bool {
-        self.guard.is(&other.guard) && self.uses == other.uses
+        let origin = |governed: &Self| governed.traffic.as_ref().map(|traffic| traffic.origin);
+        self.guard.is(&other.guard) && self.uses == other.uses && origin(self) == origin(other)
+    }
+
+    /// The limits of a rule whose requests cost this.
+    ///
+    /// # Errors
+    /// Why the rule must not be served.
+    pub(crate) fn limits(
+        &self,
+        (kind, route, rule): (&str, &Meta, usize),
+        costs: &[Cost],
+        notes: &mut Notes,
+    ) -> Result<Option<Arc<Limits>>, Arc<Problem>> {
+        if let Some(problem) = &self.barred {
+            return Err(Arc::clone(problem));
+        }
+        let Some(Traffic { object, spec, gateway, origin: _ }) = &self.traffic else { return Ok(None) };
+        let Some(rate_limit) = &spec.rate_limit else { return Ok(None) };
+        let name = |meta: &Meta| format!("{}/{}", meta.namespace, meta.name);
+        let limiting = Limiting {
+            at: At::new(*object, "spec.rateLimit"),
+            policy: name(&object.meta).into(),
+            gateway: name(gateway).into(),
+            route: format!("{kind}/{}/rule/{rule}", name(route)).into(),
+            costs,
+        };
+        limits::limits(rate_limit, &limiting, notes)
     }
 }
 
@@ -97,8 +153,8 @@ impl<'a> Work<'a> {
         route: &'a Meta,
         rule: Option<&'a str>,
         attached: &[Attachment],
-    ) -> Vec<(Governed, Vec<Attachment>)> {
-        let mut groups = Vec::<(Governed, Vec<Attachment>)>::new();
+    ) -> Vec<(Governed<'a>, Vec<Attachment>)> {
+        let mut groups = Vec::<(Governed<'a>, Vec<Attachment>)>::new();
         for attachment in attached {
             let Some(Listening { gateway, spec, .. }) = self.listeners.get(attachment.listener) else {
                 continue;

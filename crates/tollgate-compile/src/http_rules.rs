@@ -26,7 +26,7 @@ pub(crate) fn rule(
     route: &Object<HttpRoute>,
     i: usize,
     spec: &HttpRouteRule,
-    governed: &Governed,
+    governed: &Governed<'_>,
     work: &mut Work<'_>,
 ) -> (Rule, Vec<(usize, Matcher)>) {
     let HttpRouteRule {
@@ -58,6 +58,11 @@ pub(crate) fn rule(
         }
         Err(problem) => (Vec::new(), Action::Invalid(problem)),
     };
+    let limits = governed.limits(("httproute", &route.meta, i), &[], &mut work.notes);
+    let action = match &limits {
+        Ok(_) => action,
+        Err(problem) => Action::Invalid(Arc::clone(problem)),
+    };
     let rule = Rule {
         index: 0,
         id: llm::rule_id(namespace, name, rule_name.as_deref(), i),
@@ -65,7 +70,7 @@ pub(crate) fn rule(
         source: at.reference(),
         service: Service::Http,
         guard: governed.guard.clone(),
-        limits: governed.limits.clone(),
+        limits: limits.unwrap_or_default(),
         policies: governed.uses.clone(),
         filters,
         action,

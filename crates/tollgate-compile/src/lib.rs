@@ -17,6 +17,7 @@ mod governed;
 mod grants;
 mod guards;
 mod http_rules;
+mod limits;
 mod listeners;
 mod llm;
 mod lookup;

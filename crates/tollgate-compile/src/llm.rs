@@ -23,7 +23,7 @@ pub(crate) struct Given<'a> {
     /// Costs, or why none of the rules may serve.
     pub(crate) costs: &'a Result<Arc<[Cost]>, Arc<Problem>>,
     /// What policies say.
-    pub(crate) governed: &'a Governed,
+    pub(crate) governed: &'a Governed<'a>,
 }
 
 /// The matches of a rule with their places; a broken one is left out. No matches means every request.
@@ -58,7 +58,7 @@ pub(crate) fn models(
     route: &Object<AiGatewayRoute>,
     spec: &AiGatewayRouteRule,
     matchers: &[(usize, Matcher)],
-    governed: &Governed,
+    governed: &Governed<'_>,
 ) -> Vec<ModelEntry> {
     let created = spec.models_created_at.or(route.meta.created).unwrap_or_default();
     let owned_by: Arc<str> = spec.models_owned_by.as_str().into();
@@ -95,9 +95,13 @@ pub(crate) fn rule(
     let at = At::new(route, format!("spec.rules[{i}]"));
     let choices = choices(backend_refs, namespace, &at.to(".backendRefs"), work);
     let Given { costs, governed } = given;
-    let action = match costs {
-        Err(problem) => Action::Invalid(Arc::clone(problem)),
-        Ok(costs) => match usable(&choices, &at.to(".backendRefs"), work) {
+    let limits = match costs {
+        Err(problem) => Err(Arc::clone(problem)),
+        Ok(costs) => governed.limits(("httproute", &route.meta, i), costs, &mut work.notes),
+    };
+    let action = match (&limits, costs) {
+        (Err(problem), _) | (_, Err(problem)) => Action::Invalid(Arc::clone(problem)),
+        (Ok(_), Ok(costs)) => match usable(&choices, &at.to(".backendRefs"), work) {
             Ok(()) => Action::Llm(LlmAction { choices, costs: Arc::clone(costs) }),
             Err(problem) => Action::Invalid(problem),
         },
@@ -110,7 +114,7 @@ pub(crate) fn rule(
         source: at.reference(),
         service: Service::Llm,
         guard: governed.guard.clone(),
-        limits: governed.limits.clone(),
+        limits: limits.unwrap_or_default(),
         policies: governed.uses.clone(),
         filters: Vec::new(),
         action,

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use tollgate_resources::{
-    Gateway, MergeType, Meta, Object, PolicyTarget, PolicyTargets, SecurityPolicy, TargetSelector, Unserved,
+    BackendTrafficPolicy, Gateway, MergeType, Meta, Object, PolicyTarget, PolicyTargets, SecurityPolicy, TargetSelector, Unserved,
 };
 use tollgate_snapshot::{PolicyLevel, PolicyUse, Problem};
 
@@ -425,6 +425,16 @@ fn written_targets<'a>(world: &World<'a>, policy: &Object<Unserved>) -> Vec<Targ
         .filter(|meta| ["HTTPRoute", "AIGatewayRoute"].iter().any(|kind| guards::targets(policy, kind, meta)))
         .map(|meta| whole(TargetKind::Route, meta));
     gateways.chain(routes).collect()
+}
+
+impl Policy for BackendTrafficPolicy {
+    const KIND: &'static str = "BackendTrafficPolicy";
+    const ROUTES: bool = true;
+    const GUARDS: bool = false;
+
+    fn targets(&self) -> PolicyTargets<'_> {
+        Self::targets(self)
+    }
 }
 
 impl Policy for SecurityPolicy {

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use tollgate_resources::{
-    AiGatewayRoute, AiServiceBackend, Backend, BackendSecurityPolicy, BackendTlsPolicy, ConfigMapData,
+    AiGatewayRoute, AiServiceBackend, Backend, BackendSecurityPolicy, BackendTlsPolicy, BackendTrafficPolicy, ConfigMapData,
     EndpointSlice, Gateway, GatewayConfig, HttpRoute, HttpRouteFilter, Object, ResourceSet, SecretData,
     SecurityPolicy, Service, Unserved,
 };
@@ -61,6 +61,7 @@ kinds! {
     Backend: "Backend",
     BackendSecurityPolicy: "BackendSecurityPolicy",
     BackendTlsPolicy: "BackendTLSPolicy",
+    BackendTrafficPolicy: "BackendTrafficPolicy",
     ConfigMapData: "ConfigMap",
     Gateway: "Gateway",
     GatewayConfig: "GatewayConfig",

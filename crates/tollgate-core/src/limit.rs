@@ -55,6 +55,9 @@ impl Record {
         let rule = |position: usize| limits.global.get(position).map(|limit| &limit.rule);
         let rules = || claims.iter().filter_map(|(position, _)| rule(*position));
         self.show(&decision, rules());
+        if decision.unavailable {
+            return Check::Denied(Refusal::Uncounted);
+        }
         if let Some(refused) = Refused::of(&decision, rules()) {
             return Check::Denied(Refusal::Limited(Box::new(refused)));
         }
@@ -63,20 +66,15 @@ impl Record {
     }
 
     fn take_locally(&mut self, limits: &Limits, now: UnixMillis) -> Result<(), Refusal> {
-        if limits.local.is_empty() {
-            return Ok(());
-        }
-        let view = self.view();
-        let found = limits.local.iter().filter_map(|rule| Some((rule, rule.claim(&view)?)));
-        let (rules, claims): (Vec<_>, Vec<_>) = found
-            .map(|(rule, counter)| (rule, rule.charge(counter, rule.request_cost.amount(|_| None), 0)))
-            .unzip();
+        let Some(local) = &limits.local else { return Ok(()) };
+        let (claims, rules) = local.claims(&self.view());
         if claims.is_empty() {
             return Ok(());
         }
         let decision = limits.buckets.take(&claims, now);
-        self.show(&decision, rules.iter().copied());
-        match Refused::of(&decision, rules.into_iter()) {
+        let rules = || rules.iter().map(|rule| &***rule);
+        self.show(&decision, rules());
+        match Refused::of(&decision, rules()) {
             Some(refused) => Err(Refusal::Limited(Box::new(refused))),
             None => Ok(()),
         }
@@ -109,6 +107,9 @@ impl Record {
 
     /// Keeps for the reply what is left.
     fn show<'a>(&mut self, decision: &Decision, rules: impl Iterator<Item = &'a LimitRule> + Clone) {
+        if !self.client.heads.rate_limit_headers {
+            return;
+        }
         let shown = decision.standings.iter().zip(rules).filter(|(_, rule)| rule.show_headers);
         let Some(headers) = RateLimitHeaders::new(shown.map(|(standing, _)| standing)) else { return };
         let RateLimitHeaders { limit, remaining, reset } = headers;

@@ -51,6 +51,9 @@ pub enum Refusal {
     /// A limit is reached.
     #[error("limit {} of {} is reached; try again in {} s", .0.rule, limit::words(.0.limit), .0.retry_after)]
     Limited(Box<tollgate_limit::Refused>),
+    /// The counters cannot be reached, and nobody is let through without them.
+    #[error("the store of the rate limits cannot be reached")]
+    Uncounted,
     /// The endpoint takes another method.
     #[error("method not allowed; use {0}")]
     MethodNotAllowed(&'static str),
@@ -160,6 +163,7 @@ impl Refusal {
             Self::Vetoed(reply) => reply.status,
             Self::Unvetted(status) => *status,
             Self::Limited(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Uncounted => StatusCode::INTERNAL_SERVER_ERROR,
             Self::BadHead(fault) => fault.status(),
             Self::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -198,6 +202,7 @@ impl Refusal {
             Self::Vetoed(_) => "Forbidden",
             Self::Unvetted(_) => "AuthorizationUnavailable",
             Self::Limited(_) => "RateLimited",
+            Self::Uncounted => "RateLimitUnavailable",
             Self::BadHead(fault) => fault.kind(),
             Self::Misdirected(_) => "Misdirected",
             Self::MethodNotAllowed(_) => "MethodNotAllowed",

@@ -18,7 +18,6 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 use tollgate_core::Live;
-use tollgate_limit::Embedded;
 use tollgate_net::{Drain, FrontHandle, Listener, Load, Server, run_cores};
 use tollgate_ports::{KeyFetcher, KeySets, KeySource};
 use tollgate_snapshot::{Port, PortProtocol, Snapshot};
@@ -34,9 +33,6 @@ use crate::{
 const ORDERS: usize = 4096;
 /// How often a core tells what its pools hold.
 const TELL: Duration = Duration::from_secs(1);
-
-/// Counters of limits that are held at most; each takes about a hundred bytes.
-const MAX_COUNTERS: usize = 1_000_000;
 
 /// The native host in service: its threads, its ports, and what they serve.
 #[derive(Debug)]
@@ -145,7 +141,6 @@ impl Gateway {
             published: Arc::new(ArcSwap::from_pointee(Served::new(empty))),
             observer,
             keys: KeySets::default(),
-            limits: Embedded::new(MAX_COUNTERS),
             leaving: AtomicBool::new(false),
         });
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..cores.get()).map(|_| mpsc::channel(ORDERS)).unzip();

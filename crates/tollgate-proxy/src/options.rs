@@ -7,6 +7,7 @@ use std::{
 };
 
 use tollgate_net::{Overrides, PoolSettings, ServerSettings};
+use tollgate_ports::limits::Limits;
 
 /// How the native host runs; nothing here comes from resources.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct Options {
     pub server: ServerSettings,
     /// Limits of upstream connections.
     pub pool: PoolSettings,
+    /// Counters of rate limits.
+    pub limits: Arc<Limits>,
     /// How long a body that is held for routing may take to arrive. 120 s.
     pub body_timeout: Duration,
     /// Between two pieces of a reply where the route says nothing, and between two bytes of a tunnel. 5 min.
@@ -46,6 +49,7 @@ impl Default for Options {
             overrides: Arc::default(),
             server: ServerSettings::default(),
             pool: PoolSettings::default(),
+            limits: Arc::default(),
             body_timeout: Duration::from_secs(120),
             stream_idle: Duration::from_secs(300),
             mirror_timeout: Duration::from_secs(15),

@@ -8,8 +8,8 @@ use std::{
 
 use tollgate_auth::{Access, TokenCache};
 use tollgate_core::{Answer, ExtAuthVerdict, Ports, Question, Record};
-use tollgate_limit::{Embedded, Store, UnixMillis};
-use tollgate_ports::{ExtAuthDenial, ExtAuthRequest, ExtAuthVerdict as Said, KeySets};
+use tollgate_limit::{Store, UnixMillis};
+use tollgate_ports::{ExtAuthDenial, ExtAuthRequest, ExtAuthVerdict as Said, KeySets, limits::Limits};
 
 use crate::{served::Served, worker::Worker};
 
@@ -18,7 +18,7 @@ const KEYS: Duration = Duration::from_secs(5);
 
 impl Ports for Worker {
     type Keys = KeySets;
-    type Limits = Embedded;
+    type Limits = Limits;
 
     fn keys(&self) -> &KeySets {
         &self.shared.keys
@@ -28,8 +28,8 @@ impl Ports for Worker {
         RefMut::map(self.tokens.borrow_mut(), |tokens| tokens)
     }
 
-    fn limits(&self) -> &Embedded {
-        &self.shared.limits
+    fn limits(&self) -> &Limits {
+        &self.options().limits
     }
 }
 
@@ -43,7 +43,7 @@ pub(crate) async fn answer(worker: &Worker, served: &Served, record: &Record, qu
         }
         Question::ExtAuth(access) => Answer::ExtAuth(Box::new(ask(worker, served, record, access).await)),
         Question::Limits(claims) => {
-            Answer::Limits(worker.shared.limits.reserve(claims, UnixMillis(worker.now().unix_ms)).await)
+            Answer::Limits(worker.options().limits.reserve(claims, UnixMillis(worker.now().unix_ms)).await)
         }
     }
 }

@@ -13,7 +13,7 @@ use arc_swap::{ArcSwap, Cache};
 use http::Response;
 use tollgate_auth::TokenCache;
 use tollgate_core::{Answered, End, LocalReply, Now, Refused, Settled};
-use tollgate_limit::{Embedded, Store, UnixMillis};
+use tollgate_limit::{Store, UnixMillis};
 use tollgate_net::{Pool, PoolStats, Resolver};
 use tollgate_ports::{ExtAuthClient, KeySets};
 use tollgate_types::BackendId;
@@ -32,8 +32,6 @@ pub(crate) struct Shared {
     pub(crate) observer: Arc<dyn Observer>,
     /// Keys by which tokens are verified; one core fetches them for all.
     pub(crate) keys: KeySets,
-    /// Counters of limits.
-    pub(crate) limits: Embedded,
     /// Set when the whole gateway goes down.
     pub(crate) leaving: AtomicBool,
 }
@@ -96,7 +94,7 @@ impl Worker {
 
     pub(crate) fn settle(&self, settled: Settled) {
         if !settled.settlements.is_empty() {
-            self.shared.limits.settle(&settled.settlements, UnixMillis(self.now().unix_ms));
+            self.options().limits.settle(&settled.settlements, UnixMillis(self.now().unix_ms));
         }
         self.shared.observer.settled(settled);
     }

@@ -1,4 +1,4 @@
-use tollgate_limit::{Buckets, Estimator, LimitRule};
+use tollgate_limit::{Buckets, Estimator, LimitRule, LocalLimits};
 
 /// What limits the requests of a rule. Every limit that applies counts, and any of them may refuse.
 #[derive(Debug, Default)]
@@ -6,7 +6,7 @@ pub struct Limits {
     /// Counted in the store, which other gateways may share.
     pub global: Vec<GlobalLimit>,
     /// Counted here alone, and asked first.
-    pub local: Vec<LimitRule>,
+    pub local: Option<LocalLimits>,
     /// The tokens of the local ones.
     pub buckets: Buckets,
 }

@@ -36,6 +36,7 @@ fn refused(refusal: &Refusal, record: &Record) -> &'static str {
         | Refusal::Untranslatable(_) => "-",
         Refusal::Denied(_) | Refusal::Vetoed(_) | Refusal::Unvetted(_) => "UAEX",
         Refusal::Limited(_) => "RL",
+        Refusal::Uncounted => "RLSE",
         Refusal::SlowBody(_) | Refusal::LateBody => "DT",
         Refusal::BrokenBody | Refusal::BadHost(_) | Refusal::BadHead(_) => "DPE",
         Refusal::Broken(_) => "NC",

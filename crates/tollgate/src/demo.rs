@@ -15,6 +15,7 @@ use tollgate_telemetry::{AccessLog, LogFormat};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
+    counters::Counters,
     files::File,
     reload::Resources,
     serving::{self, Serving},
@@ -87,6 +88,7 @@ pub(crate) fn run(args: DemoArgs) -> io::Result<ExitCode> {
     let port = if args.port == 0 { free_port()? } else { args.port };
     let (lines, log) = sync_channel(1024);
     let serving = Serving {
+        counters: Counters::default(),
         proxy: tollgate_proxy::Options {
             cores: NonZeroUsize::MIN,
             port_map: [(PORT, port)].into(),

@@ -6,6 +6,7 @@ mod check;
 mod cli;
 mod completion;
 mod config;
+mod counters;
 mod demo;
 mod diagnostics;
 mod explain;

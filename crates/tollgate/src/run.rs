@@ -18,7 +18,9 @@ use tollgate_telemetry::{AccessLog, LogFormat};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    autoconfig, limits,
+    autoconfig,
+    counters::CounterArgs,
+    limits,
     reload::Resources,
     serving::{self, Serving},
 };
@@ -47,12 +49,8 @@ pub(crate) struct RunArgs {
     /// Admin server: /healthz, /readyz, /metrics, /config, and a page for people at /
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1064")]
     admin: SocketAddr,
-    /// Shared counters of limits
-    #[arg(long, value_name = "URL")]
-    redis_url: Option<String>,
-    /// Where counters and quotas are kept across restarts
-    #[arg(long, value_name = "DIR")]
-    state_dir: Option<PathBuf>,
+    #[command(flatten)]
+    counters: CounterArgs,
     /// Resolve a name locally, as curl does, for example api.svc.cluster.local:80=127.0.0.1:8000; may be repeated
     #[arg(long, value_name = "HOST[:PORT]=ADDR[:PORT]")]
     resolve: Vec<String>,
@@ -97,12 +95,6 @@ pub(crate) fn run(args: RunArgs) -> io::Result<ExitCode> {
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none())
         .init();
-    if args.redis_url.is_some() {
-        tracing::warn!("--redis-url is not used yet: no limit is served that would need it");
-    }
-    if args.state_dir.is_some() {
-        tracing::warn!("--state-dir is not used yet: there is no state to keep");
-    }
     let open_files = limits::raise_open_files();
     tracing::debug!(open_files, "limit of open files");
     let compile = tollgate_compile::Options {
@@ -130,16 +122,19 @@ impl RunArgs {
         }
         let cores =
             self.threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
+        let counters = self.counters.open()?;
         let proxy = tollgate_proxy::Options {
             cores,
             bind: self.bind,
             port_map: self.port_map.iter().copied().collect::<HashMap<_, _>>(),
             overrides: Arc::new(overrides),
             retire_patience: Duration::from_secs(self.drain_timeout),
+            limits: Arc::clone(&counters.limits),
             ..tollgate_proxy::Options::default()
         };
         Ok(Serving {
             proxy,
+            counters,
             admin: self.admin,
             access_log: access_log(self.access_log),
             drain: Duration::from_secs(self.drain_timeout),

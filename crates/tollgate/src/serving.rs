@@ -28,6 +28,7 @@ use tollgate_types::{BackendId, Severity};
 
 use crate::{
     config::Config,
+    counters::Counters,
     reload::{Resources, State, line},
     watch::Watch,
 };
@@ -42,6 +43,7 @@ const CHANGES: usize = 4;
 /// How to serve.
 pub(crate) struct Serving {
     pub(crate) proxy: tollgate_proxy::Options,
+    pub(crate) counters: Counters,
     pub(crate) admin: SocketAddr,
     pub(crate) access_log: Option<AccessLog>,
     /// Patience with requests under way at the end.
@@ -96,7 +98,7 @@ pub(crate) fn run(mut resources: Resources, serving: Serving) -> io::Result<Exit
         report(note.severity, &line(note));
     }
     startable(&state)?;
-    let Serving { proxy, admin, access_log, drain } = serving;
+    let Serving { proxy, counters, admin, access_log, drain } = serving;
     let traces = TraceSettings::from_env(&variable).map_err(io::Error::other)?;
     let sampler = traces.as_ref().map(|traces| traces.sampler);
     let telemetry = Arc::new(Telemetry::start(Watching {
@@ -119,7 +121,12 @@ pub(crate) fn run(mut resources: Resources, serving: Serving) -> io::Result<Exit
         problems: Vec::new(),
     };
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    let code = runtime.block_on(control.serve(resources, state, (admin, drain, began)));
+    let code = runtime.block_on(async {
+        counters.spawn();
+        let code = control.serve(resources, state, (admin, drain, began)).await;
+        counters.finish().await;
+        code
+    });
     runtime.shutdown_background();
     code
 }
