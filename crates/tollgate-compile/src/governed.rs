@@ -1,6 +1,6 @@
 use std::{collections::HashMap, sync::Arc};
 
-use tollgate_resources::{BackendTrafficPolicy, Meta, Object, SecurityPolicy};
+use tollgate_resources::{BackendTrafficPolicy, MergeType, Meta, Object, SecurityPolicy};
 use tollgate_snapshot::{Cost, Guard, Limits, PolicyUse, Problem};
 
 use crate::{
@@ -32,6 +32,8 @@ pub(crate) struct Traffic<'a> {
     pub(crate) spec: Arc<BackendTrafficPolicy>,
     gateway: &'a Meta,
     origin: Origin,
+    /// Who says how much may be called: each limit is counted as that of the policy that wrote it.
+    limited_by: Vec<&'a Object<BackendTrafficPolicy>>,
 }
 
 /// Policies that are compiled already, by the objects that they are made of.
@@ -82,13 +84,25 @@ impl<'a> Governors<'a> {
                     Ok(spec) => {
                         let (object, origin) = (winner.object, origin(&winner));
                         let spec = Arc::new(spec.into_owned());
-                        governed.traffic = Some(Traffic { object, spec, gateway: &place.gateway.meta, origin });
+                        let (gateway, limited_by) = (&place.gateway.meta, limited_by(&winner));
+                        governed.traffic = Some(Traffic { object, spec, gateway, origin, limited_by });
                     }
                     Err(fault) => governed.barred = Some(notes.error(&At::new(winner.object, "spec"), fault)),
                 }
             }
         }
         governed
+    }
+}
+
+/// The policies whose `rateLimit` holds, the narrower one first.
+fn limited_by<'a>(winner: &Winner<'a, BackendTrafficPolicy>) -> Vec<&'a Object<BackendTrafficPolicy>> {
+    let Winner { object, parent, .. } = winner;
+    let own = object.spec.rate_limit.is_some();
+    match (parent, object.spec.merge_type) {
+        (Some(parent), Some(MergeType::StrategicMerge)) => vec![*object, *parent],
+        (Some(parent), Some(_)) if !own => vec![*parent],
+        _ => vec![*object],
     }
 }
 
@@ -130,17 +144,21 @@ impl Governed<'_> {
         if let Some(problem) = &self.barred {
             return Err(Arc::clone(problem));
         }
-        let Some(Traffic { object, spec, gateway, origin: _ }) = &self.traffic else { return Ok(None) };
-        let Some(rate_limit) = &spec.rate_limit else { return Ok(None) };
+        let Some(Traffic { gateway, limited_by, .. }) = &self.traffic else { return Ok(None) };
         let name = |meta: &Meta| format!("{}/{}", meta.namespace, meta.name);
-        let limiting = Limiting {
-            at: At::new(*object, "spec.rateLimit"),
-            policy: name(&object.meta).into(),
-            gateway: name(gateway).into(),
-            route: format!("{kind}/{}/rule/{rule}", name(route)).into(),
-            costs,
-        };
-        limits::limits(rate_limit, &limiting, notes)
+        let mut all = Limits::default();
+        for object in limited_by {
+            let Some(rate_limit) = &object.spec.rate_limit else { continue };
+            let limiting = Limiting {
+                at: At::new(*object, "spec.rateLimit"),
+                policy: name(&object.meta).into(),
+                gateway: name(gateway).into(),
+                route: format!("{kind}/{}/rule/{rule}", name(route)).into(),
+                costs,
+            };
+            limits::add(rate_limit, &limiting, &mut all, notes)?;
+        }
+        Ok((!all.global.is_empty() || all.local.is_some()).then(|| Arc::new(all)))
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{HeaderName, Method};
 use tollgate_limit::{
-    Basis, Buckets, Condition, Cost as Charge, Estimator, Limit, LimitRule, LimitRuleSpec, LocalLimits, PathSelect,
+    Basis, Condition, Cost as Charge, Estimator, Limit, LimitRule, LimitRuleSpec, LocalLimits, PathSelect,
     Scope, TextSelect, Unit,
 };
 use tollgate_resources::{
@@ -36,9 +36,13 @@ pub(crate) struct Limiting<'a> {
     pub(crate) costs: &'a [Cost],
 }
 
-/// The limits of one rule. A broken one takes the rule out of service: nobody knows how much it was to let through.
-pub(crate) fn limits(spec: &RateLimit, of: &Limiting<'_>, notes: &mut Notes) -> Result<Option<Arc<Limits>>, Arc<Problem>> {
-    let mut global = Vec::new();
+/// Adds the limits of one policy to those of a rule. A broken one takes the rule out of service: nobody knows how much it was to let through.
+pub(crate) fn add(
+    spec: &RateLimit,
+    of: &Limiting<'_>,
+    all: &mut Limits,
+    notes: &mut Notes,
+) -> Result<(), Arc<Problem>> {
     let (mut shared, mut own) = (0, 0);
     for (i, rule) in spec.global.iter().flat_map(|global| &global.rules).enumerate() {
         let at = of.at.to(format!(".global.rules[{i}]"));
@@ -52,7 +56,7 @@ pub(crate) fn limits(spec: &RateLimit, of: &Limiting<'_>, notes: &mut Notes) -> 
         *number += 1;
         let rule = made.map_err(|fault| notes.error(&at, fault))?;
         let estimator = rule.response_cost.as_ref().map(|cost| Estimator::new(basis(cost, of, &at, notes)));
-        global.push(GlobalLimit { rule, estimator });
+        all.global.push(GlobalLimit { rule, estimator });
     }
     let mut local = Vec::new();
     for (i, rule) in spec.local.iter().flat_map(|local| &local.rules).enumerate() {
@@ -61,11 +65,10 @@ pub(crate) fn limits(spec: &RateLimit, of: &Limiting<'_>, notes: &mut Notes) -> 
         let made = limit_rule(rule, (scope, i), format!("{}/local/{i}", of.policy));
         local.push(Arc::new(made.map_err(|fault| notes.error(&at, fault))?));
     }
-    if global.is_empty() && local.is_empty() {
-        return Ok(None);
+    if !local.is_empty() && all.local.is_none() {
+        all.local = Some(LocalLimits::new(local));
     }
-    let local = (!local.is_empty()).then(|| LocalLimits::new(local));
-    Ok(Some(Arc::new(Limits { global, local, buckets: Buckets::default() })))
+    Ok(())
 }
 
 /// What a reply's cost is made of, so that it can be guessed before the reply is there.

@@ -1,9 +1,11 @@
 //! Which policy holds where: targets, precedence, merging and conflicts (Envoy Gateway's rules for attached policies).
 
-use std::{collections::HashMap, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
+use serde::de::DeserializeOwned;
 use tollgate_resources::{
     BackendTrafficPolicy, Gateway, MergeType, Meta, Object, PolicyTarget, PolicyTargets, SecurityPolicy, TargetSelector, Unserved,
+    Written, merged,
 };
 use tollgate_snapshot::{PolicyLevel, PolicyUse, Problem};
 
@@ -17,7 +19,7 @@ use crate::{
 };
 
 /// A kind that is attached to Gateways or routes by `targetRef`, `targetRefs` or `targetSelectors`.
-pub(crate) trait Policy: Kind + Clone + Sized {
+pub(crate) trait Policy: Kind + Clone + DeserializeOwned + Sized {
     const KIND: &'static str;
     /// Whether routes may be targeted too, and not only Gateways.
     const ROUTES: bool;
@@ -25,6 +27,8 @@ pub(crate) trait Policy: Kind + Clone + Sized {
     const GUARDS: bool;
 
     fn targets(&self) -> PolicyTargets<'_>;
+    /// The spec as it was written.
+    fn written(&self) -> &Written;
 }
 
 /// Something that can be targeted.
@@ -222,11 +226,23 @@ impl<'a, T: Policy> Winner<'a, T> {
     }
 
     /// What it says, merged where there is something to merge with.
-    pub(crate) fn spec(&self) -> Result<std::borrow::Cow<'a, T>, Fault> {
+    pub(crate) fn spec(&self) -> Result<Cow<'a, T>, Fault> {
         let how: Option<MergeType> = self.object.spec.targets().merge_type;
-        match (how, self.parent) {
-            (Some(_), Some(_)) => Err(Fault::not_served("mergeType")),
-            _ => Ok(std::borrow::Cow::Borrowed(&self.object.spec)),
+        let (Some(how), Some(parent)) = (how, self.parent) else { return Ok(Cow::Borrowed(&self.object.spec)) };
+        let (wide, narrow) = (&parent.meta, &self.object.meta);
+        if T::GUARDS && wide.namespace != narrow.namespace {
+            // References of the wider policy are meant in its own namespace.
+            return Err(Fault::not_served("mergeType over namespaces"));
+        }
+        match merged::<T>(parent.spec.written(), self.object.spec.written(), how) {
+            Ok(whole) => Ok(Cow::Owned(whole)),
+            Err(reason) => {
+                let message = format!(
+                    "{} {}/{} merged onto {}/{} is invalid: {reason}",
+                    T::KIND, narrow.namespace, narrow.name, wide.namespace, wide.name
+                );
+                Err(Fault::new("invalid-merge", message))
+            }
         }
     }
 
@@ -435,6 +451,10 @@ impl Policy for BackendTrafficPolicy {
     fn targets(&self) -> PolicyTargets<'_> {
         Self::targets(self)
     }
+
+    fn written(&self) -> &Written {
+        &self.written
+    }
 }
 
 impl Policy for SecurityPolicy {
@@ -444,5 +464,9 @@ impl Policy for SecurityPolicy {
 
     fn targets(&self) -> PolicyTargets<'_> {
         Self::targets(self)
+    }
+
+    fn written(&self) -> &Written {
+        &self.written
     }
 }

@@ -8,6 +8,7 @@ mod finding;
 mod formats;
 mod kinds;
 mod load;
+mod merge;
 mod not_yet;
 mod object;
 mod parse;
@@ -24,6 +25,7 @@ pub use self::{
     crds::crds,
     kinds::*,
     load::{Loaded, Source, load},
+    merge::{Written, merged},
     object::{Meta, Object, Positions},
     set::ResourceSet,
 };

@@ -228,6 +228,8 @@ impl Loader<'_> {
         let mut spec = draft.read::<T>(layout);
         if let Some(spec) = &mut spec {
             draft.findings.extend(check(spec, &draft.version, layout.prefix()));
+            let node = draft.node.get("spec");
+            spec.remember(|| node.map_or(serde_json::Value::Null, Node::to_json));
         }
         draft.deprecation();
         if let Some(object) = self.finish(draft, meta, spec) {

@@ -5,6 +5,7 @@ use super::{
     policy::{MergeType, PolicyTarget, PolicyTargets, TargetSelector},
     rate_limit::RateLimit,
 };
+use crate::merge::Written;
 
 /// `gateway.envoyproxy.io` `BackendTrafficPolicy`: how requests go to backends.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -20,6 +21,9 @@ pub struct BackendTrafficPolicy {
     pub target_selectors: Vec<TargetSelector>,
     /// How it is merged onto the policy of the next wider level.
     pub merge_type: Option<MergeType>,
+    /// All of it, as it was written.
+    #[serde(skip)]
+    pub written: Written,
     /// How often callers may call.
     pub rate_limit: Option<RateLimit>,
     /// Which backend is next.

@@ -7,7 +7,7 @@ use super::{
     common::{BackendObjectRef, LocalObjectRef, SecretRef},
     policy::{MergeType, PolicyTarget, PolicyTargets, TargetSelector},
 };
-use crate::formats;
+use crate::{formats, merge::Written};
 
 /// `gateway.envoyproxy.io` `SecurityPolicy`: who may call.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -23,6 +23,9 @@ pub struct SecurityPolicy {
     pub target_selectors: Vec<TargetSelector>,
     /// How it is merged onto the policy of the next wider level.
     pub merge_type: Option<MergeType>,
+    /// All of it, as it was written.
+    #[serde(skip)]
+    pub written: Written,
     /// Keys.
     pub api_key_auth: Option<ApiKeyAuth>,
     /// Pages of other origins.

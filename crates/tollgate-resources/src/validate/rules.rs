@@ -11,6 +11,9 @@ pub(crate) trait Validate {
         Vec::new()
     }
 
+    /// Keeps the spec as it was written, where something may be merged onto it.
+    fn remember(&mut self, _written: impl FnOnce() -> serde_json::Value) {}
+
     fn validate(&self, rules: &mut Rules);
 }
 

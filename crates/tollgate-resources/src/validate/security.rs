@@ -4,6 +4,7 @@ use super::{
     Rules, Validate, policy,
     shared::{backend_object_ref, header_name, local_ref, secret_ref},
 };
+use crate::merge::Written;
 use crate::kinds::{
     ApiKeyAuth, Authorization, AuthorizationPrincipal, AuthorizationRule, BackendObjectRef, ExtAuth,
     ExtractFrom, JwksSource, JwtAuth, JwtProvider, LocalJwks, RemoteJwks, SecurityPolicy,
@@ -12,6 +13,10 @@ use crate::kinds::{
 const KINDS: [&str; 5] = ["Gateway", "ListenerSet", "HTTPRoute", "GRPCRoute", "TCPRoute"];
 
 impl Validate for SecurityPolicy {
+    fn remember(&mut self, written: impl FnOnce() -> serde_json::Value) {
+        self.written = Written(Some(written()));
+    }
+
     fn validate(&self, rules: &mut Rules) {
         let Self { api_key_auth, cors: _, basic_auth, jwt, ext_auth, authorization, .. } = self;
         policy::targets(rules, self.targets(), &KINDS);
