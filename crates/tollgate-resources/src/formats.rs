@@ -64,6 +64,92 @@ pub(crate) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opt
     parsed(deserializer, "invalid-duration", parse_duration).map(Some)
 }
 
+/// A duration where there is one.
+pub(crate) fn some_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    parsed(deserializer, "invalid-duration", parse_duration)
+}
+
+/// A Kubernetes quantity that is a whole number: `65536`, `64Ki`, `1M`, `0.5Gi`.
+pub(crate) fn parse_quantity(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u64); 11] = [
+        ("Ki", 1 << 10),
+        ("Mi", 1 << 20),
+        ("Gi", 1 << 30),
+        ("Ti", 1 << 40),
+        ("Pi", 1 << 50),
+        ("k", 1_000),
+        ("M", 1_000_000),
+        ("G", 1_000_000_000),
+        ("T", 1_000_000_000_000),
+        ("P", 1_000_000_000_000_000),
+        ("", 1),
+    ];
+    let wrong = || format!("expected a quantity such as 32768, 64Ki or 1M, found {text:?}");
+    let unit = UNITS.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, *factor)));
+    let (number, factor) = unit.ok_or_else(wrong)?;
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    if whole.is_empty() || !digits(whole) || !digits(fraction) || fraction.len() > 9 {
+        return Err(wrong());
+    }
+    let large: u128 = whole.parse().map_err(|_| wrong())?;
+    let small: u128 = format!("{fraction:0<9}").parse().map_err(|_| wrong())?;
+    let value = large.checked_mul(u128::from(factor)).ok_or_else(wrong)?;
+    // Parts of a byte are rounded up, as Kubernetes does it.
+    let value = value.checked_add((small * u128::from(factor)).div_ceil(1_000_000_000)).ok_or_else(wrong)?;
+    u64::try_from(value).map_err(|_| wrong())
+}
+
+struct Quantity(u64);
+
+impl<'de> Deserialize<'de> for Quantity {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Number;
+        impl Visitor<'_> for Number {
+            type Value = Quantity;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a quantity such as 32768, 64Ki or 1M")
+            }
+
+            fn visit_i64<E: Error>(self, value: i64) -> Result<Quantity, E> {
+                self.visit_str(&value.to_string())
+            }
+
+            fn visit_u64<E: Error>(self, value: u64) -> Result<Quantity, E> {
+                Ok(Quantity(value))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Quantity, E> {
+                parse_quantity(text).map(Quantity).map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_any(Number)
+    }
+}
+
+/// An optional quantity: a number or a text.
+pub(crate) fn quantity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    some_quantity(deserializer).map(Some)
+}
+
+/// A quantity where there is one.
+pub(crate) fn some_quantity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    struct Inner;
+    impl<'de> Visitor<'de> for Inner {
+        type Value = u64;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a quantity such as 32768, 64Ki or 1M")
+        }
+
+        fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<u64, D::Error> {
+            Quantity::deserialize(deserializer).map(|quantity| quantity.0)
+        }
+    }
+    deserializer.deserialize_newtype_struct("invalid-quantity", Inner)
+}
+
 /// A moment as RFC 3339 writes it, in seconds since 1970 (fractions are dropped).
 pub(crate) fn parse_timestamp(text: &str) -> Result<i64, String> {
     timestamp_of(text)

@@ -1,12 +1,15 @@
 //! The kinds, one type each: the `spec` (or, for core kinds that have none, the object's own fields).
 
 mod ai;
+mod backend_settings;
 mod backend_traffic;
 mod common;
 mod core;
 mod envoy_gateway;
 mod gateway;
+mod health_check;
 mod http_route;
+mod load_balancer;
 mod policy;
 mod rate_limit;
 mod security;
@@ -20,7 +23,17 @@ pub use self::{
         GcpCredentialsFile, GcpServiceAccountImpersonation, GcpWorkloadIdentityFederation, Oidc,
         OidcExchangeToken, OidcProvider, OverrideFromHeaders, OverrideFromMetadata, VersionedSchema,
     },
-    backend_traffic::BackendTrafficPolicy,
+    backend_settings::{
+        BackOff, BackendConnection, BackendHttpTimeouts, BackendProxyProtocol, BackendTcpTimeout,
+        BackendTimeouts, CircuitBreaker, DnsSettings, Http2Keepalive, Http2Settings, InvalidMessageAction,
+        LookupFamily, PerEndpoint, PerRetry, PolicyRetry, Preconnect, ProxyProtocolVersion, RetryBudget,
+        RetryOn, RetryTrigger, TcpKeepalive,
+    },
+    backend_traffic::{
+        BackendTrafficPolicy, Compressor, CompressorType, FaultAbort, FaultDelay, FaultInjection,
+        HttpConnect, HttpUpgrade, OverrideRedirect, OverrideResponse, RequestBuffer, ResponseMatch,
+        ResponseOverride, ResponseSource, RoutingType, StatusCodeMatch, StatusCodeMatchType, StatusCodeRange,
+    },
     common::{
         BackendObjectRef, BodyField, BodyMutation, HeaderMatch, HeaderMutation, HttpHeader, LabelOperator,
         LabelRequirement, LabelSelector, LlmRequestCost, LlmRequestCostType, LocalObjectRef, MatchType,
@@ -43,11 +56,19 @@ pub use self::{
         GatewayInfrastructure, GatewayTls, GrantFrom, GrantTo, Listener, ListenerTls, ReferenceGrant,
         RouteGroupKind, RouteNamespaces, TlsMode,
     },
+    health_check::{
+        ActiveHealthCheck, GrpcHealthCheck, HealthCheck, HealthCheckOverrides, HealthCheckPayload,
+        HealthCheckType, HttpHealthCheck, PassiveHealthCheck, PayloadType, TcpHealthCheck,
+    },
     http_route::{
         Cors, Fraction, HeaderModifier, HttpBackendRef, HttpMethod, HttpRoute, HttpRouteFilterType,
         HttpRouteMatch, HttpRouteRetry, HttpRouteRule, HttpRouteRuleFilter, HttpRouteTimeouts, PathMatch,
         PathMatchType, PathModifier, PathModifierType, QueryParamMatch, RedirectScheme, RequestMirror,
         RequestRedirect, UrlRewrite,
+    },
+    load_balancer::{
+        ConsistentHash, ConsistentHashType, EndpointOverride, ForceLocalZone, HashCookie, HashName,
+        LoadBalancer, LoadBalancerType, OverrideSource, PreferLocal, SlowStart, WeightedZone, ZoneAware,
     },
     policy::{
         MergeType, PolicyTarget, PolicyTargets, TargetNamespaces, TargetNamespacesFrom, TargetSelector,

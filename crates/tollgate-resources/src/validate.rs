@@ -1,12 +1,15 @@
 //! The rules of each kind: those of its CRD's schema and of the CEL expressions in it.
 
 mod ai;
+mod backend_settings;
 mod backend_traffic;
 mod core;
 mod envoy_gateway;
 mod filter;
 mod gateway;
+mod health_check;
 mod http_route;
+mod load_balancer;
 mod policy;
 mod rate_limit;
 mod rules;

@@ -2,8 +2,8 @@
 
 use super::{Rules, shared::header_name, text};
 use crate::kinds::{
-    MetadataKey, RateLimit, RateLimitCostFrom, RateLimitCostSource, RateLimitMatchType, RateLimitRule,
-    RateLimitSelector, RateLimitType, SourceCidr,
+    MetadataKey, RateLimit, RateLimitCostFrom, RateLimitCostSource, RateLimitHeaderMatch, RateLimitMatchType,
+    RateLimitRule, RateLimitSelector, RateLimitType, SourceCidr,
 };
 
 pub(crate) fn rate_limit(rules: &mut Rules, limit: &RateLimit) {
@@ -88,10 +88,7 @@ pub(crate) fn selector(rules: &mut Rules, selector: &RateLimitSelector) {
     let message = "expected `headers`, `methods`, `path`, `sourceCIDR` or `queryParams`";
     rules.demand(!empty, "missing-field", ("", message));
     rules.count("headers", headers.len(), 0..=128);
-    rules.each("headers", headers, |rules, header| {
-        header_name(rules, "name", &header.name);
-        value(rules, (header.match_type, header.value.as_deref(), header.invert));
-    });
+    rules.each("headers", headers, header_match);
     rules.count("queryParams", query_params.len(), 0..=16);
     rules.each("queryParams", query_params, |rules, param| {
         rules.length("name", &param.name, 1..=256);
@@ -102,6 +99,11 @@ pub(crate) fn selector(rules: &mut Rules, selector: &RateLimitSelector) {
     rules.optional("sourceCIDR", source_cidr.as_ref(), |rules, SourceCidr { value, .. }| {
         rules.form("invalid-cidr", ("value", value), (text::is_cidr(value), "a network such as 10.0.0.0/8"));
     });
+}
+
+pub(crate) fn header_match(rules: &mut Rules, header: &RateLimitHeaderMatch) {
+    header_name(rules, "name", &header.name);
+    value(rules, (header.match_type, header.value.as_deref(), header.invert));
 }
 
 fn value(rules: &mut Rules, (how, value, invert): (RateLimitMatchType, Option<&str>, bool)) {
