@@ -9,7 +9,7 @@ use tollgate_resources::{
     AiServiceBackend, ApiKeyCredential, BackendObjectRef, BackendSecurityPolicy, BackendSecurityPolicyType,
     Meta, Object, SecretRef, VersionedSchema,
 };
-use tollgate_snapshot::{Backend, HeaderEdit, Problem, Upstream};
+use tollgate_snapshot::{Backend, HeaderEdit, Problem, Traffic, Upstream};
 use tollgate_types::{ApiSchema, BackendId, Secret};
 
 use crate::{
@@ -35,8 +35,9 @@ pub(crate) struct AiBackend {
 pub(crate) struct Backends<'a> {
     world: &'a World<'a>,
     list: Vec<Arc<Backend>>,
-    ai: HashMap<(String, String), Result<AiBackend, Arc<Problem>>>,
-    plain: HashMap<BackendId, Result<Arc<Backend>, Arc<Problem>>>,
+    /// By namespace, name and the policy that says how requests go to it.
+    ai: HashMap<(String, String, Arc<Traffic>), Result<AiBackend, Arc<Problem>>>,
+    plain: HashMap<(BackendId, Arc<Traffic>), Result<Arc<Backend>, Arc<Problem>>>,
     /// Namespace and name of each AIServiceBackend that a route refers to, broken ones included.
     used: BTreeSet<(String, String)>,
 }
@@ -63,19 +64,19 @@ impl<'a> Backends<'a> {
     pub(crate) fn ai(
         &mut self,
         from: Party<'_>,
-        namespace: &str,
-        name: &str,
+        (namespace, name): (&str, &str),
+        traffic: &Arc<Traffic>,
         notes: &mut Notes,
     ) -> Result<AiBackend, Broken> {
-        let key = (namespace.to_owned(), name.to_owned());
-        self.used.insert(key.clone());
+        self.used.insert((namespace.to_owned(), name.to_owned()));
+        let key = (namespace.to_owned(), name.to_owned(), Arc::clone(traffic));
         let to = Party { group: group::AI, kind: "AIServiceBackend", namespace };
         let object = self.world.ai_backends.get(namespace, name)?;
         self.world.grants.check(from, to, name)?;
         if let Some(known) = self.ai.get(&key) {
             return known.clone().map_err(Broken::Known);
         }
-        let made = self.make_ai(object, notes);
+        let made = self.make_ai(object, traffic, notes);
         self.ai.insert(key, made.clone());
         made.map_err(Broken::Known)
     }
@@ -83,6 +84,7 @@ impl<'a> Backends<'a> {
     fn make_ai(
         &mut self,
         object: &Object<AiServiceBackend>,
+        traffic: &Arc<Traffic>,
         notes: &mut Notes,
     ) -> Result<AiBackend, Arc<Problem>> {
         let AiServiceBackend { schema, backend_ref, header_mutation, body_mutation } = &object.spec;
@@ -101,9 +103,9 @@ impl<'a> Backends<'a> {
         }
         let backend = self.add(
             BackendId::from(format!("{namespace}/{name}")),
-            Some(target(schema)),
-            credential,
+            (Some(target(schema)), credential),
             upstream,
+            traffic,
         );
         Ok(AiBackend { backend, headers, body: mutations::body(body_mutation.as_ref()) })
     }
@@ -113,15 +115,16 @@ impl<'a> Backends<'a> {
         &mut self,
         reference: &BackendObjectRef,
         from: Party<'_>,
+        traffic: &Arc<Traffic>,
         notes: &mut Notes,
     ) -> Result<Arc<Backend>, Broken> {
-        let id = self.identify(reference, from)?;
-        if let Some(known) = self.plain.get(&id) {
+        let key = (self.identify(reference, from)?, Arc::clone(traffic));
+        if let Some(known) = self.plain.get(&key) {
             return known.clone().map_err(Broken::Known);
         }
         let made = self.resolve(reference, from, notes);
-        let made = made.map(|upstream| self.add(id.clone(), None, None, upstream));
-        self.plain.insert(id, made.clone());
+        let made = made.map(|upstream| self.add(key.0.clone(), (None, None), upstream, traffic));
+        self.plain.insert(key, made.clone());
         made.map_err(Broken::Known)
     }
 
@@ -189,12 +192,13 @@ impl<'a> Backends<'a> {
     fn add(
         &mut self,
         id: BackendId,
-        target: Option<Target>,
-        credential: Option<Credential>,
+        (target, credential): (Option<Target>, Option<Credential>),
         upstream: Upstream,
+        traffic: &Arc<Traffic>,
     ) -> Arc<Backend> {
         let index = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
-        let backend = Arc::new(Backend { index, id, target, credential, upstream, traffic: Arc::default() });
+        let backend =
+            Arc::new(Backend { index, id, target, credential, upstream, traffic: Arc::clone(traffic) });
         self.list.push(Arc::clone(&backend));
         backend
     }

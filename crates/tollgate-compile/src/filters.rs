@@ -173,7 +173,7 @@ impl Filters {
 fn mirror(spec: &RequestMirror, scope: &Scope<'_>, at: &At<'_>, work: &mut Work<'_>) -> Mirror {
     let RequestMirror { backend_ref, percent, fraction } = spec;
     let from = Party { group: group::GATEWAY, kind: "HTTPRoute", namespace: scope.namespace };
-    let backend = work.backends.plain(backend_ref, from, &mut work.notes);
+    let backend = work.backends.plain(backend_ref, from, &Arc::default(), &mut work.notes);
     let backend = backend.map_err(|broken| work.notes.broken(&at.to(".requestMirror.backendRef"), broken));
     let per_million = match (percent, fraction) {
         (Some(percent), _) => u64::from(*percent) * 10_000,

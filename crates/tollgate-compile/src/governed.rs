@@ -1,7 +1,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use tollgate_resources::{BackendTrafficPolicy, MergeType, Meta, Object, SecurityPolicy};
-use tollgate_snapshot::{Cost, Guard, Limits, PolicyUse, Problem};
+use tollgate_snapshot::{Cost, Guard, Limits, PolicyUse, Problem, Timeouts, Traffic as Compiled};
 
 use crate::{
     attach::Attachment,
@@ -12,6 +12,7 @@ use crate::{
     notes::{At, Notes},
     policies::{Holding, Place, Policies, Winner},
     security::{self, Making, Services},
+    traffic,
     world::World,
 };
 
@@ -28,8 +29,10 @@ pub(crate) struct Governed<'a> {
 /// The policy that says how requests go to backends.
 #[derive(Clone, Debug)]
 pub(crate) struct Traffic<'a> {
-    pub(crate) object: &'a Object<BackendTrafficPolicy>,
+    /// What it says, merged where it is to be.
     pub(crate) spec: Arc<BackendTrafficPolicy>,
+    /// The same, compiled.
+    pub(crate) compiled: Arc<Compiled>,
     gateway: &'a Meta,
     origin: Origin,
     /// Who says how much may be called: each limit is counted as that of the policy that wrote it.
@@ -42,6 +45,7 @@ pub(crate) struct Governors<'a> {
     security: Policies<'a, SecurityPolicy>,
     traffic: Policies<'a, BackendTrafficPolicy>,
     guards: HashMap<Origin, Guard>,
+    traffics: HashMap<Origin, (Arc<BackendTrafficPolicy>, Arc<Compiled>)>,
     pub(crate) services: Services,
 }
 
@@ -59,11 +63,22 @@ impl<'a> Governors<'a> {
     pub(crate) fn new(world: &'a World<'a>, notes: &mut Notes) -> Self {
         let security = Policies::new(world, &world.set.security_policies, notes);
         let traffic = Policies::new(world, &world.set.backend_traffic_policies, notes);
-        Self { security, traffic, guards: HashMap::new(), services: Services::default() }
+        Self {
+            security,
+            traffic,
+            guards: HashMap::new(),
+            traffics: HashMap::new(),
+            services: Services::default(),
+        }
     }
 
     /// What holds at one place.
-    pub(crate) fn at(&mut self, place: Place<'a>, backends: &Backends<'a>, notes: &mut Notes) -> Governed<'a> {
+    pub(crate) fn at(
+        &mut self,
+        place: Place<'a>,
+        backends: &Backends<'a>,
+        notes: &mut Notes,
+    ) -> Governed<'a> {
         let mut governed = Governed::default();
         match self.security.at(place) {
             Holding::Nothing => {}
@@ -82,10 +97,17 @@ impl<'a> Governors<'a> {
                 governed.uses.push(winner.used());
                 match winner.spec() {
                     Ok(spec) => {
-                        let (object, origin) = (winner.object, origin(&winner));
-                        let spec = Arc::new(spec.into_owned());
+                        let origin = origin(&winner);
+                        let made = self.traffics.entry(origin);
+                        let at = At::new(winner.object, "spec");
+                        let (spec, compiled) = made
+                            .or_insert_with(|| {
+                                let compiled = traffic::traffic(&spec, &at, notes);
+                                (Arc::new(spec.into_owned()), Arc::new(compiled))
+                            })
+                            .clone();
                         let (gateway, limited_by) = (&place.gateway.meta, limited_by(&winner));
-                        governed.traffic = Some(Traffic { object, spec, gateway, origin, limited_by });
+                        governed.traffic = Some(Traffic { spec, compiled, gateway, origin, limited_by });
                     }
                     Err(fault) => governed.barred = Some(notes.error(&At::new(winner.object, "spec"), fault)),
                 }
@@ -129,6 +151,16 @@ impl Governed<'_> {
     fn is(&self, other: &Self) -> bool {
         let origin = |governed: &Self| governed.traffic.as_ref().map(|traffic| traffic.origin);
         self.guard.is(&other.guard) && self.uses == other.uses && origin(self) == origin(other)
+    }
+
+    /// What is said about its backends.
+    pub(crate) fn traffic(&self) -> Arc<Compiled> {
+        self.traffic.as_ref().map(|traffic| Arc::clone(&traffic.compiled)).unwrap_or_default()
+    }
+
+    /// Limits of time where the route says nothing itself.
+    pub(crate) fn timeouts(&self, before: Timeouts) -> Timeouts {
+        self.traffic.as_ref().map_or(before, |traffic| traffic::timeouts(&traffic.spec, before))
     }
 
     /// The limits of a rule whose requests cost this.

@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use tollgate_llm::BodyMutation;
 use tollgate_resources::{HttpRoute, HttpRouteRetry, HttpRouteRule, Object};
 use tollgate_snapshot::{
-    Action, Choice, HeaderEdit, Matcher, PathMatch, Retry, RetryScope, Rule, Service, Timeouts,
+    Action, Choice, HeaderEdit, Matcher, PathMatch, Retry, RetryScope, Rule, Service, Timeouts, Traffic,
 };
 use tollgate_types::RouteId;
 
@@ -54,10 +54,15 @@ pub(crate) fn rule(
             if !narrow.is_empty() {
                 matchers = narrowed(matchers, &narrow, &scope.at, &mut work.notes);
             }
-            (filters, action(spec, answer, &scope, &at, work))
+            (filters, action(spec, answer, (&scope, &governed.traffic()), &at, work))
         }
         Err(problem) => (Vec::new(), Action::Invalid(problem)),
     };
+    // A route's own retry goes before that of a policy.
+    let mut traffic = governed.traffic();
+    if retry.is_some() && traffic.retry.is_some() {
+        Arc::make_mut(&mut traffic).retry = None;
+    }
     let limits = governed.limits(("httproute", &route.meta, i), &[], &mut work.notes);
     let action = match &limits {
         Ok(_) => action,
@@ -74,9 +79,9 @@ pub(crate) fn rule(
         policies: governed.uses.clone(),
         filters,
         action,
-        timeouts: llm::timeouts(timeouts.as_ref(), Timeouts::HTTP),
+        timeouts: llm::timeouts(timeouts.as_ref(), governed.timeouts(Timeouts::HTTP)),
         retry: self::retry(retry.as_ref(), &at, &mut work.notes),
-        traffic: Arc::default(),
+        traffic,
     };
     (rule, matchers)
 }
@@ -124,7 +129,7 @@ fn narrowed(
 fn action(
     spec: &HttpRouteRule,
     answer: Option<Answer>,
-    scope: &Scope<'_>,
+    (scope, traffic): (&Scope<'_>, &Arc<Traffic>),
     at: &At<'_>,
     work: &mut Work<'_>,
 ) -> Action {
@@ -134,21 +139,26 @@ fn action(
         None => {}
     }
     let at = at.to(".backendRefs");
-    let choices = choices(spec, scope, &at, work);
+    let choices = choices(spec, (scope, traffic), &at, work);
     match llm::usable(&choices, &at, work) {
         Ok(()) => Action::Http(choices),
         Err(problem) => Action::Invalid(problem),
     }
 }
 
-fn choices(spec: &HttpRouteRule, scope: &Scope<'_>, at: &At<'_>, work: &mut Work<'_>) -> Vec<Choice> {
+fn choices(
+    spec: &HttpRouteRule,
+    (scope, traffic): (&Scope<'_>, &Arc<Traffic>),
+    at: &At<'_>,
+    work: &mut Work<'_>,
+) -> Vec<Choice> {
     let from = Party { group: group::GATEWAY, kind: "HTTPRoute", namespace: scope.namespace };
     let mut choices = Vec::new();
     for (i, reference) in spec.backend_refs.iter().enumerate() {
         let at = at.to(format!("[{i}]"));
         let own = Scope { at: at.to(".filters"), namespace: scope.namespace, prefix: scope.prefix.clone() };
         let object = reference.object();
-        let backend = work.backends.plain(&object, from, &mut work.notes);
+        let backend = work.backends.plain(&object, from, traffic, &mut work.notes);
         let backend = backend.map_err(|broken| work.notes.broken(&at.to(".name"), broken));
         let (backend, filters) = match filters::filters(&reference.filters, &own, work) {
             Ok(Filters { filters, answer: None, narrow: _ }) => (backend, filters),

@@ -29,6 +29,7 @@ mod review;
 mod security;
 mod tables;
 mod tls;
+mod traffic;
 mod upstreams;
 mod world;
 

@@ -8,8 +8,9 @@ use tollgate_limit::{
     Scope, TextSelect, Unit,
 };
 use tollgate_resources::{
-    PolicyPathMatch, PolicyPathMatchType, RateLimit, RateLimitCostFrom, RateLimitCostSource, RateLimitHeaders,
-    RateLimitMatchType, RateLimitRule, RateLimitSelector, RateLimitUnit, SourceCidr, SourceCidrType,
+    PolicyPathMatch, PolicyPathMatchType, RateLimit, RateLimitCostFrom, RateLimitCostSource,
+    RateLimitHeaders, RateLimitMatchType, RateLimitRule, RateLimitSelector, RateLimitUnit, SourceCidr,
+    SourceCidrType,
 };
 use tollgate_snapshot::{Cost, CostKind, GlobalLimit, Limits, Problem};
 
@@ -84,8 +85,12 @@ fn basis(cost: &Charge, of: &Limiting<'_>, at: &At<'_>, notes: &mut Notes) -> Ba
             // A plain route has no tokens; a policy on its Gateway speaks of others.
             if !of.costs.is_empty() {
                 let known: Vec<_> = of.costs.iter().map(|cost| &*cost.key).collect();
-                let message = format!("no llmRequestCosts of {} has the metadataKey {key}: nothing is charged", of.route);
-                let fault = Fault::new("unknown-cost", message).help(format!("its keys are {}", known.join(", ")));
+                let message = format!(
+                    "no llmRequestCosts of {} has the metadataKey {key}: nothing is charged",
+                    of.route
+                );
+                let fault =
+                    Fault::new("unknown-cost", message).help(format!("its keys are {}", known.join(", ")));
                 notes.warning(&at.to(".cost.response.metadata.key"), fault);
             }
             Basis::Learned
@@ -129,7 +134,9 @@ fn charge(spec: &RateLimitCostSource) -> Result<Charge, Fault> {
             Err(Fault::not_served(format!("a cost from metadata of {}", key.namespace))
                 .help(format!("costs of LLM requests are in {METADATA}")))
         }
-        (RateLimitCostFrom::Metadata, _, None) => Err(Fault::new("no-metadata", "the cost names no metadata")),
+        (RateLimitCostFrom::Metadata, _, None) => {
+            Err(Fault::new("no-metadata", "the cost names no metadata"))
+        }
     }
 }
 
@@ -156,7 +163,9 @@ fn conditions(selector: &RateLimitSelector, all: &mut Vec<Condition>) -> Result<
     let mut any_of = Vec::new();
     for method in methods {
         let known = Method::from_bytes(method.value.as_bytes());
-        any_of.push(known.map_err(|_| Fault::new("invalid-method", format!("{:?} is no method", method.value)))?);
+        any_of.push(
+            known.map_err(|_| Fault::new("invalid-method", format!("{:?} is no method", method.value)))?,
+        );
     }
     if !any_of.is_empty() {
         all.push(Condition::Method { any_of, invert: methods.iter().any(|method| method.invert) });

@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use tollgate_resources::{AiBackendRef, AiGatewayRoute, AiGatewayRouteRule, HttpRouteTimeouts, Object};
 use tollgate_snapshot::{
     Action, Choice, Cost, LlmAction, Matcher, ModelEntry, ModelMatch, PathMatch, Problem, Retry, Rule,
-    Service, Timeouts,
+    Service, Timeouts, Traffic,
 };
 use tollgate_types::{ModelId, RouteId, RuleId, Severity};
 
@@ -93,7 +93,7 @@ pub(crate) fn rule(
         models_created_at: _,
     } = spec;
     let at = At::new(route, format!("spec.rules[{i}]"));
-    let choices = choices(backend_refs, namespace, &at.to(".backendRefs"), work);
+    let choices = choices(backend_refs, namespace, &given.governed.traffic(), &at.to(".backendRefs"), work);
     let Given { costs, governed } = given;
     let limits = match costs {
         Err(problem) => Err(Arc::clone(problem)),
@@ -106,7 +106,12 @@ pub(crate) fn rule(
             Err(problem) => Action::Invalid(problem),
         },
     };
-    let stream_idle = stream_idle_timeout.filter(|timeout| !timeout.is_zero());
+    let default = governed.timeouts(Timeouts::LLM);
+    let stream_idle = match stream_idle_timeout {
+        Some(timeout) => (!timeout.is_zero()).then_some(*timeout),
+        None => default.stream_idle,
+    };
+    let timeouts = Timeouts { stream_idle, ..self::timeouts(timeouts.as_ref(), default) };
     Rule {
         index: 0,
         id: rule_id(namespace, name, rule_name.as_deref(), i),
@@ -118,9 +123,9 @@ pub(crate) fn rule(
         policies: governed.uses.clone(),
         filters: Vec::new(),
         action,
-        timeouts: Timeouts { stream_idle, ..self::timeouts(timeouts.as_ref(), Timeouts::LLM) },
+        timeouts,
         retry: Retry::llm(),
-        traffic: Arc::default(),
+        traffic: governed.traffic(),
     }
 }
 
@@ -152,7 +157,13 @@ pub(crate) fn usable(choices: &[Choice], at: &At<'_>, work: &mut Work<'_>) -> Re
     Err(work.notes.problem(Severity::Warning, at, fault))
 }
 
-fn choices(refs: &[AiBackendRef], namespace: &str, at: &At<'_>, work: &mut Work<'_>) -> Vec<Choice> {
+fn choices(
+    refs: &[AiBackendRef],
+    namespace: &str,
+    traffic: &Arc<Traffic>,
+    at: &At<'_>,
+    work: &mut Work<'_>,
+) -> Vec<Choice> {
     let mut choices = Vec::new();
     for (i, spec) in refs.iter().enumerate() {
         let at = at.to(format!("[{i}]"));
@@ -170,7 +181,7 @@ fn choices(refs: &[AiBackendRef], namespace: &str, at: &At<'_>, work: &mut Work<
         let headers =
             mutations::headers(header_mutation.as_ref(), &at.to(".headerMutation"), &mut work.notes);
         let body = mutations::body(body_mutation.as_ref());
-        let (backend, headers, body) = match backend(spec, namespace, work) {
+        let (backend, headers, body) = match backend(spec, namespace, traffic, work) {
             Ok(found) => (
                 Ok(found.backend),
                 mutations::merge_headers(found.headers, headers),
@@ -194,6 +205,7 @@ fn choices(refs: &[AiBackendRef], namespace: &str, at: &At<'_>, work: &mut Work<
 fn backend(
     spec: &AiBackendRef,
     namespace: &str,
+    traffic: &Arc<Traffic>,
     work: &mut Work<'_>,
 ) -> Result<crate::backends::AiBackend, Broken> {
     if spec.kind.as_deref().is_some_and(|kind| !kind.is_empty() && kind != "AIServiceBackend") {
@@ -201,5 +213,5 @@ fn backend(
     }
     let from = Party { group: group::AI, kind: "AIGatewayRoute", namespace };
     let target = spec.namespace.as_deref().filter(|namespace| !namespace.is_empty()).unwrap_or(namespace);
-    work.backends.ai(from, target, &spec.name, &mut work.notes)
+    work.backends.ai(from, (target, &spec.name), traffic, &mut work.notes)
 }

@@ -4,8 +4,8 @@ use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use serde::de::DeserializeOwned;
 use tollgate_resources::{
-    BackendTrafficPolicy, Gateway, MergeType, Meta, Object, PolicyTarget, PolicyTargets, SecurityPolicy, TargetSelector, Unserved,
-    Written, merged,
+    BackendTrafficPolicy, Gateway, MergeType, Meta, Object, PolicyTarget, PolicyTargets, SecurityPolicy,
+    TargetSelector, Unserved, Written, merged,
 };
 use tollgate_snapshot::{PolicyLevel, PolicyUse, Problem};
 
@@ -228,7 +228,9 @@ impl<'a, T: Policy> Winner<'a, T> {
     /// What it says, merged where there is something to merge with.
     pub(crate) fn spec(&self) -> Result<Cow<'a, T>, Fault> {
         let how: Option<MergeType> = self.object.spec.targets().merge_type;
-        let (Some(how), Some(parent)) = (how, self.parent) else { return Ok(Cow::Borrowed(&self.object.spec)) };
+        let (Some(how), Some(parent)) = (how, self.parent) else {
+            return Ok(Cow::Borrowed(&self.object.spec));
+        };
         let (wide, narrow) = (&parent.meta, &self.object.meta);
         if T::GUARDS && wide.namespace != narrow.namespace {
             // References of the wider policy are meant in its own namespace.
@@ -239,7 +241,11 @@ impl<'a, T: Policy> Winner<'a, T> {
             Err(reason) => {
                 let message = format!(
                     "{} {}/{} merged onto {}/{} is invalid: {reason}",
-                    T::KIND, narrow.namespace, narrow.name, wide.namespace, wide.name
+                    T::KIND,
+                    narrow.namespace,
+                    narrow.name,
+                    wide.namespace,
+                    wide.name
                 );
                 Err(Fault::new("invalid-merge", message))
             }

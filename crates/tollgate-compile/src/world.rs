@@ -1,9 +1,9 @@
 use std::collections::HashMap;
 
 use tollgate_resources::{
-    AiGatewayRoute, AiServiceBackend, Backend, BackendSecurityPolicy, BackendTlsPolicy, BackendTrafficPolicy, ConfigMapData,
-    EndpointSlice, Gateway, GatewayConfig, HttpRoute, HttpRouteFilter, Object, ResourceSet, SecretData,
-    SecurityPolicy, Service, Unserved,
+    AiGatewayRoute, AiServiceBackend, Backend, BackendSecurityPolicy, BackendTlsPolicy, BackendTrafficPolicy,
+    ConfigMapData, EndpointSlice, Gateway, GatewayConfig, HttpRoute, HttpRouteFilter, Object, ResourceSet,
+    SecretData, SecurityPolicy, Service, Unserved,
 };
 use tollgate_types::{ObjectRef, Span};
 

@@ -96,7 +96,8 @@ mod tests {
     #[test]
     fn a_json_merge_replaces_lists_and_null_removes() {
         let wide = json!({"targetRefs": [1], "retry": {"numRetries": 3, "retryOn": {"triggers": ["5xx"]}}, "timeout": {"a": 1}});
-        let narrow = json!({"targetRefs": [2], "retry": {"retryOn": {"triggers": ["reset"]}}, "timeout": null});
+        let narrow =
+            json!({"targetRefs": [2], "retry": {"retryOn": {"triggers": ["reset"]}}, "timeout": null});
         let want = json!({"retry": {"numRetries": 3, "retryOn": {"triggers": ["reset"]}}, "targetRefs": [2]});
         assert_eq!(merge(wide, narrow, MergeType::JsonMerge), want);
     }
@@ -115,6 +116,9 @@ mod tests {
     #[test]
     fn the_targets_are_those_of_the_narrower_policy() {
         let wide = json!({"targetSelectors": [1], "mergeType": "JSONMerge", "dns": 1});
-        assert_eq!(merge(wide, json!({"targetRefs": [2]}), MergeType::StrategicMerge), json!({"dns": 1, "targetRefs": [2]}));
+        assert_eq!(
+            merge(wide, json!({"targetRefs": [2]}), MergeType::StrategicMerge),
+            json!({"dns": 1, "targetRefs": [2]})
+        );
     }
 }

@@ -72,7 +72,8 @@ impl CounterArgs {
             OutageArg::Closed => Outage::Closed,
         };
         let config = RedisConfig { url: Secret::new(url.into_bytes()), timeout: PATIENCE, outage };
-        let redis = RedisLimits::new(&config).map_err(|error| io::Error::other(format!("--redis-url: {error}")))?;
+        let redis =
+            RedisLimits::new(&config).map_err(|error| io::Error::other(format!("--redis-url: {error}")))?;
         Ok(Counters { limits: Arc::new(Limits::in_redis(Arc::clone(&redis))), redis: Some(redis) })
     }
 }

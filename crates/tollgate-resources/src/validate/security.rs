@@ -4,11 +4,11 @@ use super::{
     Rules, Validate, policy,
     shared::{backend_object_ref, header_name, local_ref, secret_ref},
 };
-use crate::merge::Written;
 use crate::kinds::{
     ApiKeyAuth, Authorization, AuthorizationPrincipal, AuthorizationRule, BackendObjectRef, ExtAuth,
     ExtractFrom, JwksSource, JwtAuth, JwtProvider, LocalJwks, RemoteJwks, SecurityPolicy,
 };
+use crate::merge::Written;
 
 const KINDS: [&str; 5] = ["Gateway", "ListenerSet", "HTTPRoute", "GRPCRoute", "TCPRoute"];
 

@@ -1,0 +1,240 @@
+//! BackendTrafficPolicy: how requests go to backends.
+
+use std::time::Duration;
+
+use http::HeaderName;
+use tollgate_balance::{Algorithm, Balancing, Budget, Limits, Outlier};
+use tollgate_resources::{
+    ActiveHealthCheck, BackendTimeouts, BackendTrafficPolicy, CircuitBreaker, ConsistentHash,
+    ConsistentHashType, HashName, HealthCheck, LoadBalancer, LoadBalancerType, PassiveHealthCheck,
+    PolicyRetry, RetryTrigger,
+};
+use tollgate_snapshot::{Connections, HashOn, RetryPolicy, Timeouts, Traffic, Trigger};
+
+use crate::{
+    Fault,
+    notes::{At, Notes},
+};
+
+/// What a policy says, as far as it is served; the rest is noted.
+pub(crate) fn traffic(spec: &BackendTrafficPolicy, at: &At<'_>, notes: &mut Notes) -> Traffic {
+    review(spec, at, notes);
+    let BackendTrafficPolicy { load_balancer, retry, health_check, circuit_breaker, timeout, .. } = spec;
+    let mut traffic = Traffic::default();
+    if let Some(balancer) = load_balancer {
+        load_balancing(balancer, &mut traffic, &at.to(".loadBalancer"), notes);
+    } else {
+        traffic.balancing.algorithm = Algorithm::LeastRequest;
+    }
+    if let Some(health) = health_check {
+        health_checks(health, &mut traffic.balancing, &at.to(".healthCheck"), notes);
+    }
+    if let Some(breaker) = circuit_breaker {
+        traffic.balancing.limits = limits(breaker, &at.to(".circuitBreaker"), notes);
+    }
+    traffic.connections = timeout.as_ref().map(connections).unwrap_or_default();
+    traffic.retry = retry.as_ref().map(self::retry);
+    traffic
+}
+
+/// Limits of time where a route says nothing itself; zero means none.
+pub(crate) fn timeouts(spec: &BackendTrafficPolicy, before: Timeouts) -> Timeouts {
+    let Some(http) = spec.timeout.as_ref().and_then(|timeout| timeout.http.as_ref()) else { return before };
+    let limit = |given: Option<Duration>, before: Option<Duration>| match given {
+        None => before,
+        Some(duration) => (!duration.is_zero()).then_some(duration),
+    };
+    Timeouts {
+        request: limit(http.request_timeout, before.request),
+        attempt: before.attempt,
+        stream_idle: limit(http.stream_idle_timeout, before.stream_idle),
+    }
+}
+
+/// Names what is written and not applied.
+fn review(spec: &BackendTrafficPolicy, at: &At<'_>, notes: &mut Notes) {
+    let given = [
+        ("proxyProtocol", spec.proxy_protocol.is_some()),
+        ("tcpKeepalive", spec.tcp_keepalive.is_some()),
+        ("connection", spec.connection.is_some()),
+        ("dns", spec.dns.is_some()),
+        ("http2", spec.http2.is_some()),
+        ("bandwidthLimit", spec.bandwidth_limit.is_some()),
+        ("faultInjection", spec.fault_injection.is_some()),
+        ("admissionControl", spec.admission_control.is_some()),
+        ("useClientProtocol", spec.use_client_protocol == Some(true)),
+        ("compression", !spec.compression.is_empty()),
+        ("compressor", !spec.compressor.is_empty()),
+        ("responseOverride", !spec.response_override.is_empty()),
+        ("httpUpgrade", !spec.http_upgrade.is_empty()),
+        ("requestBuffer", spec.request_buffer.is_some()),
+        ("telemetry", spec.telemetry.is_some()),
+    ];
+    for (field, _) in given.into_iter().filter(|(_, given)| *given) {
+        let fault = Fault::not_served(format!("{field} of a BackendTrafficPolicy"));
+        notes.warning(&at.to(format!(".{field}")), fault.help("traffic flows without it"));
+    }
+    let long = spec.timeout.as_ref().and_then(|timeout| timeout.http.as_ref()?.max_stream_duration);
+    if long.is_some_and(|duration| !duration.is_zero()) {
+        let fault = Fault::not_served("maxStreamDuration").help("requestTimeout bounds the whole reply");
+        notes.warning(&at.to(".timeout.http.maxStreamDuration"), fault);
+    }
+}
+
+fn load_balancing(spec: &LoadBalancer, traffic: &mut Traffic, at: &At<'_>, notes: &mut Notes) {
+    let LoadBalancer {
+        balancer_type,
+        consistent_hash,
+        backend_utilization: _,
+        dynamic_module: _,
+        slow_start,
+        zone_aware,
+        endpoint_override,
+    } = spec;
+    traffic.balancing.slow_start = slow_start.as_ref().map(|slow| slow.window);
+    traffic.balancing.algorithm = match balancer_type {
+        LoadBalancerType::RoundRobin => Algorithm::RoundRobin,
+        LoadBalancerType::LeastRequest => Algorithm::LeastRequest,
+        LoadBalancerType::Random => Algorithm::Random,
+        LoadBalancerType::ConsistentHash => {
+            let table_size = consistent_hash.as_ref().map_or(65_537, |hash| hash.table_size);
+            Algorithm::Maglev { table_size }
+        }
+        LoadBalancerType::BackendUtilization | LoadBalancerType::DynamicModule => {
+            let fault = Fault::not_served(format!("load balancer {balancer_type:?}"));
+            notes.warning(&at.to(".type"), fault.help("LeastRequest is used instead"));
+            Algorithm::LeastRequest
+        }
+    };
+    if let Some(hash) = consistent_hash {
+        traffic.hash_on = hash_on(hash, at, notes);
+    }
+    for (field, given) in
+        [("zoneAware", zone_aware.is_some()), ("endpointOverride", endpoint_override.is_some())]
+    {
+        if given {
+            notes.warning(&at.to(format!(".{field}")), Fault::not_served(field));
+        }
+    }
+}
+
+fn hash_on(spec: &ConsistentHash, at: &At<'_>, notes: &mut Notes) -> Vec<HashOn> {
+    let ConsistentHash { hash_type, header, headers, cookie, query_params, table_size: _ } = spec;
+    let header_name = |named: &HashName| {
+        let name = HeaderName::from_bytes(named.name.to_ascii_lowercase().as_bytes());
+        name.ok().map(HashOn::Header)
+    };
+    match hash_type {
+        ConsistentHashType::SourceIp => vec![HashOn::SourceIp],
+        ConsistentHashType::Header => header.iter().filter_map(header_name).collect(),
+        ConsistentHashType::Headers => headers.iter().filter_map(header_name).collect(),
+        ConsistentHashType::Cookie => {
+            if cookie.as_ref().is_some_and(|cookie| cookie.ttl.is_some()) {
+                let fault = Fault::not_served("a cookie that the gateway issues");
+                notes.warning(&at.to(".consistentHash.cookie.ttl"), fault);
+            }
+            cookie.iter().map(|cookie| HashOn::Cookie(cookie.name.as_str().into())).collect()
+        }
+        ConsistentHashType::QueryParams => {
+            query_params.iter().map(|param| HashOn::Query(param.name.as_str().into())).collect()
+        }
+    }
+}
+
+fn health_checks(spec: &HealthCheck, balancing: &mut Balancing, at: &At<'_>, notes: &mut Notes) {
+    let HealthCheck { active, passive, panic_threshold } = spec;
+    if let Some(percent) = panic_threshold {
+        balancing.panic_percent = *percent;
+    }
+    balancing.outlier = passive.as_ref().map(outlier);
+    if let Some(ActiveHealthCheck { .. }) = active {
+        notes.warning(&at.to(".active"), Fault::not_served("an active health check"));
+    }
+}
+
+fn outlier(spec: &PassiveHealthCheck) -> Outlier {
+    Outlier {
+        interval: spec.interval,
+        server_errors: spec.consecutive_5xx_errors,
+        gateway_errors: spec.consecutive_gateway_errors.unwrap_or(0),
+        local_failures: spec
+            .split_external_local_origin_errors
+            .then_some(spec.consecutive_local_origin_failures),
+        base: spec.base_ejection_time,
+        max_percent: spec.max_ejection_percent,
+        failure_percent: spec.failure_percentage_threshold,
+        always_one: spec.always_eject_one_endpoint,
+    }
+}
+
+fn limits(spec: &CircuitBreaker, at: &At<'_>, notes: &mut Notes) -> Limits {
+    if spec.max_requests_per_connection.is_some() {
+        notes.warning(&at.to(".maxRequestsPerConnection"), Fault::not_served("maxRequestsPerConnection"));
+    }
+    Limits {
+        // Connections are opened for requests, and nobody waits for one: what is under way is what is counted.
+        requests: Some(
+            spec.max_parallel_requests.min(spec.max_connections.saturating_add(spec.max_pending_requests)),
+        ),
+        retries: Some(spec.max_parallel_retries),
+        budget: spec.retry_budget.as_ref().map(|budget| Budget {
+            percent: budget.percent.numerator.saturating_mul(100) / budget.percent.denominator.max(1),
+            least: budget.min_retry_concurrency,
+        }),
+        per_endpoint: spec.per_endpoint.as_ref().map(|endpoint| endpoint.max_connections),
+    }
+}
+
+fn connections(spec: &BackendTimeouts) -> Connections {
+    let http = spec.http.as_ref();
+    let limit = |duration: Option<Duration>| duration.filter(|duration| !duration.is_zero());
+    Connections {
+        connect_timeout: limit(spec.tcp.as_ref().and_then(|tcp| tcp.connect_timeout)),
+        idle_timeout: limit(http.and_then(|http| http.connection_idle_timeout)),
+        max_duration: limit(http.and_then(|http| http.max_connection_duration)),
+    }
+}
+
+/// Statuses alone keep the usual triggers; triggers replace them (Envoy Gateway, `retryOn`).
+fn retry(spec: &PolicyRetry) -> RetryPolicy {
+    let mut policy = RetryPolicy {
+        retries: spec.num_retries,
+        per_priority: spec.num_attempts_per_priority,
+        ..RetryPolicy::default()
+    };
+    if let Some(on) = &spec.retry_on {
+        if !on.triggers.is_empty() {
+            policy.triggers = on.triggers.iter().copied().map(trigger).collect();
+            policy.statuses.clear();
+        }
+        if !on.http_status_codes.is_empty() {
+            policy.statuses.clone_from(&on.http_status_codes);
+        }
+    }
+    if let Some(per_retry) = &spec.per_retry {
+        policy.per_try = per_retry.timeout.filter(|timeout| !timeout.is_zero());
+        if let Some(back_off) = &per_retry.back_off {
+            policy.base = back_off.base_interval.unwrap_or(policy.base);
+            policy.max = back_off.max_interval.unwrap_or(policy.base.saturating_mul(10));
+        }
+    }
+    policy
+}
+
+const fn trigger(trigger: RetryTrigger) -> Trigger {
+    match trigger {
+        RetryTrigger::ServerError => Trigger::ServerError,
+        RetryTrigger::GatewayError => Trigger::GatewayError,
+        RetryTrigger::Reset => Trigger::Reset,
+        RetryTrigger::ResetBeforeRequest => Trigger::ResetBeforeRequest,
+        RetryTrigger::ConnectFailure => Trigger::ConnectFailure,
+        RetryTrigger::Retriable4xx => Trigger::Retriable4xx,
+        RetryTrigger::RefusedStream => Trigger::RefusedStream,
+        RetryTrigger::RetriableStatusCodes => Trigger::StatusCodes,
+        RetryTrigger::Cancelled => Trigger::Grpc(1),
+        RetryTrigger::DeadlineExceeded => Trigger::Grpc(4),
+        RetryTrigger::ResourceExhausted => Trigger::Grpc(8),
+        RetryTrigger::Internal => Trigger::Grpc(13),
+        RetryTrigger::Unavailable => Trigger::Grpc(14),
+    }
+}
