@@ -261,6 +261,11 @@ impl Plan {
                 (outgoing, ReplyReader::Http)
             }
             (Payload::Http, _) => (plain(record, headers), ReplyReader::Http),
+            (Payload::Held(body), _) => {
+                let mut outgoing = plain(record, headers);
+                outgoing.body = AttemptBody::Bytes(body.clone());
+                (outgoing, ReplyReader::Http)
+            }
         };
         for filter in self.rule.filters.iter().chain(&choice.filters) {
             apply(filter, &mut outgoing.0);

@@ -3,8 +3,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use smallvec::SmallVec;
-use tollgate_snapshot::{Action, Guard, Rule};
+use tollgate_snapshot::{Action, Guard, RetryScope, Rule};
 
 use crate::{
     Answer, Asking, Failure, LocalReply, Now, Ports, Record, Refusal, Refused, Routed, gate::Check, headers,
@@ -125,6 +126,9 @@ impl Asking<Routed> {
 // === impl Plan ===
 
 impl Plan {
+    /// Bytes of a plain body that may be sent again: Envoy Gateway's `connection.bufferLimit`.
+    const REPLAYED: u64 = 32 * 1024;
+
     fn forward(record: Box<Record>, rule: &Arc<Rule>, payload: Payload, choices: usize) -> Reserved {
         let asked = SmallVec::from_elem(0, choices);
         Reserved::Forward(Self { record, rule: Arc::clone(rule), payload, asked, tried: SmallVec::new() })
@@ -142,6 +146,20 @@ impl Plan {
         &self.rule
     }
 
+    /// How long a body may be, in bytes, that is read before it is sent, so that it can be sent again; `None` where
+    /// nobody asked for retries. Longer ones are passed on as they come, and sent once.
+    #[must_use]
+    pub fn replays(&self) -> Option<u64> {
+        let wanted = self.rule.traffic.retry.is_some() || self.rule.retry.scope == RetryScope::AnyBackend;
+        (matches!(self.payload, Payload::Http) && wanted).then_some(Self::REPLAYED)
+    }
+
+    /// Takes the client's whole body.
+    pub fn hold(&mut self, body: Bytes) {
+        self.record.bytes_in = body.len() as u64;
+        self.payload = Payload::Held(body);
+    }
+
     /// When the whole request has to be done, where its rule says so.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
@@ -153,7 +171,7 @@ impl Plan {
     /// True where the client's body was read before routing, and is not to be streamed.
     #[must_use]
     pub fn holds_body(&self) -> bool {
-        matches!(self.payload, Payload::Llm { .. })
+        !matches!(self.payload, Payload::Http)
     }
 
     /// Gives up without a reply: the client went away.

@@ -20,6 +20,7 @@ use crate::{
     lent::{Lent, Loan},
     mirror,
     relay::{Opened, Relay},
+    serve,
     served::Served,
     timer::{Expired, Timer},
     tunnel,
@@ -71,6 +72,28 @@ struct Forward<'a> {
     client: Client,
 }
 
+/// Reads a short body whole, where it may have to be sent more than once.
+async fn hold(worker: &Rc<Worker>, plan: Plan, client: &mut Client) -> Result<Plan, Response<ReplyBody>> {
+    let length = client.body.as_ref().and_then(|body| body.size_hint().exact());
+    let (Some(limit), Some(length)) = (plan.replays(), length) else { return Ok(plan) };
+    let Some(body) = client.body.take_if(|_| length > 0 && length <= limit) else { return Ok(plan) };
+    let plan = InHand::new(worker, plan);
+    let patience = worker.options().body_timeout;
+    let mut timer = Timer::until(plan.record().began.instant.checked_add(patience));
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let collected = Box::pin(timer.within(body.collect(limit))).await;
+    let mut plan = plan.release();
+    let refusal = match collected {
+        Ok(Ok(body)) => {
+            plan.hold(body);
+            return Ok(plan);
+        }
+        Ok(Err(error)) => serve::broken_body(worker, &error),
+        Err(_) => Refusal::SlowBody(patience),
+    };
+    Err(worker.refuse(plan.refuse(refusal)))
+}
+
 /// Asks backends until one answers usably, or none is left.
 pub(crate) async fn forward(
     worker: &Rc<Worker>,
@@ -78,6 +101,10 @@ pub(crate) async fn forward(
     plan: Plan,
     mut client: Client,
 ) -> Response<ReplyBody> {
+    let plan = match hold(worker, plan, &mut client).await {
+        Ok(plan) => plan,
+        Err(response) => return response,
+    };
     mirror::send_copies(worker, served, &plan, &mut client);
     let timer = Timer::until(plan.deadline());
     let mut plan = InHand::new(worker, plan);

@@ -3,10 +3,10 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     ops::DerefMut,
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
-use tollgate_auth::{Access, TokenCache};
+use tollgate_auth::{Access, KeyRing as _, TokenCache};
 use tollgate_core::{Answer, ExtAuthVerdict, Ports, Question, Record};
 use tollgate_limit::{Store, UnixMillis};
 use tollgate_ports::{ExtAuthDenial, ExtAuthRequest, ExtAuthVerdict as Said, KeySets, limits::Limits};
@@ -15,6 +15,9 @@ use crate::{served::Served, worker::Worker};
 
 /// How long a request may wait for a key set to be fetched anew.
 const KEYS: Duration = Duration::from_secs(5);
+
+/// Less than any fetch takes.
+const AT_ONCE: Duration = Duration::from_micros(100);
 
 impl Ports for Worker {
     type Keys = KeySets;
@@ -38,7 +41,17 @@ pub(crate) async fn answer(worker: &Worker, served: &Served, record: &Record, qu
     match question {
         Question::Keys(source) => {
             let deadline = worker.now().instant + KEYS;
-            worker.shared.keys.refreshed(source, deadline).await;
+            // Where there never were keys, a server that comes up in time is worth the wait; a key that is missing is
+            // looked for once.
+            loop {
+                let asked = Instant::now();
+                let good = worker.shared.keys.refreshed(source, deadline).await;
+                let there = worker.shared.keys.keys(source).is_some();
+                // One that is not waited for, since too many wait already, is told at once.
+                if good || there || asked.elapsed() < AT_ONCE || Instant::now() >= deadline {
+                    break;
+                }
+            }
             Answer::Keys
         }
         Question::ExtAuth(access) => Answer::ExtAuth(Box::new(ask(worker, served, record, access).await)),

@@ -115,11 +115,18 @@ async fn read(
     let awaiting = awaiting.release();
     let refusal = match collected {
         Ok(Ok(body)) => return awaiting.body(body).map_err(|refused| worker.refuse(refused)),
-        Ok(Err(InboundError::TooLarge { limit })) => Refusal::TooLarge(limit),
-        Ok(Err(InboundError::Idle)) => Refusal::SlowBody(worker.options().server.body_idle_timeout),
-        Ok(Err(InboundError::Late)) => Refusal::LateBody,
-        Ok(Err(InboundError::Broken(_))) => Refusal::BrokenBody,
+        Ok(Err(error)) => broken_body(worker, &error),
         Err(_) => Refusal::SlowBody(patience),
     };
     Err(worker.refuse(awaiting.refuse(refusal)))
+}
+
+/// Why a body that was to be read is not there.
+pub(crate) fn broken_body(worker: &Worker, error: &InboundError) -> Refusal {
+    match error {
+        InboundError::TooLarge { limit } => Refusal::TooLarge(*limit),
+        InboundError::Idle => Refusal::SlowBody(worker.options().server.body_idle_timeout),
+        InboundError::Late => Refusal::LateBody,
+        InboundError::Broken(_) => Refusal::BrokenBody,
+    }
 }

@@ -41,6 +41,11 @@ impl Upload {
         Self { inbound, copies: SmallVec::new() }
     }
 
+    /// All of it, up to a limit in bytes. Nobody may have asked for a copy.
+    pub(crate) async fn collect(self, limit: usize) -> Result<Bytes, InboundError> {
+        self.inbound.collect(limit).await
+    }
+
     pub(crate) fn copy(&mut self) -> UploadCopy {
         let (copy, pieces) = mpsc::channel(LAG);
         self.copies.push(copy);
