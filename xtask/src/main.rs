@@ -11,6 +11,7 @@ mod seeds;
 mod shell;
 mod sizes;
 mod test;
+mod tools;
 
 use std::process::ExitCode;
 

@@ -3,6 +3,7 @@
 use crate::{
     crds, fuzz, layers, sdk,
     shell::{self, Outcome},
+    tools,
 };
 
 pub(crate) fn run(args: &[String]) -> Outcome {
@@ -20,6 +21,7 @@ pub(crate) fn run(args: &[String]) -> Outcome {
         "--deny",
         "warnings",
     ]))?;
+    tools::install();
     shell::run(shell::cargo().args(["test", "--workspace"]))?;
     if !quick {
         sdk::run()?;
