@@ -53,7 +53,7 @@ enum Outcome {
 
 /// A reply whose first piece is here.
 struct Open {
-    attempt: Attempt,
+    attempt: Box<Attempt>,
     head: Head,
     upstream: UpstreamBody,
     out: Output,
@@ -86,7 +86,8 @@ pub(crate) async fn forward(
     let mut _retrying = None;
     loop {
         let attempt = match plan.next_attempt(worker.now(), worker.random()) {
-            Ok(attempt) => attempt,
+            // Boxed, since it is handed on several times before its reply is there.
+            Ok(attempt) => Box::new(attempt),
             Err(refusal) => return worker.refuse(plan.release().refuse(refusal)),
         };
         match this.attempt(&mut plan, attempt).await {
@@ -108,7 +109,7 @@ pub(crate) async fn forward(
 }
 
 impl Forward<'_> {
-    async fn attempt(&mut self, plan: &mut Plan, mut attempt: Attempt) -> Outcome {
+    async fn attempt(&mut self, plan: &mut Plan, mut attempt: Box<Attempt>) -> Outcome {
         let Some(endpoint) = self.served.endpoint_at(&attempt.backend, attempt.endpoint()) else {
             return Outcome::Over(Refusal::NoEndpoints);
         };
@@ -182,7 +183,7 @@ impl Forward<'_> {
     async fn answered(
         &mut self,
         plan: &mut Plan,
-        mut attempt: Attempt,
+        mut attempt: Box<Attempt>,
         response: Response<UpstreamBody>,
     ) -> Outcome {
         let (parts, upstream) = response.into_parts();
@@ -249,20 +250,21 @@ impl Forward<'_> {
         let Head { status, headers } = head;
         let llm = matches!(attempt.reply, ReplyReader::Llm(_));
         let idle = attempt.patience.idle.unwrap_or(self.worker.options().stream_idle);
-        let mut exchange = plan.accept(attempt, status, self.worker.now());
+        let now = self.worker.now();
+        let mut exchange = plan.accept(*attempt, status, now);
         if status == StatusCode::SWITCHING_PROTOCOLS {
             tunnel::spawn(self.worker, exchange, self.client.upgrade, upgrade);
             return response(status, headers, ReplyBody::empty());
         }
         if !out.0.is_empty() {
-            exchange.first_byte(self.worker.now().instant);
+            exchange.first_byte(now.instant);
         }
         if !ended {
             let opened = Opened { exchange, upstream, out, timer: self.timer, idle };
             return response(status, headers, ReplyBody::relay(Relay::new(self.worker, opened)));
         }
         exchange.sent(out.0.iter().map(Bytes::len).sum());
-        self.worker.settle(exchange.settle(End::Complete, self.worker.now().instant));
+        self.worker.settle(exchange.settle(End::Complete, now.instant));
         let mut response = response(status, headers, ReplyBody::whole(out.0.into_iter().collect::<Chunks>()));
         if llm {
             // It is known now, whatever the backend's framing was.
