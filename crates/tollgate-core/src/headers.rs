@@ -4,7 +4,6 @@ use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{CONNECTION, TE, UPGRADE},
 };
-use smallvec::SmallVec;
 
 pub(crate) const MODEL: HeaderName = HeaderName::from_static("x-ai-eg-model");
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -51,13 +50,13 @@ fn is_connections(name: &str) -> bool {
 
 /// The headers of an outgoing request: the client's, less hop-by-hop and internal ones.
 pub(crate) fn for_upstream(client: &HeaderMap) -> HeaderMap {
-    let stays = |name: &&HeaderName| is_hop_by_hop(name) || is_internal(name.as_str());
-    let staying = client.keys().filter(stays).cloned();
-    let staying: SmallVec<[HeaderName; 6]> = staying.chain(listed_by_connection(client)).collect();
-    // A copy keeps its places: filling a new map would compute them again for each name.
-    let mut headers = client.clone();
-    for name in &staying {
-        headers.remove(name);
+    let listed = listed_by_connection(client);
+    // Copying the whole map and removing is no cheaper: each removal moves its neighbours.
+    let mut headers = HeaderMap::with_capacity(client.len() + 4);
+    for (name, value) in client {
+        if !is_hop_by_hop(name) && !listed.contains(name) && !is_internal(name.as_str()) {
+            headers.append(name, value.clone());
+        }
     }
     headers
 }
