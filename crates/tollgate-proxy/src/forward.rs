@@ -1,4 +1,4 @@
-use std::{future::pending, rc::Rc};
+use std::{future::pending, pin::pin, rc::Rc};
 
 use bytes::Bytes;
 use http::{
@@ -120,12 +120,19 @@ impl Forward<'_> {
         plan.asking(&endpoint.address, request.uri().path_and_query().cloned());
         let patience = attempt.patience.head;
         self.timer.phase(patience.and_then(|patience| self.worker.now().instant.checked_add(patience)));
-        let sent = self.timer.within(self.worker.pool.send(&endpoint.origin, request)).await;
+        let sent = {
+            // Pinned here, so that waiting for it makes no second room for it.
+            let sending = pin!(self.worker.pool.send(&endpoint.origin, request));
+            self.timer.within(sending).await
+        };
         if let Some(loan) = loan {
             self.client.body = loan.back();
         }
         match sent {
-            Ok(Ok(response)) => self.answered(plan, attempt, response).await,
+            Ok(Ok(response)) => match self.answered(plan, attempt, response) {
+                Ok(open) => self.open(plan, open).await,
+                Err(outcome) => outcome,
+            },
             Ok(Err(error)) => match Unsent::from(error) {
                 Unsent::Client(refusal) => Outcome::Over(refusal),
                 Unsent::Upstream(failure) => {
@@ -180,31 +187,36 @@ impl Forward<'_> {
         Ok((request, loan))
     }
 
-    async fn answered(
-        &mut self,
+    /// Looks at the head of an answer: is there a reply to open?
+    fn answered(
+        &self,
         plan: &mut Plan,
         mut attempt: Box<Attempt>,
         response: Response<UpstreamBody>,
-    ) -> Outcome {
+    ) -> Result<Box<Open>, Outcome> {
         let (parts, upstream) = response.into_parts();
         let mut extensions = parts.extensions;
         let now = self.worker.now();
         if parts.status == StatusCode::SWITCHING_PROTOCOLS && attempt.outgoing.upgrade.is_none() {
             let failure = Failure::Protocol("it switched protocols unasked".to_owned());
-            return self.failed(plan, &attempt, failure);
+            return Err(self.failed(plan, &attempt, failure));
         }
         let head = Head { status: parts.status, headers: parts.headers };
         let head = match plan.answered(&mut attempt, head, now) {
             Verdict::Accept(head) => head,
-            Verdict::Again(again) => return Outcome::Again(again),
+            Verdict::Again(again) => return Err(Outcome::Again(again)),
         };
         let upgrade = extensions.remove::<OnUpgrade>();
         let ended = upstream.is_end_stream();
+        Ok(Box::new(Open { attempt, head, upstream, out: Output::default(), ended, upgrade }))
+    }
+
+    /// Waits for the first piece of a reply that has to be read.
+    async fn open(&mut self, plan: &mut Plan, mut open: Box<Open>) -> Outcome {
         let most = match plan.record().delivery {
-            Some(Delivery::Whole) if upstream.size_hint().lower() <= HELD as u64 => HELD,
+            Some(Delivery::Whole) if open.upstream.size_hint().lower() <= HELD as u64 => HELD,
             Some(Delivery::Whole | Delivery::Streamed) | None => 0,
         };
-        let mut open = Open { attempt, head, upstream, out: Output::default(), ended, upgrade };
         if let ReplyReader::Llm(_) = open.attempt.reply {
             match self.hold(&mut open, most).await {
                 Ok(()) => {}
@@ -212,7 +224,7 @@ impl Forward<'_> {
                 Err(Held::Failed(failure)) => return self.failed(plan, &open.attempt, failure),
             }
         }
-        Outcome::Open(Box::new(open))
+        Outcome::Open(open)
     }
 
     /// Holds the head back until there is something to send after it: a reply that breaks before is no reply. A

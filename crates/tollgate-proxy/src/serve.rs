@@ -1,4 +1,4 @@
-use std::{rc::Rc, sync::Arc};
+use std::{pin::pin, rc::Rc, sync::Arc};
 
 use http::{Request, Response};
 use hyper::upgrade::OnUpgrade;
@@ -115,7 +115,10 @@ async fn read(
     let awaiting = InHand::new(worker, awaiting);
     let patience = worker.options().body_timeout;
     let mut timer = Timer::until(awaiting.record().began.instant.checked_add(patience));
-    let collected = timer.within(body.collect(limit)).await;
+    let collected = {
+        let collecting = pin!(body.collect(limit));
+        timer.within(collecting).await
+    };
     let awaiting = awaiting.release();
     let refusal = match collected {
         Ok(Ok(body)) => return awaiting.body(body).map_err(|refused| worker.refuse(refused)),
