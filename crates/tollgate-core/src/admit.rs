@@ -58,7 +58,7 @@ impl Received {
             _ => {}
         }
         if guards.len() > 1 {
-            record.gate.own_headers = Some(record.head.headers.clone());
+            record.gate.own_headers = Some(Box::new(record.head.headers.clone()));
         }
         for guard in &guards {
             record.introduce(guard);

@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, StatusCode,
-    header::{CONNECTION, COOKIE, HOST, RETRY_AFTER, TE, UPGRADE},
+    header::{CONNECTION, CONTENT_TYPE, COOKIE, HOST, RETRY_AFTER, TE, UPGRADE},
 };
 use smallvec::SmallVec;
 use tollgate_balance::{
@@ -164,6 +164,10 @@ impl Plan {
 
     /// The position of the choice to ask now: one that was not asked yet, if there is any.
     fn pick(&self, unix_ms: u64, random: u64) -> Option<usize> {
+        if let [only] = self.rule.choices() {
+            let candidate = self.candidate(0, only, unix_ms)?;
+            return (candidate.weight > 0).then_some(candidate.position);
+        }
         let mut candidates = self.candidates(unix_ms);
         let per_priority = self.rule.traffic.retry.as_ref().and_then(|retry| retry.per_priority);
         if let Some(most) = per_priority {
@@ -193,21 +197,22 @@ impl Plan {
     }
 
     fn candidates(&self, unix_ms: u64) -> SmallVec<[Candidate; 8]> {
-        let retrying = !self.record.attempts.is_empty();
+        let choices = self.rule.choices().iter().enumerate();
+        choices.filter_map(|(position, choice)| self.candidate(position, choice, unix_ms)).collect()
+    }
+
+    fn candidate(&self, position: usize, choice: &Choice, unix_ms: u64) -> Option<Candidate> {
         let health = &self.record.live.health;
-        let candidate = |(position, choice): (usize, &Choice)| {
-            let standing = match &choice.backend {
-                Ok(backend) if backend.upstream.addresses.is_empty() => return None,
-                Ok(backend) => {
-                    health.get(backend.index as usize).map_or(Standing::Up, |health| health.standing(unix_ms))
-                }
-                // A broken choice takes its share of first attempts, as Gateway API wants it, and no second one.
-                Err(_) if retrying => return None,
-                Err(_) => Standing::Up,
-            };
-            Some(Candidate { position, priority: choice.priority, weight: choice.weight, standing })
+        let standing = match &choice.backend {
+            Ok(backend) if backend.upstream.addresses.is_empty() => return None,
+            Ok(backend) => {
+                health.get(backend.index as usize).map_or(Standing::Up, |health| health.standing(unix_ms))
+            }
+            // A broken choice takes its share of first attempts, as Gateway API wants it, and no second one.
+            Err(_) if !self.record.attempts.is_empty() => return None,
+            Err(_) => Standing::Up,
         };
-        self.rule.choices().iter().enumerate().filter_map(candidate).collect()
+        Some(Candidate { position, priority: choice.priority, weight: choice.weight, standing })
     }
 
     /// Makes the request for one backend: translated, filtered, mutated, and signed last.
@@ -476,6 +481,8 @@ fn hashed(on: &HashOn, record: &Record) -> Option<u64> {
 
 /// `grpc-status`, where the head of the reply has it already.
 fn grpc_status(headers: &HeaderMap) -> Option<u8> {
+    // Most replies are not of gRPC, and a known name is found sooner.
+    headers.get(CONTENT_TYPE).filter(|kind| kind.as_bytes().starts_with(b"application/grpc"))?;
     headers.get("grpc-status")?.to_str().ok()?.parse().ok()
 }
 

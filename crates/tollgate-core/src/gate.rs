@@ -1,31 +1,31 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::ORIGIN};
-use smallvec::SmallVec;
 use tollgate_auth::{Access, Caller, Denial, Identity, KeySourceId, OnFailure, UnixSeconds};
 use tollgate_limit::Decision;
 use tollgate_snapshot::Guard;
 
 use crate::{Answer, ExtAuthVerdict, LocalReply, Now, Ports, Question, Record, Refusal, limit::Taken};
 
-/// What is known of the caller so far, under each policy that may hold for the request.
+/// What is known of the caller so far, under each policy that may hold for the request. Most requests pass with all
+/// of it empty, so everything is kept elsewhere: what is here is moved and dropped with each record.
 #[derive(Debug, Default)]
 pub struct Gate {
-    passes: SmallVec<[Pass; 1]>,
+    passes: Vec<Pass>,
     /// Key sets that were fetched anew for this request: once is enough.
-    refreshed: SmallVec<[KeySourceId; 1]>,
+    refreshed: Vec<KeySourceId>,
     /// What external services said, by their policy.
-    vetted: SmallVec<[(Arc<Access>, Result<(), Refusal>); 1]>,
+    vetted: Vec<(Arc<Access>, Result<(), Refusal>)>,
     /// The policy whose `cors` holds for the reply.
     pub(crate) cors: Option<Arc<Access>>,
     /// The client's headers before anything verified was put into them, while several policies may still hold.
-    pub(crate) own_headers: Option<HeaderMap>,
+    pub(crate) own_headers: Option<Box<HeaderMap>>,
     /// What counters elsewhere said.
-    pub(crate) decision: Option<Decision>,
+    pub(crate) decision: Option<Box<Decision>>,
     /// What was taken from counters.
-    pub(crate) taken: Option<Taken>,
+    pub(crate) taken: Option<Box<Taken>>,
     /// `x-ratelimit-*` for the reply.
-    pub(crate) limit_headers: SmallVec<[(HeaderName, HeaderValue); 3]>,
+    pub(crate) limit_headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// The caller under one policy.
@@ -133,7 +133,7 @@ impl Record {
                 let verdict = self.heed(&access, *verdict);
                 self.gate.vetted.push((access, verdict));
             }
-            (Question::Limits(_), Answer::Limits(decision)) => self.gate.decision = Some(decision),
+            (Question::Limits(_), Answer::Limits(decision)) => self.gate.decision = Some(Box::new(decision)),
             // Fetched or not: the next try will tell. Any other answer is to another question.
             _ => {}
         }

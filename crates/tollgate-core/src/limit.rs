@@ -46,7 +46,7 @@ impl Record {
         }
         let bare = || claims.iter().map(|(_, claim)| claim.clone()).collect::<SmallVec<[Claim; 2]>>();
         let decision = match self.gate.decision.take() {
-            Some(decision) => decision,
+            Some(decision) => *decision,
             None => match ports.limits().try_reserve(&bare(), now) {
                 TryReserve::Done(decision) => decision,
                 TryReserve::Ask => return Check::Ask(Question::Limits(bare().into_vec())),
@@ -61,7 +61,7 @@ impl Record {
         if let Some(refused) = Refused::of(&decision, rules()) {
             return Check::Denied(Refusal::Limited(Box::new(refused)));
         }
-        self.gate.taken = Some(Taken { limits: Arc::clone(limits), claims });
+        self.gate.taken = Some(Box::new(Taken { limits: Arc::clone(limits), claims }));
         Check::Passed
     }
 
@@ -114,13 +114,13 @@ impl Record {
         let Some(headers) = RateLimitHeaders::new(shown.map(|(standing, _)| standing)) else { return };
         let RateLimitHeaders { limit, remaining, reset } = headers;
         let Ok(limit) = HeaderValue::try_from(limit) else { return };
-        self.gate.limit_headers =
-            SmallVec::from_iter([(LIMIT, limit), (REMAINING, remaining.into()), (RESET, reset.into())]);
+        self.gate.limit_headers = vec![(LIMIT, limit), (REMAINING, remaining.into()), (RESET, reset.into())];
     }
 
     /// What becomes of the claims: holds are released, and real costs charged. `costs` are those of the reply.
     pub(crate) fn settlements(&mut self, costs: &[(Arc<str>, u64)]) -> Vec<Settlement> {
-        let Some(Taken { limits, claims }) = self.gate.taken.take() else { return Vec::new() };
+        let Some(taken) = self.gate.taken.take() else { return Vec::new() };
+        let Taken { limits, claims } = *taken;
         let answered = self.status.is_some_and(|status| status.is_success());
         let settle = |(position, claim): (usize, Claim)| {
             let limit = limits.global.get(position);

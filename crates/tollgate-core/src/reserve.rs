@@ -83,7 +83,7 @@ impl Routed {
             if let Some(model) = record.head.headers.remove(headers::MODEL) {
                 own.insert(headers::MODEL, model);
             }
-            record.head.headers = own;
+            record.head.headers = *own;
             record.introduce(&rule.guard);
         }
         if let Guard::Access(access) = &rule.guard {

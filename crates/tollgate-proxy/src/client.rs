@@ -21,7 +21,8 @@ pub(crate) fn serve(
     let edits = client.is_some_and(|client| !client.heads.late.is_empty());
     let worker = Rc::clone(worker);
     if !asks && !edits {
-        return Either::Left(serve::serve(worker, port, request, peer));
+        // Boxed at once: on its way to the connection it would be moved as a whole, several times.
+        return Either::Left(Box::pin(serve::serve(worker, port, request, peer)));
     }
     let late = client.cloned().filter(|_| edits);
     Either::Right(Box::pin(async move {

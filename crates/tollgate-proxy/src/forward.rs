@@ -1,4 +1,4 @@
-use std::{future::pending, rc::Rc};
+use std::{future::pending, pin::pin, rc::Rc};
 
 use bytes::Bytes;
 use http::{
@@ -54,7 +54,7 @@ enum Outcome {
 
 /// A reply whose first piece is here.
 struct Open {
-    attempt: Attempt,
+    attempt: Box<Attempt>,
     head: Head,
     upstream: UpstreamBody,
     out: Output,
@@ -113,7 +113,8 @@ pub(crate) async fn forward(
     let mut _retrying = None;
     loop {
         let attempt = match plan.next_attempt(worker.now(), worker.random()) {
-            Ok(attempt) => attempt,
+            // Boxed, since it is handed on several times before its reply is there.
+            Ok(attempt) => Box::new(attempt),
             Err(refusal) => return worker.refuse(plan.release().refuse(refusal)),
         };
         match this.attempt(&mut plan, attempt).await {
@@ -135,7 +136,7 @@ pub(crate) async fn forward(
 }
 
 impl Forward<'_> {
-    async fn attempt(&mut self, plan: &mut Plan, mut attempt: Attempt) -> Outcome {
+    async fn attempt(&mut self, plan: &mut Plan, mut attempt: Box<Attempt>) -> Outcome {
         let Some(endpoint) = self.served.endpoint_at(&attempt.backend, attempt.endpoint()) else {
             return Outcome::Over(Refusal::NoEndpoints);
         };
@@ -146,12 +147,19 @@ impl Forward<'_> {
         plan.asking(&endpoint.address, request.uri().path_and_query().cloned());
         let patience = attempt.patience.head;
         self.timer.phase(patience.and_then(|patience| self.worker.now().instant.checked_add(patience)));
-        let sent = self.timer.within(self.worker.pool.send(&endpoint.origin, request)).await;
+        let sent = {
+            // Pinned here, so that waiting for it makes no second room for it.
+            let sending = pin!(self.worker.pool.send(&endpoint.origin, request));
+            self.timer.within(sending).await
+        };
         if let Some(loan) = loan {
             self.client.body = loan.back();
         }
         match sent {
-            Ok(Ok(response)) => self.answered(plan, attempt, response).await,
+            Ok(Ok(response)) => match self.answered(plan, attempt, response) {
+                Ok(open) => self.open(plan, open).await,
+                Err(outcome) => outcome,
+            },
             Ok(Err(error)) => match Unsent::from(error) {
                 Unsent::Client(refusal) => Outcome::Over(refusal),
                 Unsent::Upstream(failure) => {
@@ -206,31 +214,36 @@ impl Forward<'_> {
         Ok((request, loan))
     }
 
-    async fn answered(
-        &mut self,
+    /// Looks at the head of an answer: is there a reply to open?
+    fn answered(
+        &self,
         plan: &mut Plan,
-        mut attempt: Attempt,
+        mut attempt: Box<Attempt>,
         response: Response<UpstreamBody>,
-    ) -> Outcome {
+    ) -> Result<Box<Open>, Outcome> {
         let (parts, upstream) = response.into_parts();
         let mut extensions = parts.extensions;
         let now = self.worker.now();
         if parts.status == StatusCode::SWITCHING_PROTOCOLS && attempt.outgoing.upgrade.is_none() {
             let failure = Failure::Protocol("it switched protocols unasked".to_owned());
-            return self.failed(plan, &attempt, failure);
+            return Err(self.failed(plan, &attempt, failure));
         }
         let head = Head { status: parts.status, headers: parts.headers };
         let head = match plan.answered(&mut attempt, head, now) {
             Verdict::Accept(head) => head,
-            Verdict::Again(again) => return Outcome::Again(again),
+            Verdict::Again(again) => return Err(Outcome::Again(again)),
         };
         let upgrade = extensions.remove::<OnUpgrade>();
         let ended = upstream.is_end_stream();
+        Ok(Box::new(Open { attempt, head, upstream, out: Output::default(), ended, upgrade }))
+    }
+
+    /// Waits for the first piece of a reply that has to be read.
+    async fn open(&mut self, plan: &mut Plan, mut open: Box<Open>) -> Outcome {
         let most = match plan.record().delivery {
-            Some(Delivery::Whole) if upstream.size_hint().lower() <= HELD as u64 => HELD,
+            Some(Delivery::Whole) if open.upstream.size_hint().lower() <= HELD as u64 => HELD,
             Some(Delivery::Whole | Delivery::Streamed) | None => 0,
         };
-        let mut open = Open { attempt, head, upstream, out: Output::default(), ended, upgrade };
         if let ReplyReader::Llm(_) = open.attempt.reply {
             match self.hold(&mut open, most).await {
                 Ok(()) => {}
@@ -238,7 +251,7 @@ impl Forward<'_> {
                 Err(Held::Failed(failure)) => return self.failed(plan, &open.attempt, failure),
             }
         }
-        Outcome::Open(Box::new(open))
+        Outcome::Open(open)
     }
 
     /// Holds the head back until there is something to send after it: a reply that breaks before is no reply. A
@@ -276,20 +289,21 @@ impl Forward<'_> {
         let Head { status, headers } = head;
         let llm = matches!(attempt.reply, ReplyReader::Llm(_));
         let idle = attempt.patience.idle.unwrap_or(self.worker.options().stream_idle);
-        let mut exchange = plan.accept(attempt, status, self.worker.now());
+        let now = self.worker.now();
+        let mut exchange = plan.accept(*attempt, status, now);
         if status == StatusCode::SWITCHING_PROTOCOLS {
             tunnel::spawn(self.worker, exchange, self.client.upgrade, upgrade);
             return response(status, headers, ReplyBody::empty());
         }
         if !out.0.is_empty() {
-            exchange.first_byte(self.worker.now().instant);
+            exchange.first_byte(now.instant);
         }
         if !ended {
             let opened = Opened { exchange, upstream, out, timer: self.timer, idle };
             return response(status, headers, ReplyBody::relay(Relay::new(self.worker, opened)));
         }
         exchange.sent(out.0.iter().map(Bytes::len).sum());
-        self.worker.settle(exchange.settle(End::Complete, self.worker.now().instant));
+        self.worker.settle(exchange.settle(End::Complete, now.instant));
         let mut response = response(status, headers, ReplyBody::whole(out.0.into_iter().collect::<Chunks>()));
         if llm {
             // It is known now, whatever the backend's framing was.

@@ -1,9 +1,10 @@
-use std::{rc::Rc, sync::Arc};
+use std::{pin::pin, rc::Rc, sync::Arc};
 
 use http::{Request, Response};
 use hyper::upgrade::OnUpgrade;
 use tollgate_core::{
-    Admission, Admitted, AwaitingBody, Plan, Received, Refusal, RequestHead, Reserved, Routed, Step, receive,
+    Admission, Admitted, AwaitingBody, Now, Plan, Received, Refusal, RequestHead, Reserved, Routed, Step,
+    receive,
 };
 use tollgate_net::{Inbound, InboundError, Peer};
 
@@ -40,12 +41,13 @@ pub(crate) async fn serve(
         certificate: peer.certificate().cloned(),
         peer: peer.remote(),
     };
-    let received = match receive(Arc::clone(&served.live), head, worker.now(), worker.randoms()) {
+    let now = worker.now();
+    let received = match receive(Arc::clone(&served.live), head, now, worker.randoms()) {
         Ok(received) => received,
         Err(refused) => return worker.refuse(refused),
     };
     let upgrade = extensions.remove::<OnUpgrade>();
-    let admitted = match admit(&worker, &served, received).await {
+    let admitted = match admit(&worker, &served, received, now).await {
         Ok(admitted) => admitted,
         Err(response) => return response,
     };
@@ -70,9 +72,10 @@ async fn admit(
     worker: &Rc<Worker>,
     served: &Served,
     mut received: Received,
+    mut now: Now,
 ) -> Result<Admitted, Response<ReplyBody>> {
     loop {
-        let asking = match received.admit(&**worker, worker.now()) {
+        let asking = match received.admit(&**worker, now) {
             Ok(Admission::Admitted(admitted)) => return Ok(admitted),
             Ok(Admission::Answered(answered)) => return Err(worker.answer(answered)),
             Ok(Admission::Ask(asking)) => InHand::new(worker, asking),
@@ -80,6 +83,7 @@ async fn admit(
         };
         let answer = Box::pin(ports::answer(worker, served, asking.record(), asking.question())).await;
         received = asking.release().answer(answer);
+        now = worker.now();
     }
 }
 
@@ -111,7 +115,10 @@ async fn read(
     let awaiting = InHand::new(worker, awaiting);
     let patience = worker.options().body_timeout;
     let mut timer = Timer::until(awaiting.record().began.instant.checked_add(patience));
-    let collected = timer.within(body.collect(limit)).await;
+    let collected = {
+        let collecting = pin!(body.collect(limit));
+        timer.within(collecting).await
+    };
     let awaiting = awaiting.release();
     let refusal = match collected {
         Ok(Ok(body)) => return awaiting.body(body).map_err(|refused| worker.refuse(refused)),

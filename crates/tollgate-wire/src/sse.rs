@@ -118,6 +118,20 @@ impl Splitter {
         }
     }
 
+    /// Takes the LF at the start of `chunk` that still belongs to the event handed out last: its blank line ends with
+    /// CRLF, and the chunk before ended between the two. Gives the bytes taken, 0 or 1, where [`next`](Self::next)
+    /// is to begin; without this call it takes them for the start of the next event.
+    pub fn rest_of_blank_line(&mut self, chunk: &[u8]) -> usize {
+        let in_block = self.place != Place::HandedOut && !self.carry.is_empty();
+        match chunk.first() {
+            Some(first) if !in_block && self.ending == Ending::OpenCr => {
+                self.ending = Ending::Closed;
+                usize::from(*first == b'\n')
+            }
+            _ => 0,
+        }
+    }
+
     /// The stream ended: the event whose blank line is missing, if it has data.
     pub fn finish(&mut self) -> Option<Event<'_>> {
         self.forget_handed_out();

@@ -28,6 +28,8 @@ pub(super) struct Passing {
     held: Vec<Bytes>,
     /// The beginning of the block that is not yet complete.
     partial: Vec<Bytes>,
+    /// What became of the block before: the LF of its blank line may come late.
+    last: Fate,
 }
 
 /// A stream that is translated.
@@ -62,6 +64,7 @@ impl Passing {
             progress: Progress::Waiting,
             held,
             partial: Vec::new(),
+            last: Fate::Forward,
         }
     }
 
@@ -69,12 +72,14 @@ impl Passing {
     pub(super) fn push(&mut self, chunk: Bytes, meter: &mut Meter, out: &mut Output) -> Result<(), Fault> {
         // `chunk[..done]` was forwarded or dropped, `chunk[done..block]` are complete blocks to forward; the first
         // of them begins with `partial`, and `held` goes before.
-        let (mut at, mut done, mut block) = (0, 0, 0);
+        let mut at = self.splitter.rest_of_blank_line(&chunk);
+        let (mut done, mut block) = if self.last == Fate::Drop { (at, at) } else { (0, at) };
         loop {
             at += self.leading_pieces(&chunk[at..], meter);
             block = block.max(at);
             let Some(event) = self.splitter.next(&chunk, &mut at).map_err(too_large)? else { break };
             let fate = fate(event, (&mut self.progress, self.usage_chunk), meter)?;
+            self.last = fate;
             match fate {
                 Fate::Forward => self.held.append(&mut self.partial),
                 Fate::Drop => self.partial.clear(),

@@ -203,6 +203,17 @@ fn the_usage_chunk_that_only_the_gateway_wanted_is_stripped_and_nothing_else() {
 }
 
 #[test]
+fn what_surrounds_a_stripped_chunk_keeps_its_line_ends() {
+    let provider = Provider::streams(Endpoint::ChatCompletions).strips();
+    for end in ["\r\n", "\r"] {
+        let lines = |events: &[&str]| events.concat().replace('\n', end);
+        let body = lines(&[CHAT_HEAD, CHAT_USAGE, CHAT_USAGE, ": hi\n\n", CHAT_LAST, CHAT_USAGE, DONE]);
+        // Cut everywhere, so also between the CR and the LF of each blank line.
+        assert_eq!(provider.tell(&body).text, lines(&[CHAT_HEAD, ": hi\n\n", CHAT_LAST, DONE]));
+    }
+}
+
+#[test]
 fn an_error_inside_a_success_lets_nothing_out() {
     let documents = [
         ("{\"error\":{\"message\":\"no \\\"gpu\\\"\",\"code\":503}}", "no \"gpu\""),
@@ -470,14 +481,15 @@ proptest! {
     // Events that lie in one chunk are told by the one before, events that are cut are not.
     #[test]
     fn events_told_by_the_last_one_are_those_that_are_split(
-        events in prop::collection::vec((0_usize..9, r#"([a-c]|\\[n"]){0,5}"#), 1..20),
+        events in prop::collection::vec((0_usize..9, r#"([a-c]|\\[n"]){0,5}"#, any::<bool>()), 1..20),
+        size in 1_usize..200,
     ) {
         let mut body = String::new();
-        for (kind, text) in events {
+        for (kind, text, crlf) in events {
             let piece = |field: &str, text: &str, end: &str| {
                 format!("{field}{{\"model\":\"m\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":null}}]}}{end}")
             };
-            body += &match kind {
+            let event = match kind {
                 0 => piece("data:", &text, "\n\n"),
                 1 => piece("data: ", &text, "\n"),
                 2 => format!("event: {text}\n"),
@@ -485,14 +497,15 @@ proptest! {
                 4 => ": waiting\n\n\n".to_owned(),
                 _ => piece("data: ", &text, "\n\n"),
             };
+            body += &if crlf { event.replace('\n', "\r\n") } else { event };
         }
         body += "data: [DONE]\n\n";
         for provider in
             [Provider::streams(Endpoint::ChatCompletions), Provider::streams(Endpoint::ChatCompletions).strips()]
         {
             let whole = provider.tell_bytes(body.as_bytes(), usize::MAX);
-            prop_assert_eq!(provider.tell_bytes(body.as_bytes(), 7), whole.clone());
-            prop_assert_eq!(provider.tell_bytes(body.as_bytes(), 150), whole);
+            prop_assert_eq!(provider.tell_bytes(body.as_bytes(), size), whole.clone());
+            prop_assert_eq!(provider.tell_bytes(body.as_bytes(), 7), whole);
         }
     }
 }

@@ -66,6 +66,22 @@ fn an_event_leaves_with_its_blank_line_even_if_that_is_a_lone_cr() {
 }
 
 #[test]
+fn the_lf_of_a_cut_blank_line_belongs_to_the_event_before() {
+    for (first, second, taken) in [
+        (&b"data: a\r\n\r"[..], &b"\ndata: b\n\n"[..], 1),
+        (b"data: a\r\n\r", b"data: b\n\n", 0),
+        (b"data: a\r\n\r\n", b"\ndata: b\n\n", 0),
+        (b"data: a\r", b"\n\r\n", 0),
+        (b"data: a\r\n\r", b"", 0),
+    ] {
+        let mut splitter = Splitter::new(100);
+        assert_eq!(splitter.rest_of_blank_line(first), 0);
+        splitter.next(first, &mut 0).unwrap();
+        assert_eq!(splitter.rest_of_blank_line(second), taken, "{}", second.escape_ascii());
+    }
+}
+
+#[test]
 fn the_place_behind_an_event_is_exact() {
     let text = b"data: a\n\n: c\n\ndata: b\r\n\r\nrest";
     let mut splitter = Splitter::new(100);
