@@ -109,6 +109,9 @@ impl Record {
 
     /// Keeps for the reply what is left.
     fn show<'a>(&mut self, decision: &Decision, rules: impl Iterator<Item = &'a LimitRule> + Clone) {
+        if !self.client.heads.rate_limit_headers {
+            return;
+        }
         let shown = decision.standings.iter().zip(rules).filter(|(_, rule)| rule.show_headers);
         let Some(headers) = RateLimitHeaders::new(shown.map(|(standing, _)| standing)) else { return };
         let RateLimitHeaders { limit, remaining, reset } = headers;
