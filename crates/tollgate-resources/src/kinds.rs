@@ -1,6 +1,9 @@
 //! The kinds, one type each: the `spec` (or, for core kinds that have none, the object's own fields).
 
 mod ai;
+mod client_heads;
+mod client_tls;
+mod client_traffic;
 mod common;
 mod core;
 mod envoy_gateway;
@@ -17,6 +20,20 @@ pub use self::{
         ForwardIdToken, ForwardProxy, GatewayConfig, GatewayConfigExtProc, GcpCredentials,
         GcpCredentialsFile, GcpServiceAccountImpersonation, GcpWorkloadIdentityFederation, Oidc,
         OidcExchangeToken, OidcProvider, OverrideFromHeaders, OverrideFromMetadata, VersionedSchema,
+    },
+    client_heads::{
+        CertDetail, ClientIpDetection, ClientIpHeader, EscapedSlashesAction, ForwardedCertMode, HeaderFilter,
+        HeaderSettings, HostSettings, PathSettings, RequestIdAction, StringMatch, StringMatchType, Switch,
+        UnderscoresAction, XForwardedClientCert, XForwardedFor,
+    },
+    client_tls::{
+        ClientAltNames, ClientTlsSettings, ClientValidation, ClientValidationMode, OtherName,
+        RevocationLists, TlsFingerprint, TlsResumption, TlsSession,
+    },
+    client_traffic::{
+        ClientConnection, ClientGrpc, ClientHealthCheck, ClientHttp1, ClientHttp2, ClientHttp10,
+        ClientHttpTimeout, ClientKeepalive, ClientPings, ClientProxyProtocol, ClientTcpTimeout,
+        ClientTimeout, ClientTrafficPolicy, ConnectionLimit, OnInvalidMessage, SchemeTransform,
     },
     common::{
         BackendObjectRef, BodyField, BodyMutation, HeaderMatch, HeaderMutation, HttpHeader, LabelOperator,

@@ -9,13 +9,7 @@ const TARGETS: [&str; 4] = ["targetRef", "targetRefs", "targetSelectors", "merge
 pub(crate) fn consequence(known: &Known, spec: Option<&Node>) -> (Severity, String) {
     let kind = known.kind;
     let text = match kind {
-        "ClientTrafficPolicy" if asks_for_certificates(spec) => format!(
-            "ClientTrafficPolicy is not served yet: HTTPS listeners that it targets refuse every connection until \
-             tls.clientValidation is removed; traffic flows without the rest ({})",
-            settings(spec)
-        ),
         "BackendTrafficPolicy"
-        | "ClientTrafficPolicy"
         | "XBackendTrafficPolicy"
         | "EnvoyExtensionPolicy"
         | "EnvoyPatchPolicy"
@@ -43,10 +37,6 @@ pub(crate) fn consequence(known: &Known, spec: Option<&Node>) -> (Severity, Stri
         _ => format!("{kind} is not served yet; it has no effect"),
     };
     (Severity::Warning, text)
-}
-
-fn asks_for_certificates(spec: Option<&Node>) -> bool {
-    spec.and_then(|spec| spec.get("tls")).and_then(|tls| tls.get("clientValidation")).is_some()
 }
 
 /// The settings that are not applied, by name.

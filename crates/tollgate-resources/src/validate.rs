@@ -1,6 +1,7 @@
 //! The rules of each kind: those of its CRD's schema and of the CEL expressions in it.
 
 mod ai;
+mod client_traffic;
 mod core;
 mod envoy_gateway;
 mod filter;
