@@ -94,7 +94,7 @@ pub fn compile(set: &ResourceSet, options: &Options) -> Compiled {
     review::unused(&world, &backends, &mut notes);
     let costs = settings_costs(set, &global);
     let settings = Settings { prefixes: prefixes.clone(), body_limit: *body_limit, costs };
-    let ports = listeners::ports(listeners);
+    let ports = listeners::ports(listeners, &world, &mut notes);
     let Services { key_sources, authorizers } = governors.services;
     let backends = backends.into_list();
     let snapshot = Snapshot { ports, backends, rules, key_sources, authorizers, settings };

@@ -1,9 +1,14 @@
-use std::fmt::{self, Write};
+use std::{
+    fmt::{self, Write},
+    sync::Arc,
+};
 
 use tollgate_snapshot::{
     Action, Backend, CaCertificates, Choice, Cost, Guard, Listener, ListenerTls, Rule, Snapshot, Table,
     UpstreamTls,
 };
+
+use crate::describe_client::write_client;
 
 /// The snapshot as people read it: ports, listeners, tables in order of precedence, rules, backends. Has no
 /// secrets in it, and equal snapshots give equal text.
@@ -18,8 +23,12 @@ pub fn describe(snapshot: &Snapshot) -> String {
 fn write_snapshot(out: &mut String, snapshot: &Snapshot) -> fmt::Result {
     for port in &snapshot.ports {
         writeln!(out, "port {} {:?}", port.number, port.protocol)?;
+        write_client(out, &port.client, "  ")?;
         for listener in &port.listeners {
             write_listener(out, listener)?;
+            if !Arc::ptr_eq(&listener.client, &port.client) {
+                write_client(out, &listener.client, "    ")?;
+            }
         }
     }
     for rule in &snapshot.rules {

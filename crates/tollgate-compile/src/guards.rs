@@ -1,22 +1,9 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use tollgate_resources::{Gateway, Meta, Object, Unserved};
+use tollgate_resources::{Meta, Object, Unserved};
 
 use crate::world::World;
-
-/// The first ClientTrafficPolicy that wants client certificates on a listener. Serving without the check would let
-/// everybody in.
-pub(crate) fn client_certificates<'a>(
-    world: &World<'a>,
-    gateway: &Object<Gateway>,
-    listener: &str,
-) -> Option<&'a Object<Unserved>> {
-    written(world, "ClientTrafficPolicy").find(|policy| {
-        let asks = policy.spec.spec.get("tls").is_some_and(|tls| tls.get("clientValidation").is_some());
-        asks && targets(policy, "Gateway", &gateway.meta) && concerns(policy, listener)
-    })
-}
 
 /// The first refused policy of a kind that names an object of its namespace: what it would have protected must not be
 /// served without it.
@@ -27,24 +14,6 @@ pub(crate) fn refused<'a>(
 ) -> Option<&'a Object<Unserved>> {
     let policies = &world.set.refused_policies;
     policies.iter().find(|policy| policy.spec.kind == policy_kind && targets(policy, kind, meta))
-}
-
-/// Policies of a kind without a type, whether or not they keep to their schema.
-fn written<'a>(world: &World<'a>, kind: &'a str) -> impl Iterator<Item = &'a Object<Unserved>> {
-    let set = world.set;
-    set.unserved.iter().chain(&set.refused_policies).filter(move |policy| policy.spec.kind == kind)
-}
-
-/// False where every target names another section.
-fn concerns(policy: &Object<Unserved>, section: &str) -> bool {
-    let spec = &policy.spec.spec;
-    let list = spec.get("targetRefs").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    let mut targets = list.iter().chain(spec.get("targetRef")).peekable();
-    targets.peek().is_none()
-        || spec.get("targetSelectors").is_some()
-        || targets.any(|target| {
-            target.get("sectionName").and_then(Value::as_str).is_none_or(|name| name == section)
-        })
 }
 
 /// True where `targetRef`, `targetRefs` or `targetSelectors` choose the object. Only selectors reach into other

@@ -9,9 +9,14 @@
 
 mod attach;
 mod backends;
+mod client;
+mod client_heads;
+mod client_tls;
+mod clients;
 mod compile;
 mod costs;
 mod describe;
+mod describe_client;
 mod filters;
 mod governed;
 mod grants;

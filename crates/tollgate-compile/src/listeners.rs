@@ -6,9 +6,9 @@ use tollgate_types::ListenerId;
 
 use crate::{
     Fault,
+    clients::{Clients, PortTerms},
     costs::{self, Costs},
     grants::Party,
-    guards,
     lookup::nearest,
     notes::{At, Notes},
     tables::{self, Candidate, Listed},
@@ -140,13 +140,6 @@ fn listener_tls(
         let fault = Fault::not_served("the validation of client certificates");
         return ListenerTls::Invalid(notes.error(&at, fault));
     }
-    if let Some(policy) = guards::client_certificates(world, gateway, &spec.name) {
-        let policy = format!("{}/{}", policy.meta.namespace, policy.meta.name);
-        let fault = Fault::not_served(format!(
-            "the validation of client certificates (ClientTrafficPolicy {policy})"
-        ));
-        return ListenerTls::Invalid(notes.error(&at, fault));
-    }
     if tls.mode == TlsMode::Passthrough {
         let fault =
             Fault::new("passthrough", format!("listener {} is HTTPS and cannot pass TLS through", spec.name));
@@ -254,23 +247,30 @@ pub(crate) fn global_costs(world: &World<'_>, gateway: &Object<Gateway>, notes: 
 }
 
 /// The ports with their listeners and tables.
-pub(crate) fn ports(all: Vec<Listening<'_>>) -> Vec<Port> {
-    let mut ports = BTreeMap::<u16, Port>::new();
+pub(crate) fn ports<'a>(all: Vec<Listening<'a>>, world: &'a World<'a>, notes: &mut Notes) -> Vec<Port> {
+    let mut clients = Clients::new(world, notes);
+    let mut ports = BTreeMap::<u16, Vec<Listening<'a>>>::new();
     for listening in all {
-        let (number, protocol) = (listening.spec.port, listening.protocol);
-        let port = ports.entry(number).or_insert_with(|| Port {
-            number,
-            protocol,
-            client: Arc::clone(ClientSettings::none()),
-            listeners: Vec::new(),
-        });
-        port.listeners.push(Arc::new(listening.finish()));
+        ports.entry(listening.spec.port).or_default().push(listening);
     }
-    for port in ports.values_mut() {
-        port.listeners
-            .sort_by_key(|listener| (listener.hostname.specificity(), listener.hostname.to_string()));
-    }
-    ports.into_values().collect()
+    ports.into_iter().map(|(number, listeners)| port(number, listeners, &mut clients, notes)).collect()
+}
+
+fn port<'a>(
+    number: u16,
+    listeners: Vec<Listening<'a>>,
+    clients: &mut Clients<'a>,
+    notes: &mut Notes,
+) -> Port {
+    let protocol = listeners.first().map_or(PortProtocol::Http, |listening| listening.protocol);
+    let PortTerms { common, each } = clients.of_port(protocol, &listeners, notes);
+    let mut listeners: Vec<_> = listeners
+        .into_iter()
+        .zip(each)
+        .map(|(listening, client)| Arc::new(listening.finish(client)))
+        .collect();
+    listeners.sort_by_key(|listener| (listener.hostname.specificity(), listener.hostname.to_string()));
+    Port { number, protocol, client: common, listeners }
 }
 
 // === impl Listening ===
@@ -280,14 +280,14 @@ impl<'a> Listening<'a> {
         At::new(self.gateway, format!("spec.listeners[{}]", self.position))
     }
 
-    fn finish(self) -> Listener {
+    fn finish(self, client: Arc<ClientSettings>) -> Listener {
         let meta = &self.gateway.meta;
         Listener {
             id: ListenerId::from(format!("{}/{}/{}", meta.namespace, meta.name, self.spec.name)),
             hostname: self.hostname,
             tls: self.tls,
             guard: self.guard,
-            client: Arc::clone(ClientSettings::none()),
+            client,
             hosts: tables::tables(&self.candidates, &self.models),
         }
     }

@@ -27,8 +27,15 @@ pub(crate) trait Policy: Kind + Clone + DeserializeOwned + Sized {
     const GUARDS: bool;
 
     fn targets(&self) -> PolicyTargets<'_>;
-    /// The spec as it was written.
-    fn written(&self) -> &Written;
+    /// The spec as it was written, of kinds that are merged.
+    fn written(&self) -> &Written {
+        const { &Written::NONE }
+    }
+
+    /// Whether that goes for this very policy.
+    fn guards(&self) -> bool {
+        Self::GUARDS
+    }
 }
 
 /// Something that can be targeted.
@@ -135,7 +142,7 @@ where
         );
         let fault = Fault::new("conflicting-policy", message).help("merge the two into one policy");
         let problem = notes.error(&At::new(object, field), fault);
-        if T::GUARDS {
+        if first.spec.guards() || object.spec.guards() {
             // Each of the two was meant to keep somebody out.
             claims.push(Claim::Broken(problem));
         }
@@ -297,7 +304,7 @@ where
             Err(Missing::Kind(fault)) => notes.warning(&at.to(".kind"), fault),
             Err(Missing::Section(whole, fault)) => {
                 notes.error(&at.to(".sectionName"), fault);
-                if T::GUARDS {
+                if object.spec.guards() {
                     // Some part of it was to be guarded, and we do not know which.
                     add(whole, field);
                 }
@@ -334,7 +341,8 @@ fn named<'a, T: Policy>(
         ),
         other => {
             let fault = Fault::not_served(format!("{} on {other}", T::KIND));
-            return Err(Missing::Kind(fault.help("Gateway, HTTPRoute and AIGatewayRoute are served")));
+            let routes = if T::ROUTES { ", HTTPRoute and AIGatewayRoute are" } else { " is" };
+            return Err(Missing::Kind(fault.help(format!("Gateway{routes} served"))));
         }
     };
     let section = section_name.as_deref();

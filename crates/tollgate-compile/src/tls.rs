@@ -18,7 +18,7 @@ use crate::{
 const CHAIN: &str = "tls.crt";
 const KEY: &str = "tls.key";
 /// Key of a bundle of authorities.
-const CA: &str = "ca.crt";
+pub(crate) const CA: &str = "ca.crt";
 
 /// What a backend's TLS settings are looked up by.
 #[derive(Clone, Copy, Debug)]
@@ -275,7 +275,7 @@ pub(crate) fn keys_of(secret: &SecretData) -> String {
 }
 
 /// True where there is a PEM block with this label: `-----BEGIN EC PRIVATE KEY-----` holds `PRIVATE KEY`.
-fn holds(pem: &[u8], label: &str) -> bool {
+pub(crate) fn holds(pem: &[u8], label: &str) -> bool {
     let text = String::from_utf8_lossy(pem);
     text.lines().any(|line| {
         line.trim()

@@ -2,8 +2,8 @@ use std::collections::HashMap;
 
 use tollgate_resources::{
     AiGatewayRoute, AiServiceBackend, Backend, BackendSecurityPolicy, BackendTlsPolicy, BackendTrafficPolicy,
-    ConfigMapData, EndpointSlice, Gateway, GatewayConfig, HttpRoute, HttpRouteFilter, Object, ResourceSet,
-    SecretData, SecurityPolicy, Service, Unserved,
+    ClientTrafficPolicy, ConfigMapData, EndpointSlice, Gateway, GatewayConfig, HttpRoute, HttpRouteFilter,
+    Object, ResourceSet, SecretData, SecurityPolicy, Service, Unserved,
 };
 use tollgate_types::{ObjectRef, Span};
 
@@ -59,6 +59,7 @@ kinds! {
     AiGatewayRoute: "AIGatewayRoute",
     AiServiceBackend: "AIServiceBackend",
     Backend: "Backend",
+    ClientTrafficPolicy: "ClientTrafficPolicy",
     BackendSecurityPolicy: "BackendSecurityPolicy",
     BackendTlsPolicy: "BackendTLSPolicy",
     BackendTrafficPolicy: "BackendTrafficPolicy",

@@ -47,8 +47,14 @@ pub fn receive(live: Arc<Live>, head: RequestHead, now: Now, random: [u64; 4]) -
             Err(Refused { record, refusal })
         }
         (Some(listener), _) => {
+            // On a plain port the terms are common, and a listener whose own policy is broken answers with that.
+            let refusal =
+                listener.client.problem.as_ref().map(|problem| Refusal::Broken(Arc::clone(problem)));
             record.listener = Some(Arc::clone(listener));
-            Ok(Received { record })
+            match refusal {
+                Some(refusal) => Err(Refused { record, refusal }),
+                None => Ok(Received { record }),
+            }
         }
     }
 }

@@ -3,6 +3,9 @@
 mod ai;
 mod backend_settings;
 mod backend_traffic;
+mod client_heads;
+mod client_tls;
+mod client_traffic;
 mod common;
 mod core;
 mod envoy_gateway;
@@ -33,6 +36,20 @@ pub use self::{
         BackendTrafficPolicy, Compressor, CompressorType, FaultAbort, FaultDelay, FaultInjection,
         HttpConnect, HttpUpgrade, OverrideRedirect, OverrideResponse, RequestBuffer, ResponseMatch,
         ResponseOverride, ResponseSource, RoutingType, StatusCodeMatch, StatusCodeMatchType, StatusCodeRange,
+    },
+    client_heads::{
+        CertDetail, ClientIpDetection, ClientIpHeader, EscapedSlashesAction, ForwardedCertMode, HeaderFilter,
+        HeaderSettings, HostSettings, PathSettings, RequestIdAction, StringMatch, StringMatchType, Switch,
+        UnderscoresAction, XForwardedClientCert, XForwardedFor,
+    },
+    client_tls::{
+        ClientAltNames, ClientTlsSettings, ClientValidation, ClientValidationMode, OtherName,
+        RevocationLists, TlsFingerprint, TlsResumption, TlsSession,
+    },
+    client_traffic::{
+        ClientConnection, ClientGrpc, ClientHealthCheck, ClientHttp1, ClientHttp2, ClientHttp10,
+        ClientHttpTimeout, ClientKeepalive, ClientPings, ClientProxyProtocol, ClientTcpTimeout,
+        ClientTimeout, ClientTrafficPolicy, ConnectionLimit, OnInvalidMessage, SchemeTransform,
     },
     common::{
         BackendObjectRef, BodyField, BodyMutation, HeaderMatch, HeaderMutation, HttpHeader, LabelOperator,

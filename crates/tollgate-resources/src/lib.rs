@@ -13,6 +13,7 @@ mod not_yet;
 mod object;
 mod parse;
 mod prepare;
+mod quantity;
 mod registry;
 mod secret;
 mod set;

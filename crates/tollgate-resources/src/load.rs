@@ -202,6 +202,9 @@ impl Loader<'_> {
             Served::EndpointSlice => self.place(&mut lists.endpoint_slices, draft, Layout::Flat),
             Served::Namespace => self.place(&mut lists.namespaces, draft, Layout::Spec),
             Served::Backend => self.place(&mut lists.backends, draft, Layout::Spec),
+            Served::ClientTrafficPolicy => {
+                self.place(&mut lists.client_traffic_policies, draft, Layout::Spec)
+            }
             Served::BackendTlsPolicy => self.place(&mut lists.backend_tls_policies, draft, Layout::Spec),
             Served::HttpRouteFilter => self.place(&mut lists.http_route_filters, draft, Layout::Spec),
             Served::AiGatewayRoute => self.place(&mut lists.ai_gateway_routes, draft, Layout::Spec),
@@ -232,6 +235,7 @@ impl Loader<'_> {
             spec.remember(|| node.map_or(serde_json::Value::Null, Node::to_json));
         }
         draft.deprecation();
+        draft.misplaced();
         if let Some(object) = self.finish(draft, meta, spec) {
             list.push(object);
         }
@@ -259,7 +263,6 @@ impl Loader<'_> {
         let at = draft.node.get("kind").map(|kind| kind.at);
         let (help, field) = (None, "kind".to_owned());
         draft.findings.push(Finding { severity, code: "not-served", message, help, at, field });
-        draft.misplaced();
         let spec = Some(Unserved { group: group.to_owned(), kind: kind.to_owned(), spec });
         let object = self.finish(draft, meta, spec);
         self.loaded.set.unserved.extend(object);
@@ -454,13 +457,16 @@ impl Draft {
                 continue;
             };
             let (at, name) = (Some(found.at), path[path.len() - 1]);
+            let field = format!("spec.{}", path.join("."));
+            // Said better than by the general word about unknown fields.
+            self.findings.retain(|finding| finding.code != "unknown-field" || finding.field != field);
             self.findings.push(Finding {
                 severity: Severity::Warning,
                 code: "unknown-field",
                 message: format!("unknown field `{name}` is ignored: no ClientTrafficPolicy has it"),
                 help: Some(help.to_owned()),
                 at,
-                field: format!("spec.{}", path.join(".")),
+                field,
             });
         }
     }

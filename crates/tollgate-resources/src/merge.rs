@@ -14,6 +14,11 @@ const KEYED: [(&str, &str); 3] = [("compressor", "type"), ("compression", "type"
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Written(pub(crate) Option<Value>);
 
+impl Written {
+    /// Of a kind that is never merged.
+    pub const NONE: Self = Self(None);
+}
+
 /// The specs of two policies as one: what the narrower one says goes before what the wider one says.
 ///
 /// # Errors

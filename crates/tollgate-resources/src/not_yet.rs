@@ -9,16 +9,7 @@ const TARGETS: [&str; 4] = ["targetRef", "targetRefs", "targetSelectors", "merge
 pub(crate) fn consequence(known: &Known, spec: Option<&Node>) -> (Severity, String) {
     let kind = known.kind;
     let text = match kind {
-        "ClientTrafficPolicy" if asks_for_certificates(spec) => format!(
-            "ClientTrafficPolicy is not served yet: HTTPS listeners that it targets refuse every connection until \
-             tls.clientValidation is removed; traffic flows without the rest ({})",
-            settings(spec)
-        ),
-        "ClientTrafficPolicy"
-        | "XBackendTrafficPolicy"
-        | "EnvoyExtensionPolicy"
-        | "EnvoyPatchPolicy"
-        | "QuotaPolicy" => {
+        "XBackendTrafficPolicy" | "EnvoyExtensionPolicy" | "EnvoyPatchPolicy" | "QuotaPolicy" => {
             format!("{kind} is not served yet: traffic flows without it ({})", settings(spec))
         }
         "EnvoyProxy" => {
@@ -42,10 +33,6 @@ pub(crate) fn consequence(known: &Known, spec: Option<&Node>) -> (Severity, Stri
         _ => format!("{kind} is not served yet; it has no effect"),
     };
     (Severity::Warning, text)
-}
-
-fn asks_for_certificates(spec: Option<&Node>) -> bool {
-    spec.and_then(|spec| spec.get("tls")).and_then(|tls| tls.get("clientValidation")).is_some()
 }
 
 /// The settings that are not applied, by name.

@@ -3,8 +3,9 @@ use tollgate_types::ObjectRef;
 use crate::{
     kinds::{
         AiGatewayRoute, AiServiceBackend, Backend, BackendSecurityPolicy, BackendTlsPolicy,
-        BackendTrafficPolicy, ConfigMapData, EndpointSlice, Gateway, GatewayClass, GatewayConfig, HttpRoute,
-        HttpRouteFilter, Namespace, ReferenceGrant, SecretData, SecurityPolicy, Service, Unserved,
+        BackendTrafficPolicy, ClientTrafficPolicy, ConfigMapData, EndpointSlice, Gateway, GatewayClass,
+        GatewayConfig, HttpRoute, HttpRouteFilter, Namespace, ReferenceGrant, SecretData, SecurityPolicy,
+        Service, Unserved,
     },
     object::Object,
 };
@@ -84,6 +85,8 @@ resource_set! {
     namespaces: Namespace, "Namespace";
     /// `Backend`
     backends: Backend, "Backend";
+    /// `ClientTrafficPolicy`
+    client_traffic_policies: ClientTrafficPolicy, "ClientTrafficPolicy";
     /// `BackendTLSPolicy`
     backend_tls_policies: BackendTlsPolicy, "BackendTLSPolicy";
     /// `HTTPRouteFilter`

@@ -3,6 +3,7 @@
 mod ai;
 mod backend_settings;
 mod backend_traffic;
+mod client_traffic;
 mod core;
 mod envoy_gateway;
 mod filter;

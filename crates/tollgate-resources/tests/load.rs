@@ -207,12 +207,24 @@ fn json_is_read_as_well() {
 
 #[test]
 fn kinds_that_are_not_served_yet_say_so_and_are_kept() {
-    let text = "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: ClientTrafficPolicy\nmetadata: {name: a}\nspec: {connection: {connectionTimeout: 5s}}\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: b}\nspec: {args: [\"${NOT_OURS}\"]}\n";
+    let text = "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: EnvoyExtensionPolicy\nmetadata: {name: a}\nspec: {wasm: []}\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: b}\nspec: {args: [\"${NOT_OURS}\"]}\n";
     let loaded = read(text);
     let heads: Vec<_> = loaded.notes.iter().map(|note| (note.severity.to_string(), note.code)).collect();
-    let want = [("warning", "not-served"), ("warning", "unknown-field"), ("info", "not-served")];
+    let want = [("warning", "not-served"), ("info", "not-served")];
     assert_eq!(heads, want.map(|(severity, code)| (severity.to_owned(), code)));
     assert_eq!(loaded.set.unserved.len(), 2);
+}
+
+#[test]
+fn a_field_that_no_client_policy_has_is_told_once_with_the_right_one() {
+    let text = "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: ClientTrafficPolicy\nmetadata: {name: a}\nspec:\n  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: g}]\n  connection: {connectionTimeout: 5s, bufferLimit: 50Mi}\n  timeout: {http: {requestTimeout: 5s}}\n";
+    let loaded = read(text);
+    let told: Vec<_> = loaded.notes.iter().map(|note| (note.code, note.field.as_str())).collect();
+    let want = ["spec.connection.connectionTimeout", "spec.timeout.http.requestTimeout"];
+    assert_eq!(told, want.map(|field| ("unknown-field", field)));
+    assert!(loaded.notes.iter().all(|note| note.help.as_ref().is_some_and(|help| help.contains("spec."))));
+    let policy = &loaded.set.client_traffic_policies[0].spec;
+    assert_eq!(policy.connection.and_then(|connection| connection.buffer_limit), Some(50 << 20));
 }
 
 #[test]
