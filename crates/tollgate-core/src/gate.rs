@@ -232,3 +232,6 @@ impl Refusal {
         Self::Denied(Box::new((denial, challenge)))
     }
 }
+
+#[cfg(test)]
+mod tests;
