@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 
 use cel::Value as Cel;
+use chrono::{DateTime, TimeDelta};
 use http::{
     HeaderMap, HeaderName,
     header::{REFERER, USER_AGENT},
@@ -25,7 +26,7 @@ pub(super) fn of(root: LogRoot, settled: &Settled, attributes: &[HeaderAttribute
     let record = &settled.record;
     let mut members = Members::default();
     match root {
-        LogRoot::Request => request(record, &mut members),
+        LogRoot::Request => request(settled, &mut members),
         LogRoot::Response => response(settled, &mut members),
         LogRoot::Source => {
             members.text("address", &record.head.peer.to_string());
@@ -57,7 +58,8 @@ pub(super) fn of(root: LogRoot, settled: &Settled, attributes: &[HeaderAttribute
     Cel::from(members.0)
 }
 
-fn request(record: &Record, members: &mut Members) {
+fn request(settled: &Settled, members: &mut Members) {
+    let record = &settled.record;
     let head = &record.head;
     members.text("path", head.uri.path_and_query().map_or("/", |path| path.as_str()));
     members.text("url_path", head.uri.path());
@@ -68,6 +70,13 @@ fn request(record: &Record, members: &mut Members) {
     members.text("protocol", protocol(head.version));
     members.text("id", &record.request_id);
     members.number("size", record.bytes_in);
+    let began = i64::try_from(record.began.unix_ms).ok().and_then(DateTime::from_timestamp_millis);
+    if let Some(began) = began {
+        members.put("time", Cel::Timestamp(began.fixed_offset()));
+    }
+    if let Ok(took) = TimeDelta::from_std(settled.ended.saturating_duration_since(record.began.instant)) {
+        members.put("duration", Cel::Duration(took));
+    }
     let one = |name| head.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
     members.optional("referer", one(REFERER).as_deref());
     members.optional("useragent", one(USER_AGENT).as_deref());

@@ -181,6 +181,8 @@ fn a_log_is_about_what_its_scope_and_one_of_its_filters_let_through() {
     assert!(filter("metadata.filter_metadata['io.envoy.ai_gateway']['total'] > 41"));
     assert!(filter("xds.route_name == 'default/chat/0' && upstream.request_attempt_count == 1"));
     assert!(filter("response.code_details == 'via_upstream' && source.port == 5000"));
+    assert!(filter("request.duration > duration('100ms') && request.duration < duration('1s')"));
+    assert!(filter("request.time > timestamp('2026-11-21T08:00:00Z')"));
     assert!(wanted(LogScope::All, &["false", "true"], &routed));
 }
 
