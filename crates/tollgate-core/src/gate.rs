@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::ORIGIN};
-use tollgate_auth::{Access, Caller, Denial, Identity, KeySourceId, OnFailure, UnixSeconds};
+use tollgate_auth::{Access, Caller, Claims, Denial, Identity, KeySourceId, OnFailure, UnixSeconds};
 use tollgate_limit::Decision;
-use tollgate_snapshot::Guard;
+use tollgate_snapshot::{AccessLogSettings, Guard};
 
 use crate::{Answer, ExtAuthVerdict, LocalReply, Now, Ports, Question, Record, Refusal, limit::Taken};
 
@@ -18,6 +18,8 @@ pub struct Gate {
     vetted: Vec<(Arc<Access>, Result<(), Refusal>)>,
     /// The policy whose `cors` holds for the reply.
     pub(crate) cors: Option<Arc<Access>>,
+    /// Headers of the reply that the listener's log shows.
+    reply_headers: Vec<(HeaderName, HeaderValue)>,
     /// The client's headers before anything verified was put into them, while several policies may still hold.
     pub(crate) own_headers: Option<Box<HeaderMap>>,
     /// What counters elsewhere said.
@@ -178,14 +180,47 @@ impl Record {
         }
     }
 
-    /// Puts onto a reply what policies want there: what browsers have to see, and what is left of limits.
-    pub(crate) fn decorate(&self, reply: &mut HeaderMap) {
+    /// Verified claims, by the name of the provider whose token carried them.
+    pub fn claims_by_provider(&self) -> impl Iterator<Item = (&str, &Claims)> {
+        let identities = self.gate.passes.iter().filter_map(|pass| pass.verdict.as_ref().ok());
+        identities.flat_map(|identity| &identity.claims).map(|(provider, claims)| (&**provider, &**claims))
+    }
+
+    /// A header of the reply as the client got it; kept only where the listener's log shows it.
+    #[must_use]
+    pub fn reply_header(&self, name: &HeaderName) -> Option<&HeaderValue> {
+        self.gate.reply_headers.iter().find(|(kept, _)| kept == name).map(|(_, value)| value)
+    }
+
+    /// The log settings that hold for the request: its listener's, or those of its port's first one where no listener
+    /// claims its host.
+    #[must_use]
+    pub fn access_log(&self) -> Option<&Arc<AccessLogSettings>> {
+        let listener = self.listener.as_ref().or_else(|| {
+            let port = self.live.snapshot.port(self.head.port)?;
+            port.listeners.first()
+        });
+        listener?.access_log.as_ref()
+    }
+
+    /// Puts onto a reply what policies want there: what browsers have to see, and what is left of limits. Then the
+    /// reply's head is done, and what the log shows of it is kept.
+    pub(crate) fn decorate(&mut self, reply: &mut HeaderMap) {
         if let Some(cors) = self.gate.cors.as_ref().and_then(|access| access.cors.as_ref()) {
             cors.decorate(self.head.headers.get(ORIGIN), reply);
         }
         for (name, value) in &self.gate.limit_headers {
             reply.insert(name, value.clone());
         }
+        let kept: Vec<_> = match self.access_log() {
+            Some(settings) => settings
+                .reply_headers()
+                .iter()
+                .filter_map(|name| Some((name.clone(), reply.get(name)?.clone())))
+                .collect(),
+            None => return,
+        };
+        self.gate.reply_headers = kept;
     }
 }
 
@@ -197,3 +232,6 @@ impl Refusal {
         Self::Denied(Box::new((denial, challenge)))
     }
 }
+
+#[cfg(test)]
+mod tests;

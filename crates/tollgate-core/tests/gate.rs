@@ -144,6 +144,7 @@ fn live(rules: Vec<(&str, Rule)>, otherwise: Guard) -> Arc<Live> {
         hostname: HostPattern::Any,
         tls: None,
         guard: otherwise,
+        access_log: None,
         client: Arc::default(),
         hosts: HostTable::new([(HostPattern::Any, Table::new(entries, models))]),
     };

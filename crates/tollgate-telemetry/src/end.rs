@@ -57,6 +57,39 @@ fn refused(refusal: &Refusal, record: &Record) -> &'static str {
     }
 }
 
+/// The same flags as words, as Envoy has them.
+pub(crate) fn long_flags(flags: &'static str) -> &'static str {
+    match flags {
+        "DC" => "DownstreamConnectionTermination",
+        "DF" => "DnsResolutionFailed",
+        "DF,URX" => "DnsResolutionFailed,UpstreamRetryLimitExceeded",
+        "DPE" => "DownstreamProtocolError",
+        "DT" => "DurationTimeout",
+        "LR" => "LocalReset",
+        "NC" => "NoClusterFound",
+        "NR" => "NoRouteFound",
+        "RL" => "RateLimited",
+        "SI" => "StreamIdleTimeout",
+        "SI,URX" => "StreamIdleTimeout,UpstreamRetryLimitExceeded",
+        "UAEX" => "UnauthorizedExternalService",
+        "UC" => "UpstreamConnectionTermination",
+        "UC,URX" => "UpstreamConnectionTermination,UpstreamRetryLimitExceeded",
+        "UF" => "UpstreamConnectionFailure",
+        "UF,URX" => "UpstreamConnectionFailure,UpstreamRetryLimitExceeded",
+        "UH" => "NoHealthyUpstream",
+        "UO" => "UpstreamOverflow",
+        "UO,URX" => "UpstreamOverflow,UpstreamRetryLimitExceeded",
+        "UPE" => "UpstreamProtocolError",
+        "UPE,URX" => "UpstreamProtocolError,UpstreamRetryLimitExceeded",
+        "UR" => "UpstreamRemoteReset",
+        "UR,URX" => "UpstreamRemoteReset,UpstreamRetryLimitExceeded",
+        "URX" => "UpstreamRetryLimitExceeded",
+        "UT" => "UpstreamRequestTimeout",
+        "UT,URX" => "UpstreamRequestTimeout,UpstreamRetryLimitExceeded",
+        other => other,
+    }
+}
+
 const fn broken(failure: &Failure) -> &'static str {
     match failure {
         Failure::Dns(_) => "DF",

@@ -1,8 +1,11 @@
 //! The access log: one line per request, formatted on its core, written by one thread.
 
+mod envoy;
 mod escape;
+mod file;
 mod json;
 mod mask;
+mod sinks;
 mod text;
 mod writer;
 
@@ -12,7 +15,9 @@ use jiff::Timestamp;
 use tollgate_core::Settled;
 
 pub(crate) use self::{
+    envoy::Lines,
     mask::masked,
+    sinks::{SinkBuffers, Sinks},
     writer::{Buffer, Writer},
 };
 use crate::attributes::HeaderAttribute;

@@ -10,13 +10,14 @@ use std::{
 };
 
 use tollgate_core::{Live, Settled};
+use tollgate_snapshot::AccessLogSettings;
 use tollgate_types::BackendId;
 
 use crate::{
     AccessLog, HeaderAttributes, LogFormat, Phase, PoolCounts, Reload, TraceSettings,
     decisions::Decisions,
     lock::Slot,
-    log::{self, Buffer, Clock, Writer},
+    log::{self, Buffer, Clock, Lines, SinkBuffers, Sinks, Writer},
     metric::{Bounded, Common, CoreMetrics, Exposition, Pools, Published, Shard, Totals},
     recent::{Ring, Trouble},
     status::Status,
@@ -57,6 +58,7 @@ pub struct Telemetry {
     cores: Slot<Vec<(Arc<Shard>, Arc<Ring>)>>,
     live: Slot<Option<Arc<Live>>>,
     log: Option<(LogFormat, Writer)>,
+    sinks: Sinks,
     traces: Option<Traces>,
     pools: Pools,
     pub(crate) status: Status,
@@ -76,6 +78,7 @@ struct Core {
     metrics: CoreMetrics,
     recent: Arc<Ring>,
     log: Option<Buffer>,
+    sinks: SinkBuffers,
     clock: Clock,
 }
 
@@ -126,6 +129,7 @@ impl Telemetry {
             cores: Slot::default(),
             live: Slot::default(),
             log,
+            sinks: Sinks::default(),
             traces,
             pools: Pools::default(),
             status: Status::default(),
@@ -136,6 +140,7 @@ impl Telemetry {
     /// A snapshot is about to serve. What is shown of backends and listeners is read from the last one.
     pub fn publish(&self, live: &Arc<Live>) {
         self.common.published.push(live);
+        self.sinks.publish(live);
         self.live.with(|last| *last = Some(Arc::clone(live)));
         self.status.enter(Phase::Serving);
     }
@@ -154,7 +159,13 @@ impl Telemetry {
     /// second or so; a core that has nothing else to do lets go of old snapshots here.
     pub fn pools(&self, core: usize, pools: Vec<(BackendId, PoolCounts)>) {
         self.pools.tell(core, pools);
-        self.with_core(|core| core.metrics.tidy());
+        self.with_core(|core| {
+            core.metrics.tidy();
+            core.sinks.tidy();
+        });
+        if core == 0 {
+            self.sinks.tidy();
+        }
     }
 
     /// A request has come in on this port of the Gateway (before `--port-map`): once for each that is settled.
@@ -165,9 +176,12 @@ impl Telemetry {
     /// Counts a request, logs it and keeps it where it went wrong. Never waits for anything.
     pub fn observe(&self, settled: &Settled) {
         self.with_core(|core| {
-            let Core { metrics, recent, log, clock, .. } = core;
-            metrics.observe(settled, &self.common);
-            recent.observe(settled);
+            core.metrics.observe(settled, &self.common);
+            core.recent.observe(settled);
+            if let Some(settings) = settled.record.access_log() {
+                return self.log_as(settings, settled, core);
+            }
+            let Core { log, clock, .. } = core;
             if let (Some(buffer), Some((format, _))) = (log, &self.log) {
                 let shape = (*format, self.attributes.log.as_slice());
                 buffer.line(|out| log::line(settled, shape, clock, out));
@@ -181,6 +195,22 @@ impl Telemetry {
         }
     }
 
+    /// Writes the lines that the settings of a listener ask for.
+    fn log_as(&self, settings: &AccessLogSettings, settled: &Settled, core: &mut Core) {
+        let Core { sinks, clock, .. } = core;
+        let mut lines = Lines { settled, attributes: &self.attributes.log, clock };
+        for rule in settings.logs().iter().filter(|rule| !rule.files.is_empty()) {
+            if !lines.wanted_by(rule) {
+                continue;
+            }
+            for path in &rule.files {
+                if let Some(buffer) = sinks.of(path, &self.sinks) {
+                    buffer.line(|out| lines.write(&rule.format, out));
+                }
+            }
+        }
+    }
+
     /// Waits until lines and spans so far are written and sent, at most this long for each.
     pub fn flush(&self, patience: Duration) {
         if let Some(traces) = &self.traces {
@@ -189,6 +219,7 @@ impl Telemetry {
         if let Some((_, writer)) = &self.log {
             writer.flush(patience);
         }
+        self.sinks.flush(patience);
     }
 
     /// Everything counted, in Prometheus' text format (version 0.0.4).
@@ -200,18 +231,20 @@ impl Telemetry {
         self.pools.write(&mut out);
         crate::health::write(self.live().as_deref(), &mut out);
         self.status.write(&mut out);
-        if let Some((_, writer)) = &self.log {
+        let own = self.log.as_ref().map(|(_, writer)| (writer.dropped(), writer.failed()));
+        if own.is_some() || !self.sinks.unused() {
+            let (dropped, failed) = own.unwrap_or_default();
             out.single(
                 "tollgate_access_log_dropped_total",
                 "Lines of the access log that were dropped because its writer was too slow.",
                 "counter",
-                writer.dropped(),
+                dropped + self.sinks.dropped(),
             );
             out.single(
                 "tollgate_access_log_write_errors_total",
                 "Batches of access log lines that could not be written.",
                 "counter",
-                writer.failed(),
+                failed + self.sinks.failed(),
             );
         }
         if let Some(traces) = &self.traces {
@@ -271,7 +304,14 @@ impl Telemetry {
         let recent = Arc::<Ring>::default();
         self.cores.with(|cores| cores.push((Arc::clone(metrics.shard()), Arc::clone(&recent))));
         let log = self.log.as_ref().map(|(_, writer)| writer.buffer());
-        Core { telemetry: self.id, metrics, recent, log, clock: Clock::default() }
+        Core {
+            telemetry: self.id,
+            metrics,
+            recent,
+            log,
+            sinks: SinkBuffers::default(),
+            clock: Clock::default(),
+        }
     }
 }
 

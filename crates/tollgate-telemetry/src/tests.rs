@@ -2,11 +2,11 @@ use std::sync::Arc;
 
 use expect_test::{expect, expect_file};
 use tollgate_core::{End, Failure, Live, Refusal};
-use tollgate_snapshot::Snapshot;
+use tollgate_snapshot::{AccessLogRule, AccessLogSettings, Format, LogScope, Snapshot};
 
 use crate::{
     HeaderAttributes, LogFormat, Options, PoolCounts, Reload, Telemetry,
-    testing::{live, logged, options, request, telemetry},
+    testing::{live, live_logging, logged, options, request, telemetry},
 };
 
 /// The lines of these families that count something, buckets left out.
@@ -326,11 +326,14 @@ fn many_reloads_leave_few_tables_behind() {
 #[test]
 #[ignore = "prints how long observing takes; asserts nothing"]
 fn bench_of_observe() {
-    let live = live();
-    let settled = request(&live).asks("gpt-4o-mini").answered(0, 200).served("gpt-4o-mini-2024", [12, 34]);
-    let settled = settled.streamed().settled();
-    let time = |telemetry: &Telemetry, what: &str| {
+    let settled = |live: &Arc<Live>| {
+        let chat = request(live).asks("gpt-4o-mini").answered(0, 200).served("gpt-4o-mini-2024", [12, 34]);
+        chat.streamed().settled()
+    };
+    let time = |telemetry: &Telemetry, live: &Arc<Live>, what: &str| {
         const ROUNDS: u32 = 50_000;
+        let settled = settled(live);
+        telemetry.publish(live);
         telemetry.observe(&settled);
         let began = std::time::Instant::now();
         for _ in 0..ROUNDS {
@@ -338,7 +341,15 @@ fn bench_of_observe() {
         }
         println!("{what}: {:?} each", began.elapsed() / ROUNDS);
     };
-    time(&telemetry(), "metrics");
-    logged(LogFormat::Json, |telemetry| time(telemetry, "metrics and JSON log"));
-    logged(LogFormat::Text, |telemetry| time(telemetry, "metrics and text log"));
+    time(&telemetry(), &live(), "metrics");
+    logged(LogFormat::Json, |telemetry| time(telemetry, &live(), "metrics and JSON log"));
+    logged(LogFormat::Text, |telemetry| time(telemetry, &live(), "metrics and text log"));
+    let rule = AccessLogRule {
+        scope: LogScope::All,
+        filters: Vec::new(),
+        format: Format::default(),
+        files: vec!["/dev/null".into()],
+    };
+    let live = live_logging(Some(Arc::new(AccessLogSettings::new(vec![rule]))));
+    time(&telemetry(), &live, "metrics and Envoy Gateway's default line");
 }

@@ -178,7 +178,7 @@ fn llm(settled: &Settled, line: &mut Members<'_>) {
 }
 
 /// What kept an attempt from being sent or answered; what a provider said is no such thing.
-fn transport_failure(attempt: &AttemptRecord) -> Option<String> {
+pub(crate) fn transport_failure(attempt: &AttemptRecord) -> Option<String> {
     match attempt.failure.as_ref()? {
         Failure::Reply(_) => None,
         failure => Some(end::reason(failure)),
@@ -186,7 +186,7 @@ fn transport_failure(attempt: &AttemptRecord) -> Option<String> {
 }
 
 /// Appends an address; the usual kind without the formatter, which takes as long as ten other members.
-fn address(address: SocketAddr, out: &mut Vec<u8>) {
+pub(crate) fn address(address: SocketAddr, out: &mut Vec<u8>) {
     let SocketAddr::V4(v4) = address else {
         // Writing to a vector cannot fail; addresses hold nothing to escape.
         let _ = write!(out, "{address}");

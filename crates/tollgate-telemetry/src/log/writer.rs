@@ -79,6 +79,13 @@ impl Writer {
         self.shared.failed.load(Relaxed)
     }
 
+    /// Lets the thread end once it has written what is there; nobody waits for it.
+    pub(crate) fn close(&self) {
+        self.shared.closing.store(true, SeqCst);
+        self.handle.unpark();
+        self.thread.with(Option::take);
+    }
+
     /// Waits until everything that was handed over is written, at most this long.
     pub(crate) fn flush(&self, patience: Duration) {
         let deadline = Instant::now() + patience;
@@ -159,6 +166,11 @@ impl Shared {
 // === impl Buffer ===
 
 impl Buffer {
+    /// True where nobody writes its lines any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.shared.closing.load(Relaxed)
+    }
+
     /// Hands one line over; never waits. `write` appends it to what it gets.
     pub(crate) fn line(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         self.scratch.clear();

@@ -30,6 +30,12 @@ impl Claims {
         self.0.get(name)
     }
 
+    /// Every claim.
+    #[must_use]
+    pub fn members(&self) -> &Map<String, Value> {
+        &self.0
+    }
+
     /// A claim by its name, or by a way of dots into objects; a name that has dots itself (a URL) is found first.
     #[must_use]
     pub fn get(&self, path: &str) -> Option<&Value> {
