@@ -167,7 +167,9 @@ fn request_id(headers: &mut HeaderMap, mode: RequestIds, [high, low]: [u64; 2]) 
 
 #[cfg(test)]
 mod tests {
-    use tollgate_snapshot::{ClientSettings, HostPattern, HostTable, Listener, Port, PortProtocol, Snapshot};
+    use tollgate_snapshot::{
+        ClientSettings, HostPattern, HostTable, Listener, Port, PortProtocol, Problem, Snapshot,
+    };
 
     use super::*;
 
@@ -211,27 +213,49 @@ mod tests {
         assert_eq!(unclear(Version::HTTP_2, "http://a/", &[]), None);
     }
 
-    #[test]
-    fn a_connection_without_a_name_cannot_reach_a_stricter_listener() {
-        let listener = |host: &str, client: &Arc<ClientSettings>| {
-            Arc::new(Listener {
-                id: host.into(),
-                hostname: HostPattern::parse(host),
-                tls: None,
-                client: Arc::clone(client),
-                guard: tollgate_snapshot::Guard::Open,
-                access_log: None,
-                hosts: HostTable::default(),
-            })
+    fn listener(host: &str, client: &Arc<ClientSettings>) -> Arc<Listener> {
+        Arc::new(Listener {
+            id: host.into(),
+            hostname: HostPattern::parse(host),
+            tls: None,
+            client: Arc::clone(client),
+            guard: tollgate_snapshot::Guard::Open,
+            access_log: None,
+            hosts: HostTable::default(),
+        })
+    }
+
+    /// Why a request to the only port is refused, if it is.
+    fn refusal(port: Port, name: Option<&str>, uri: &'static str) -> Option<Refusal> {
+        let head = RequestHead {
+            method: Method::GET,
+            uri: Uri::from_static(uri),
+            version: Version::HTTP_2,
+            headers: HeaderMap::new(),
+            port: port.number,
+            server_name: name.map(Arc::from),
+            secure: port.protocol == PortProtocol::Https,
+            certificate: None,
+            peer: ([127, 0, 0, 1], 1).into(),
         };
-        let (open, strict) = (Arc::default(), Arc::default());
-        let listeners = vec![listener("strict.example", &strict), listener("open.example", &open)];
-        let any = listener("", &open);
-        let client = Arc::clone(&open);
-        let listeners = listeners.into_iter().chain([any]).collect();
-        let port = Port { number: 443, protocol: PortProtocol::Https, client, listeners };
         let live = Arc::new(Live::new(Snapshot { ports: vec![port], ..Snapshot::default() }, None));
         let now = Now { instant: std::time::Instant::now(), unix_ms: 0 };
+        receive(live, head, now, [1; 4]).err().map(|refused| refused.refusal)
+    }
+
+    #[test]
+    fn a_connection_without_a_name_cannot_reach_a_stricter_listener() {
+        let (open, strict) = (Arc::default(), Arc::default());
+        let port = || Port {
+            number: 443,
+            protocol: PortProtocol::Https,
+            client: Arc::clone(&open),
+            listeners: vec![
+                listener("strict.example", &strict),
+                listener("open.example", &open),
+                listener("", &open),
+            ],
+        };
         for (name, host, misdirected) in [
             (None, "http://strict.example/", true),
             (None, "http://open.example/", false),
@@ -239,21 +263,31 @@ mod tests {
             (Some("strict.example"), "http://strict.example/", false),
             (Some("open.example"), "http://strict.example/", true),
         ] {
-            let head = RequestHead {
-                method: Method::GET,
-                uri: Uri::from_static(host),
-                version: Version::HTTP_2,
-                headers: HeaderMap::new(),
-                port: 443,
-                server_name: name.map(Arc::from),
-                secure: true,
-                certificate: None,
-                peer: ([127, 0, 0, 1], 1).into(),
-            };
-            let outcome = receive(Arc::clone(&live), head, now, [1; 4]);
-            let told = matches!(outcome, Err(Refused { refusal: Refusal::Misdirected(_), .. }));
+            let told = matches!(refusal(port(), name, host), Some(Refusal::Misdirected(_)));
             assert_eq!(told, misdirected, "{name:?} {host}");
         }
+    }
+
+    #[test]
+    fn a_listener_of_a_plain_port_whose_own_policy_is_broken_answers_with_that_alone() {
+        let problem = Problem {
+            code: "shared-port",
+            object: tollgate_types::ObjectRef::new("ClientTrafficPolicy", "default", "a"),
+            field: String::new(),
+            message: "for a part of the port".to_owned(),
+        };
+        let broken =
+            Arc::new(ClientSettings { problem: Some(Arc::new(problem)), ..ClientSettings::default() });
+        let client = Arc::clone(ClientSettings::none());
+        let port = || Port {
+            number: 80,
+            protocol: PortProtocol::Http,
+            client: Arc::clone(&client),
+            listeners: vec![listener("a.example", &broken), listener("b.example", &client)],
+        };
+        let told = |host| matches!(refusal(port(), None, host), Some(Refusal::Broken(_)));
+        assert!(told("http://a.example/"));
+        assert!(!told("http://b.example/"));
     }
 
     #[test]
