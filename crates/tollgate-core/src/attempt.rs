@@ -119,7 +119,7 @@ impl Plan {
         };
         let (outgoing, reply) = self.compose(choice, &backend, now)?;
         self.asked[position] = self.asked[position].saturating_add(1);
-        if let Some(health) = self.record.live.health.get(backend.index as usize) {
+        if let Some(health) = self.record.live.health_of(&backend) {
             health.asked(now.unix_ms);
         }
         self.record.attempts.push(AttemptRecord {
@@ -194,13 +194,11 @@ impl Plan {
 
     fn candidates(&self, unix_ms: u64) -> SmallVec<[Candidate; 8]> {
         let retrying = !self.record.attempts.is_empty();
-        let health = &self.record.live.health;
+        let live = &self.record.live;
         let candidate = |(position, choice): (usize, &Choice)| {
             let standing = match &choice.backend {
                 Ok(backend) if backend.upstream.addresses.is_empty() => return None,
-                Ok(backend) => {
-                    health.get(backend.index as usize).map_or(Standing::Up, |health| health.standing(unix_ms))
-                }
+                Ok(backend) => live.standing(backend, unix_ms),
                 // A broken choice takes its share of first attempts, as Gateway API wants it, and no second one.
                 Err(_) if retrying => return None,
                 Err(_) => Standing::Up,
@@ -323,10 +321,9 @@ impl Plan {
         if failure != Failure::Overflow {
             attempt.broken(&failure, now);
         }
-        let came = if failure.before_sending() { Came::NotSent } else { Came::Broken };
         // What one backend says at too great length, the next one will too, and holding it costs memory.
         let too_large = matches!(failure, Failure::Reply(Fault::TooLarge(_)));
-        let again = if too_large { None } else { self.again(attempt, came, now) };
+        let again = if too_large { None } else { self.again(attempt, failure.came(), now) };
         if let Some(record) = self.record.attempts.last_mut() {
             record.ended = record.ended.or(Some(now.instant));
             record.failure = Some(failure.clone());
@@ -358,7 +355,7 @@ impl Plan {
         why: &dyn fmt::Display,
         change: impl FnOnce(&Health) -> Option<Turn>,
     ) {
-        if let Some(health) = self.record.live.health.get(attempt.backend.index as usize) {
+        if let Some(health) = self.record.live.health_of(&attempt.backend) {
             tell_turn(&attempt.backend, change(health), why);
         }
     }
@@ -375,7 +372,9 @@ impl Plan {
         let repeatable = match (&attempt.outgoing.body, came) {
             // The client's stream is gone once it was sent; and a plain request may have had an effect, unless
             // somebody said that it may be repeated.
-            (AttemptBody::Client, Came::NotSent) | (AttemptBody::Bytes(_), _) => true,
+            (AttemptBody::Client, Came::NotSent | Came::Overflow) | (AttemptBody::Bytes(_), _) => true,
+            // It had no effect, but the stream may have begun.
+            (AttemptBody::Client, Came::Refused) => !has_body(&self.record.head.headers),
             (AttemptBody::Client, Came::Answered { .. } | Came::Broken) => {
                 (policy.is_some() || attempt.outgoing.method.is_idempotent())
                     && !has_body(&self.record.head.headers)
@@ -396,7 +395,9 @@ impl Plan {
         let retry = &self.rule.retry;
         let counts = match came {
             Came::Answered { status, .. } => retry.statuses.binary_search(&status).is_ok(),
-            Came::NotSent | Came::Broken => true,
+            Came::NotSent | Came::Refused | Came::Broken => true,
+            // A plain rule that is full stays full, as with Envoy; a prompt is better served by another provider.
+            Came::Overflow => self.rule.service == Service::Llm,
         };
         if !counts || self.record.attempts.len() >= retry.attempts as usize {
             return false;
@@ -406,8 +407,10 @@ impl Plan {
         });
         let same = match (came, retry.scope) {
             (_, RetryScope::AnyBackend) => true,
-            (Came::Answered { .. }, RetryScope::OtherBackends) => false,
-            (Came::NotSent | Came::Broken, RetryScope::OtherBackends) => self.asked[attempt.choice] < 2,
+            (Came::Answered { .. } | Came::Overflow, RetryScope::OtherBackends) => false,
+            (Came::NotSent | Came::Refused | Came::Broken, RetryScope::OtherBackends) => {
+                self.asked[attempt.choice] < 2
+            }
         };
         others || same
     }

@@ -85,7 +85,7 @@ pub enum Refusal {
     #[error("no healthy upstream")]
     NoEndpoints,
     /// Everybody who could be asked failed; carries the last failure.
-    #[error("upstream connect error or disconnect/reset before headers: {0}")]
+    #[error("upstream connect error or disconnect/reset before headers. reset reason: {0}")]
     Upstream(Failure),
     /// `timeouts.request` passed.
     #[error("upstream request timeout: no complete reply within {0:?}")]
@@ -184,6 +184,7 @@ impl Refusal {
                 | Failure::ConnectTimeout
                 | Failure::Tls(_)
                 | Failure::Reset
+                | Failure::Refused
                 | Failure::Overflow => StatusCode::SERVICE_UNAVAILABLE,
             },
         }

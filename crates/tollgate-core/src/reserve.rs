@@ -177,7 +177,7 @@ impl Plan {
         {
             attempt.ended = Some(now.instant);
             attempt.failure = Some(Failure::Silent(limit));
-            if let Some(health) = self.record.live.health.get(attempt.backend.index as usize) {
+            if let Some(health) = self.record.live.health_of(&attempt.backend) {
                 health.failed(now.unix_ms);
             }
         }

@@ -19,6 +19,17 @@ pub struct Traffic {
     pub retry: Option<RetryPolicy>,
 }
 
+// === impl Traffic ===
+
+impl Traffic {
+    /// True where the policy says which endpoints are fit. The gateway's own rule, which leaves a backend alone that
+    /// failed five times in a row, does not hold beside it.
+    #[must_use]
+    pub const fn judges_endpoints(&self) -> bool {
+        self.balancing.outlier.is_some()
+    }
+}
+
 /// `loadBalancer.consistentHash`
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum HashOn {
@@ -98,6 +109,10 @@ pub enum Came {
     },
     /// It never reached its backend.
     NotSent,
+    /// It was refused unprocessed (RFC 9113, 8.7).
+    Refused,
+    /// Too many connections, and too many who wait for one: not tried at all.
+    Overflow,
     /// It was sent, and no usable reply came.
     Broken,
 }
@@ -130,6 +145,8 @@ impl RetryPolicy {
     #[must_use]
     pub fn wants(&self, result: Came) -> bool {
         self.triggers.iter().any(|trigger| match (trigger, result) {
+            // As with Envoy: what is full already is not made fuller.
+            (_, Came::Overflow) => false,
             (Trigger::ServerError, Came::Answered { status, .. }) => (500..600).contains(&status),
             (Trigger::GatewayError, Came::Answered { status, .. }) => (502..=504).contains(&status),
             (Trigger::Retriable4xx, Came::Answered { status, .. }) => status == 409,
@@ -143,21 +160,22 @@ impl RetryPolicy {
                 Came::Answered { .. },
             ) => false,
             // A timeout or a reset is a 503 or 504 to the client, and counts as one.
-            (Trigger::ServerError | Trigger::GatewayError | Trigger::Reset, Came::NotSent | Came::Broken) => {
-                true
-            }
             (
-                Trigger::ConnectFailure | Trigger::RefusedStream | Trigger::ResetBeforeRequest,
-                Came::NotSent,
+                Trigger::ServerError | Trigger::GatewayError | Trigger::Reset,
+                Came::NotSent | Came::Refused | Came::Broken,
             ) => true,
-            (Trigger::StatusCodes, Came::NotSent | Came::Broken) => self.statuses.contains(&503),
+            (Trigger::ConnectFailure | Trigger::ResetBeforeRequest, Came::NotSent)
+            | (Trigger::RefusedStream, Came::Refused) => true,
+            (Trigger::StatusCodes, Came::NotSent | Came::Refused | Came::Broken) => {
+                self.statuses.contains(&503)
+            }
             (
                 Trigger::ConnectFailure
                 | Trigger::RefusedStream
                 | Trigger::ResetBeforeRequest
                 | Trigger::Retriable4xx
                 | Trigger::Grpc(_),
-                Came::NotSent | Came::Broken,
+                Came::NotSent | Came::Refused | Came::Broken,
             ) => false,
         })
     }
@@ -186,6 +204,16 @@ mod tests {
         assert!(policy.wants(answered(503)) && policy.wants(Came::NotSent));
         assert!(policy.wants(Came::Answered { status: 200, grpc: Some(14) }));
         assert!(![404, 409, 429, 500, 502].into_iter().any(|status| policy.wants(answered(status))));
+    }
+
+    #[test]
+    fn a_refused_stream_is_not_a_failed_connection_and_an_overflow_is_neither() {
+        let on = |trigger| RetryPolicy { triggers: vec![trigger], ..RetryPolicy::default() };
+        assert!(on(Trigger::RefusedStream).wants(Came::Refused));
+        assert!(!on(Trigger::RefusedStream).wants(Came::NotSent));
+        assert!(!on(Trigger::ConnectFailure).wants(Came::Refused));
+        assert!(!on(Trigger::ServerError).wants(Came::Overflow));
+        assert!(!RetryPolicy::default().wants(Came::Overflow));
     }
 
     #[test]

@@ -61,7 +61,7 @@ const fn broken(failure: &Failure) -> &'static str {
         Failure::Dns(_) => "DF",
         Failure::Connect(_) | Failure::ConnectTimeout | Failure::Tls(_) => "UF",
         Failure::Reset => "UC",
-        Failure::ResetMidway => "UR",
+        Failure::Refused | Failure::ResetMidway => "UR",
         Failure::Silent(_) => "UT",
         Failure::Stalled(_) => "SI",
         Failure::Overflow => "UO",
@@ -80,6 +80,7 @@ pub(crate) fn reason(failure: &Failure) -> String {
         | Failure::ConnectTimeout
         | Failure::Tls(_)
         | Failure::Reset
+        | Failure::Refused
         | Failure::ResetMidway
         | Failure::Protocol(_)
         | Failure::Silent(_)
