@@ -67,12 +67,11 @@ impl Endpoint {
         Self { name: name.into(), since: AtomicU64::new(since), ..Self::default() }
     }
 
-    /// Another one that knows the same, without the requests under way.
+    /// Another one that knows the same, without the requests under way; what checks say is its own checks' to find out.
     pub(crate) fn copied(&self) -> Self {
         let ejections = AtomicU32::new(self.ejections.load(Relaxed));
         let until = AtomicU64::new(self.ejected_until.load(Relaxed));
-        let unfit = AtomicBool::new(self.unfit.load(Relaxed));
-        Self { unfit, ejected_until: until, ejections, ..Self::new(&self.name, self.since.load(Relaxed)) }
+        Self { ejected_until: until, ejections, ..Self::new(&self.name, self.since.load(Relaxed)) }
     }
 
     /// What it is known by: address and port.

@@ -13,6 +13,7 @@ mod clock;
 mod failure;
 mod forward;
 mod gateway;
+mod health;
 mod in_hand;
 mod lent;
 mod mirror;

@@ -7,6 +7,7 @@
 //! Broken configuration is a value here ([`Problem`]): it answers with a 500 that names it, and only itself.
 
 mod backend;
+mod check;
 mod client;
 mod cost;
 mod filter;
@@ -29,6 +30,7 @@ pub use self::{
         Address, AddressHost, Backend, CaCertificates, ClientCertificate, Upstream, UpstreamProtocol,
         UpstreamTls,
     },
+    check::{HealthCheck, HttpProbe, Probe, TcpProbe},
     client::{
         CertificateDetails, ClientAddress, ClientCertificates, ClientHeaderEdit, ClientSettings,
         ClientTimeouts, ClientTls, ConnectionRules, EscapedSlashes, ForwardedCertificate, HeadRules,

@@ -3,14 +3,18 @@ use std::{sync::Arc, time::Duration};
 use http::HeaderName;
 use tollgate_balance::Balancing;
 
+use crate::HealthCheck;
+
 /// What a BackendTrafficPolicy says about a rule and its backends. The default is what holds without a policy.
 ///
-/// A backend's own fields (`balancing`, `hash_on`, `connections`) are read from
+/// A backend's own fields (`balancing`, `check`, `hash_on`, `connections`) are read from
 /// [`Backend::traffic`](crate::Backend::traffic), the others from [`Rule::traffic`](crate::Rule::traffic).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Traffic {
     /// Load balancer, passive health check and circuit breaker.
     pub balancing: Balancing,
+    /// `healthCheck.active`
+    pub check: Option<HealthCheck>,
     /// What a consistent hash is made of; the first that the request has.
     pub hash_on: Vec<HashOn>,
     /// What connections to the backend are like.
@@ -26,7 +30,7 @@ impl Traffic {
     /// failed five times in a row, does not hold beside it.
     #[must_use]
     pub const fn judges_endpoints(&self) -> bool {
-        self.balancing.outlier.is_some()
+        self.balancing.outlier.is_some() || self.check.is_some()
     }
 }
 
@@ -52,6 +56,15 @@ pub struct Connections {
     pub idle_timeout: Option<Duration>,
     /// `timeout.http.maxConnectionDuration`
     pub max_duration: Option<Duration>,
+    /// `circuitBreaker.maxConnections`, over all endpoints and cores. Each core has an even share for each endpoint,
+    /// and at least one.
+    pub max_open: Option<u32>,
+    /// `circuitBreaker.perEndpoint.maxConnections`, shared likewise.
+    pub max_open_per_endpoint: Option<u32>,
+    /// `circuitBreaker.maxPendingRequests`: requests that wait for a connection, shared likewise; 0 lets none wait.
+    pub max_pending: Option<u32>,
+    /// `circuitBreaker.maxRequestsPerConnection`
+    pub max_requests: Option<u32>,
 }
 
 /// `retry` of a BackendTrafficPolicy.
