@@ -16,10 +16,13 @@ use tollgate_balance::{
 };
 use tollgate_llm::{Call, Fault, Head, Output, Reply, prepare};
 use tollgate_snapshot::{
-    Backend, Came, Choice, Filter, ForwardedHost, HashOn, HostRewrite, RetryScope, Service,
+    Backend, Came, Choice, Filter, ForwardedHost, HashOn, HostRewrite, ReplySource, RetryScope, Service,
 };
 
-use crate::{AttemptRecord, Exchange, Failure, Now, Plan, Record, Refusal, client, headers, route::Payload};
+use crate::{
+    AttemptRecord, Exchange, Failure, LocalReply, Now, Plan, Record, Refusal, client, headers, prelude,
+    route::Payload,
+};
 
 /// One request to one backend, ready to send, with the reader of its reply.
 #[derive(Debug)]
@@ -95,6 +98,8 @@ pub enum ReplyReader {
 pub enum Verdict {
     /// Pass it on.
     Accept(Head),
+    /// Drop it; the client gets this in its place: [`Plan::replace`].
+    Replace(Box<LocalReply>),
     /// Drop it and make the next attempt.
     Again(Again),
 }
@@ -259,6 +264,11 @@ impl Plan {
                 (outgoing, ReplyReader::Http)
             }
             (Payload::Http, _) => (plain(record, headers), ReplyReader::Http),
+            (Payload::Whole(body), _) => {
+                let mut outgoing = plain(record, headers);
+                outgoing.body = AttemptBody::Bytes(body.clone());
+                (outgoing, ReplyReader::Http)
+            }
         };
         for filter in self.rule.filters.iter().chain(&choice.filters) {
             apply(filter, &mut outgoing.0);
@@ -294,6 +304,11 @@ impl Plan {
         let came = Came::Answered { status: status.as_u16(), grpc: grpc_status(&headers) };
         if let Some(again) = self.again(attempt, came, now) {
             return Verdict::Again(again);
+        }
+        if !self.rule.traffic.overrides.is_empty()
+            && let Some(reply) = prelude::replaced(&self.record, ReplySource::Backend, (status, &headers))
+        {
+            return Verdict::Replace(Box::new(reply));
         }
         if status != StatusCode::SWITCHING_PROTOCOLS {
             headers::from_upstream(&mut headers);
@@ -334,19 +349,24 @@ impl Plan {
     /// Commits to this attempt: from here on the client gets its bytes.
     #[must_use]
     pub fn accept(self, attempt: Attempt, status: StatusCode, now: Now) -> Exchange {
-        let answered = self.record.attempts.last().and_then(|record| record.status);
-        if answered.is_some_and(|status| !status.is_server_error() && status != StatusCode::TOO_MANY_REQUESTS)
-        {
-            // Not before: a success whose body turns out to be an error is no success.
-            self.with_health(&attempt, &status, Health::succeeded);
-        }
-        if answered.is_some_and(|status| !status.is_server_error()) {
-            attempt.lease.report(Outcome::Good, now.unix_ms);
-        }
+        self.credit(&attempt, now);
         let Self { mut record, .. } = self;
         record.status = Some(status);
         // A stream may last for minutes; the prompt is not needed any more.
         Exchange::new(record, attempt.reply, attempt.lease)
+    }
+
+    /// Counts a good answer in favour of whoever gave it.
+    pub(crate) fn credit(&self, attempt: &Attempt, now: Now) {
+        let answered = self.record.attempts.last().and_then(|record| record.status);
+        if answered.is_some_and(|status| !status.is_server_error() && status != StatusCode::TOO_MANY_REQUESTS)
+        {
+            // Not before: a success whose body turns out to be an error is no success.
+            self.with_health(attempt, &"a good answer", Health::succeeded);
+        }
+        if answered.is_some_and(|status| !status.is_server_error()) {
+            attempt.lease.report(Outcome::Good, now.unix_ms);
+        }
     }
 
     fn with_health(
@@ -369,15 +389,20 @@ impl Plan {
             None => self.may_retry(attempt, came, now),
         };
         let in_time = self.deadline().is_none_or(|deadline| now.instant < deadline);
+        let told = policy.is_some() || attempt.outgoing.method.is_idempotent();
         let repeatable = match (&attempt.outgoing.body, came) {
+            (AttemptBody::Bytes(_), Came::Answered { .. } | Came::Broken)
+                if matches!(self.payload, Payload::Whole(_)) =>
+            {
+                told
+            }
             // The client's stream is gone once it was sent; and a plain request may have had an effect, unless
             // somebody said that it may be repeated.
             (AttemptBody::Client, Came::NotSent | Came::Overflow) | (AttemptBody::Bytes(_), _) => true,
             // It had no effect, but the stream may have begun.
             (AttemptBody::Client, Came::Refused) => !has_body(&self.record.head.headers),
             (AttemptBody::Client, Came::Answered { .. } | Came::Broken) => {
-                (policy.is_some() || attempt.outgoing.method.is_idempotent())
-                    && !has_body(&self.record.head.headers)
+                told && !has_body(&self.record.head.headers)
             }
         };
         if !(wanted && in_time && repeatable) {

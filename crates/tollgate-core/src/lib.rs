@@ -23,6 +23,7 @@ mod local;
 mod mirror;
 mod path;
 mod ports;
+mod prelude;
 mod receive;
 mod record;
 mod redirect;
@@ -45,6 +46,7 @@ pub use self::{
     local::LocalReply,
     mirror::Mirrored,
     ports::{Answer, Asking, ExtAuthVerdict, Ports, Question},
+    prelude::Prelude,
     receive::{Received, receive},
     record::{AttemptRecord, Record},
     refuse::{Refusal, Refused},

@@ -7,10 +7,10 @@ use http::{
 };
 use tollgate_auth::Denial;
 use tollgate_llm::{BadRequest, Fault, Untranslatable};
-use tollgate_snapshot::Problem;
+use tollgate_snapshot::{Abort, Problem};
 use tollgate_types::ModelId;
 
-use crate::{Failure, HeadFault, LocalReply, Record, limit, local};
+use crate::{Failure, HeadFault, LocalReply, Record, limit, local, prelude};
 
 /// Most characters of a client's word that an error repeats.
 const QUOTED: usize = 256;
@@ -81,6 +81,9 @@ pub enum Refusal {
     /// Configuration that is broken fails closed and names itself.
     #[error("the configuration of this route is broken: {0}")]
     Broken(Arc<Problem>),
+    /// It fails on purpose.
+    #[error("fault filter abort")]
+    Injected(Abort),
     /// Nobody to ask.
     #[error("no healthy upstream")]
     NoEndpoints,
@@ -100,6 +103,9 @@ impl Refused {
     pub fn reply(&self) -> LocalReply {
         if let Refusal::Vetoed(reply) = &self.refusal {
             return LocalReply::clone(reply);
+        }
+        if let Refusal::Injected(abort) = &self.refusal {
+            return prelude::aborted(*abort, self.refusal.to_string());
         }
         let status = self.refusal.status();
         let message = self.refusal.to_string();
@@ -170,6 +176,7 @@ impl Refusal {
             Self::Untranslatable(Untranslatable::UnsupportedPair { .. }) => StatusCode::BAD_REQUEST,
             Self::Untranslatable(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Broken(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Injected(abort) => prelude::abort_status(*abort),
             Self::NoEndpoints => StatusCode::SERVICE_UNAVAILABLE,
             Self::Deadline(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::Upstream(failure) => match failure {
@@ -209,6 +216,7 @@ impl Refusal {
             Self::Untranslatable(Untranslatable::UnsupportedPair { .. }) => "UnsupportedPair",
             Self::Untranslatable(_) => "UnprocessableEntity",
             Self::Broken(_) => "ConfigurationError",
+            Self::Injected(_) => "FaultInjected",
             Self::NoEndpoints => "NoHealthyUpstream",
             Self::Upstream(_) => "UpstreamError",
             Self::Deadline(_) => "UpstreamTimeout",

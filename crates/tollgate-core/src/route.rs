@@ -42,6 +42,8 @@ pub(crate) enum Payload {
     Llm { endpoint: Endpoint, inspected: Inspected, body: Bytes },
     /// The client's own stream.
     Http,
+    /// A plain request, read whole because a policy wants that.
+    Whole(Bytes),
 }
 
 // === impl Admitted ===

@@ -20,6 +20,7 @@ mod mirror;
 mod observer;
 mod options;
 mod ports;
+mod prelude;
 mod random;
 mod relay;
 mod reply;

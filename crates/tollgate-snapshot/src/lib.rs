@@ -10,6 +10,7 @@ mod backend;
 mod check;
 mod client;
 mod cost;
+mod fault;
 mod filter;
 mod host;
 mod limits;
@@ -17,6 +18,7 @@ mod listener;
 mod matcher;
 mod policy;
 mod problem;
+mod reply_override;
 mod rule;
 mod service;
 mod snapshot;
@@ -38,6 +40,7 @@ pub use self::{
         Revocation, SanMatch, Scheme, TcpKeepalive, TlsVersion, Underscores, Verification,
     },
     cost::{Cost, CostInputs, CostKind, CostProgram, InvalidCost},
+    fault::{Abort, Faults},
     filter::{
         DirectResponse, Filter, ForwardedHost, HeaderEdit, HostRewrite, Mirror, PathRewrite, Redirect,
         UrlRewrite,
@@ -48,6 +51,7 @@ pub use self::{
     matcher::{HeaderMatch, Matcher, ModelMatch, PathMatch, QueryMatch, RequestView, TextMatch},
     policy::{Guard, PolicyLevel, PolicyUse},
     problem::Problem,
+    reply_override::{OverrideWith, ReplyOverride, ReplySource},
     rule::{Action, Choice, LlmAction, ModelEntry, Retry, RetryScope, Rule, Service, Timeouts},
     service::{Authorizer, KeySource},
     snapshot::{Prefixes, Settings, Snapshot},

@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use http::HeaderName;
 use tollgate_balance::Balancing;
 
-use crate::HealthCheck;
+use crate::{Faults, HealthCheck, ReplyOverride};
 
 /// What a BackendTrafficPolicy says about a rule and its backends. The default is what holds without a policy.
 ///
@@ -21,6 +21,12 @@ pub struct Traffic {
     pub connections: Connections,
     /// `retry`; `None` keeps [`Rule::retry`](crate::Rule::retry).
     pub retry: Option<RetryPolicy>,
+    /// `faultInjection`
+    pub faults: Option<Faults>,
+    /// `requestBuffer.limit`, bytes: the whole body is read before a backend is asked; a larger one is a 413.
+    pub request_buffer: Option<usize>,
+    /// `responseOverride`
+    pub overrides: Vec<ReplyOverride>,
 }
 
 // === impl Traffic ===

@@ -39,6 +39,7 @@ fn refused(refusal: &Refusal, record: &Record) -> &'static str {
         Refusal::SlowBody(_) | Refusal::LateBody => "DT",
         Refusal::BrokenBody | Refusal::BadHost(_) | Refusal::BadHead(_) => "DPE",
         Refusal::Broken(_) => "NC",
+        Refusal::Injected(_) => "FI",
         Refusal::NoEndpoints => "UH",
         Refusal::Upstream(failure) if record.attempts.len() < 2 => broken(failure),
         Refusal::Upstream(failure) => match broken(failure) {
