@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, StatusCode,
-    header::{CONNECTION, COOKIE, HOST, RETRY_AFTER, TE, UPGRADE},
+    header::{ACCEPT_ENCODING, CONNECTION, COOKIE, HOST, RETRY_AFTER, TE, UPGRADE},
 };
 use smallvec::SmallVec;
 use tollgate_balance::{
@@ -270,6 +270,10 @@ impl Plan {
                 (outgoing, ReplyReader::Http)
             }
         };
+        if !self.rule.traffic.compression.is_empty() && matches!(outgoing.1, ReplyReader::Http) {
+            // The reply is to come as it is, so that it can be compressed as the client wants it.
+            outgoing.0.headers.remove(ACCEPT_ENCODING);
+        }
         for filter in self.rule.filters.iter().chain(&choice.filters) {
             apply(filter, &mut outgoing.0);
         }

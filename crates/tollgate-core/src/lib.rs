@@ -21,6 +21,7 @@ mod limit;
 mod live;
 mod local;
 mod mirror;
+mod packing;
 mod path;
 mod ports;
 mod prelude;

@@ -259,7 +259,16 @@ impl Forward<'_> {
     }
 
     /// From here on the client gets its bytes.
-    fn reply(self, plan: Plan, open: Open) -> Response<ReplyBody> {
+    fn reply(self, plan: Plan, mut open: Open) -> Response<ReplyBody> {
+        let encoder = plan.pack(&mut open.head);
+        let response = self.unpacked(plan, open);
+        match encoder {
+            Some(encoder) => response.map(|body| body.packed(encoder)),
+            None => response,
+        }
+    }
+
+    fn unpacked(self, plan: Plan, open: Open) -> Response<ReplyBody> {
         let Open { attempt, head, upstream, out, ended, upgrade } = open;
         let Head { status, headers } = head;
         let llm = matches!(attempt.reply, ReplyReader::Llm(_));

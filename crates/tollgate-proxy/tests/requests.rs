@@ -10,8 +10,10 @@ use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
 use std::{io::Write as _, time::Duration};
 use tollgate_core::{End, Refusal};
 use tollgate_snapshot::{
-    Abort, Faults, HeaderEdit, OverrideWith, Redirect, ReplyOverride, ReplySource, RetryPolicy, Traffic,
+    Abort, Compressor, Faults, HeaderEdit, OverrideWith, Packing, Redirect, ReplyOverride, ReplySource,
+    RetryPolicy, Traffic,
 };
+use tollgate_wire::encoding::{Decoder, Encoding};
 
 const ALWAYS: u32 = 1_000_000;
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
@@ -106,4 +108,25 @@ fn a_body_that_is_read_whole_can_be_sent_twice_and_not_be_too_large() {
     let answer = Client::connect(world.address).request("POST", "/", &[], "nine byte").answer();
     assert_eq!(answer.status, 413);
     assert!(upstream.is_quiet());
+}
+
+#[test]
+fn a_reply_is_compressed_for_those_who_can_read_it() {
+    let upstream = Upstream::fixed(
+        "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\netag: \"a\"\r\ncontent-length: 40\r\n\r\n\
+         0123456789012345678901234567890123456789",
+    );
+    let compression = vec![Compressor { packing: Packing::Gzip, min_length: 30 }];
+    let world = world(&upstream, Traffic { compression, ..Traffic::default() });
+    let packed = get(world.address, "/", &[("accept-encoding", "br, gzip")]);
+    assert_eq!((packed.header("content-encoding"), packed.header("etag")), (Some("gzip"), Some("W/\"a\"")));
+    assert_eq!((packed.header("vary"), packed.header("content-length")), (Some("accept-encoding"), None));
+    let (mut text, whole) = (Vec::new(), packed.whole);
+    let mut decoder = Decoder::new(Encoding::Gzip, 4096).expect("gzip is known");
+    decoder.push(&packed.body, &mut text).and_then(|()| decoder.finish(&mut text)).expect("it is gzip");
+    assert_eq!((text.len(), whole), (40, true));
+    assert_eq!(upstream.asked().header("accept-encoding"), None);
+    let plain = get(world.address, "/", &[]);
+    assert_eq!((plain.body.len(), plain.header("content-encoding")), (40, None));
+    assert_eq!(plain.header("vary"), Some("accept-encoding"));
 }

@@ -56,6 +56,6 @@ pub use self::{
     service::{Authorizer, KeySource},
     snapshot::{Prefixes, Settings, Snapshot},
     table::{Entry, Found, Table},
-    traffic::{Came, Connections, HashOn, RetryPolicy, Traffic, Trigger},
+    traffic::{Came, Compressor, Connections, HashOn, Packing, RetryPolicy, Traffic, Trigger},
     trail::{Candidacy, Candidate, Decision, Outcome, Question, Trail, Verdict, explain},
 };

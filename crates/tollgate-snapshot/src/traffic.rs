@@ -27,6 +27,28 @@ pub struct Traffic {
     pub request_buffer: Option<usize>,
     /// `responseOverride`
     pub overrides: Vec<ReplyOverride>,
+    /// `compressor`, the first one preferred.
+    pub compression: Vec<Compressor>,
+}
+
+/// `compressor[]`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Compressor {
+    /// `type`
+    pub packing: Packing,
+    /// `minContentLength`, bytes. 30. A reply that does not tell its length is long enough.
+    pub min_length: u64,
+}
+
+/// `compressor[].type`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Packing {
+    /// RFC 1952
+    Gzip,
+    /// RFC 7932
+    Brotli,
+    /// RFC 8878
+    Zstd,
 }
 
 // === impl Traffic ===
