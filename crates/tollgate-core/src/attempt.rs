@@ -222,7 +222,7 @@ impl Plan {
     ) -> Result<(Outgoing, ReplyReader), Refusal> {
         let record = &mut self.record;
         let mut headers = headers::for_upstream(&record.head.headers);
-        let mut outgoing = match (&self.payload, &backend.target) {
+        let (mut outgoing, reply) = match (&self.payload, &backend.target) {
             (Payload::Llm { endpoint, inspected, body }, Some(target)) => {
                 // What a client says to this gateway's host is not for the provider behind it.
                 headers.remove(COOKIE);
@@ -270,22 +270,28 @@ impl Plan {
                 (outgoing, ReplyReader::Http)
             }
         };
-        if !self.rule.traffic.compression.is_empty() && matches!(outgoing.1, ReplyReader::Http) {
+        if !self.rule.traffic.compression.is_empty() && matches!(reply, ReplyReader::Http) {
             // The reply is to come as it is, so that it can be compressed as the client wants it.
-            outgoing.0.headers.remove(ACCEPT_ENCODING);
+            outgoing.headers.remove(ACCEPT_ENCODING);
         }
+        self.finish(choice, backend, &mut outgoing);
+        Ok((outgoing, reply))
+    }
+
+    /// What the rule wants of the request for this backend; the credential comes last.
+    fn finish(&self, choice: &Choice, backend: &Backend, outgoing: &mut Outgoing) {
+        let record = &self.record;
         for filter in self.rule.filters.iter().chain(&choice.filters) {
-            apply(filter, &mut outgoing.0);
+            apply(filter, outgoing);
         }
-        choice.headers.apply(&mut outgoing.0.headers);
+        choice.headers.apply(&mut outgoing.headers);
         // A hop that reports no span must not put one into the chain.
         if record.endpoint.is_some() && record.live.sampler.is_some() {
-            record.trace.inject(&mut outgoing.0.headers);
+            record.trace.inject(&mut outgoing.headers);
         }
         if let Some(credential) = &backend.credential {
-            credential.apply(&mut outgoing.0.headers);
+            credential.apply(&mut outgoing.headers);
         }
-        Ok(outgoing)
     }
 
     /// An answer's head has come: pass it on, or ask somebody else?
