@@ -76,6 +76,23 @@ impl Cluster {
     /// Endpoints by name, in the order of the backend's addresses; those that `before` knew keep their state.
     #[must_use]
     pub fn new(policy: Balancing, names: &[String], before: Option<&Self>) -> Self {
+        let counts = before.map(|one| Arc::clone(&one.counts)).unwrap_or_default();
+        Self::build((policy, counts), names, before, Arc::clone)
+    }
+
+    /// The same endpoints under a policy of their own: they begin with what `other` knows of them, and count for
+    /// themselves.
+    #[must_use]
+    pub fn beside(policy: Balancing, names: &[String], other: &Self) -> Self {
+        Self::build((policy, Arc::default()), names, Some(other), |one| Arc::new(one.copied()))
+    }
+
+    fn build(
+        (policy, counts): (Balancing, Arc<Counts>),
+        names: &[String],
+        before: Option<&Self>,
+        keep: impl Fn(&Arc<Endpoint>) -> Arc<Endpoint>,
+    ) -> Self {
         let known: HashMap<_, _> =
             before.iter().flat_map(|one| one.endpoints.iter()).map(|one| (one.name(), one)).collect();
         // Those that are there from the beginning have no warm ones beside them to grow up with.
@@ -85,7 +102,7 @@ impl Cluster {
             .map(|name| {
                 known
                     .get(name.as_str())
-                    .map_or_else(|| Arc::new(Endpoint::new(name, since)), |&one| Arc::clone(one))
+                    .map_or_else(|| Arc::new(Endpoint::new(name, since)), |&one| keep(one))
             })
             .collect();
         let table = match policy.algorithm {
@@ -102,7 +119,6 @@ impl Cluster {
             }
             Algorithm::RoundRobin | Algorithm::LeastRequest | Algorithm::Random => None,
         };
-        let counts = before.map(|one| Arc::clone(&one.counts)).unwrap_or_default();
         Self { policy, endpoints, table, next: AtomicUsize::new(0), counts }
     }
 
@@ -110,6 +126,15 @@ impl Cluster {
     #[must_use]
     pub fn endpoints(&self) -> &[Arc<Endpoint>] {
         &self.endpoints
+    }
+
+    /// When one of its endpoints may be used again; `None` where one may be used now, or where there are none.
+    #[must_use]
+    pub fn out_until(&self, now: u64) -> Option<u64> {
+        if self.endpoints.iter().any(|one| one.is_fit(now)) {
+            return None;
+        }
+        self.endpoints.iter().map(|one| one.back_at(now)).min()
     }
 
     /// Requests and retries that were refused because too many were under way.

@@ -67,6 +67,13 @@ impl Endpoint {
         Self { name: name.into(), since: AtomicU64::new(since), ..Self::default() }
     }
 
+    /// Another one that knows the same, without the requests under way; what checks say is its own checks' to find out.
+    pub(crate) fn copied(&self) -> Self {
+        let ejections = AtomicU32::new(self.ejections.load(Relaxed));
+        let until = AtomicU64::new(self.ejected_until.load(Relaxed));
+        Self { ejected_until: until, ejections, ..Self::new(&self.name, self.since.load(Relaxed)) }
+    }
+
     /// What it is known by: address and port.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -83,6 +90,11 @@ impl Endpoint {
     #[must_use]
     pub fn is_fit(&self, now: u64) -> bool {
         !self.unfit.load(Relaxed) && !self.is_ejected(now)
+    }
+
+    /// When it may be used again as far as is known: the end of its ejection, or now.
+    pub(crate) fn back_at(&self, now: u64) -> u64 {
+        self.ejected_until.load(Relaxed).max(now)
     }
 
     /// Taken out for what it answered?

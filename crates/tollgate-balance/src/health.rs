@@ -51,6 +51,18 @@ impl Health {
     /// How long a probe may take before another one is let through.
     const PROBE_PATIENCE: u64 = 10_000;
 
+    /// Another one that knows the same, and goes its own way from here on.
+    #[must_use]
+    pub fn copied(&self) -> Self {
+        Self {
+            failures: AtomicU32::new(self.failures.load(Relaxed)),
+            ejections: AtomicU32::new(self.ejections.load(Relaxed)),
+            ejected_until: AtomicU64::new(self.ejected_until.load(Relaxed)),
+            // What was counted is told by the one that counted it.
+            ..Self::default()
+        }
+    }
+
     /// What to think of it now.
     #[must_use]
     pub fn standing(&self, now: u64) -> Standing {

@@ -5,6 +5,7 @@
 //! pick(candidates) ─▶ backend ─▶ Cluster::pick(Ask) ─▶ Lease ─▶ Lease::report(Outcome) ─▶ drop: all counts go back
 //! ```
 
+mod check;
 mod cluster;
 mod endpoint;
 mod health;
@@ -13,6 +14,7 @@ mod pick;
 mod policy;
 
 pub use self::{
+    check::{Checked, Checks, Thresholds},
     cluster::{Ask, Cluster, Lease, Retrying, Unpicked},
     endpoint::{Endpoint, Outcome},
     health::{Health, Standing, Turn},

@@ -21,6 +21,7 @@ mod filters;
 mod governed;
 mod grants;
 mod guards;
+mod health_checks;
 mod http_rules;
 mod limits;
 mod listeners;

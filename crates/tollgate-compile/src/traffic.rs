@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
-use http::HeaderName;
-use tollgate_balance::{Algorithm, Balancing, Budget, Limits, Outlier};
+use http::{HeaderName, StatusCode};
+use tollgate_balance::{Algorithm, Budget, Limits, Outlier};
 use tollgate_resources::{
-    ActiveHealthCheck, BackendTimeouts, BackendTrafficPolicy, CircuitBreaker, ConsistentHash,
-    ConsistentHashType, HashName, HealthCheck, LoadBalancer, LoadBalancerType, PassiveHealthCheck,
-    PolicyRetry, RetryTrigger,
+    BackendTimeouts, BackendTrafficPolicy, CircuitBreaker, Compressor as CompressorSpec, CompressorType,
+    ConsistentHash, ConsistentHashType, FaultAbort, FaultInjection, HashName, HealthCheck, LoadBalancer,
+    LoadBalancerType, PassiveHealthCheck, PolicyRetry, RetryTrigger,
 };
-use tollgate_snapshot::{Connections, HashOn, RetryPolicy, Timeouts, Traffic, Trigger};
+use tollgate_snapshot::{
+    Abort, Compressor, Connections, Faults, HashOn, Packing, RetryPolicy, Timeouts, Traffic, Trigger,
+};
 
 use crate::{
-    Fault,
+    Fault, health_checks,
     notes::{At, Notes},
 };
 
@@ -27,12 +29,23 @@ pub(crate) fn traffic(spec: &BackendTrafficPolicy, at: &At<'_>, notes: &mut Note
         traffic.balancing.algorithm = Algorithm::LeastRequest;
     }
     if let Some(health) = health_check {
-        health_checks(health, &mut traffic.balancing, &at.to(".healthCheck"), notes);
-    }
-    if let Some(breaker) = circuit_breaker {
-        traffic.balancing.limits = limits(breaker, &at.to(".circuitBreaker"), notes);
+        health_checks(health, &mut traffic, &at.to(".healthCheck"), notes);
     }
     traffic.connections = timeout.as_ref().map(connections).unwrap_or_default();
+    if let Some(breaker) = circuit_breaker {
+        traffic.balancing.limits = limits(breaker);
+        let connections = &mut traffic.connections;
+        connections.max_open = Some(breaker.max_connections);
+        connections.max_open_per_endpoint =
+            breaker.per_endpoint.as_ref().map(|endpoint| endpoint.max_connections);
+        connections.max_pending = Some(breaker.max_pending_requests);
+        connections.max_requests = breaker.max_requests_per_connection;
+    }
+    traffic.faults = spec.fault_injection.as_ref().map(faults);
+    traffic.request_buffer =
+        spec.request_buffer.map(|buffer| usize::try_from(buffer.limit).unwrap_or(usize::MAX));
+    let compressors = if spec.compressor.is_empty() { &spec.compression } else { &spec.compressor };
+    traffic.compression = compressors.iter().map(compressor).collect();
     traffic.retry = retry.as_ref().map(self::retry);
     traffic
 }
@@ -60,14 +73,10 @@ fn review(spec: &BackendTrafficPolicy, at: &At<'_>, notes: &mut Notes) {
         ("dns", spec.dns.is_some()),
         ("http2", spec.http2.is_some()),
         ("bandwidthLimit", spec.bandwidth_limit.is_some()),
-        ("faultInjection", spec.fault_injection.is_some()),
         ("admissionControl", spec.admission_control.is_some()),
         ("useClientProtocol", spec.use_client_protocol == Some(true)),
-        ("compression", !spec.compression.is_empty()),
-        ("compressor", !spec.compressor.is_empty()),
         ("responseOverride", !spec.response_override.is_empty()),
         ("httpUpgrade", !spec.http_upgrade.is_empty()),
-        ("requestBuffer", spec.request_buffer.is_some()),
         ("telemetry", spec.telemetry.is_some()),
     ];
     for (field, _) in given.into_iter().filter(|(_, given)| *given) {
@@ -141,14 +150,15 @@ fn hash_on(spec: &ConsistentHash, at: &At<'_>, notes: &mut Notes) -> Vec<HashOn>
     }
 }
 
-fn health_checks(spec: &HealthCheck, balancing: &mut Balancing, at: &At<'_>, notes: &mut Notes) {
+fn health_checks(spec: &HealthCheck, traffic: &mut Traffic, at: &At<'_>, notes: &mut Notes) {
     let HealthCheck { active, passive, panic_threshold } = spec;
     if let Some(percent) = panic_threshold {
-        balancing.panic_percent = *percent;
+        traffic.balancing.panic_percent = *percent;
     }
-    balancing.outlier = passive.as_ref().map(outlier);
-    if let Some(ActiveHealthCheck { .. }) = active {
-        notes.warning(&at.to(".active"), Fault::not_served("an active health check"));
+    traffic.balancing.outlier = passive.as_ref().map(outlier);
+    match active.as_ref().map(health_checks::check).transpose() {
+        Ok(check) => traffic.check = check,
+        Err(fault) => drop(notes.error(&at.to(".active"), fault)),
     }
 }
 
@@ -167,12 +177,41 @@ fn outlier(spec: &PassiveHealthCheck) -> Outlier {
     }
 }
 
-fn limits(spec: &CircuitBreaker, at: &At<'_>, notes: &mut Notes) -> Limits {
-    if spec.max_requests_per_connection.is_some() {
-        notes.warning(&at.to(".maxRequestsPerConnection"), Fault::not_served("maxRequestsPerConnection"));
+/// Percent as so many of a million.
+fn per_million(percent: f64) -> u32 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped before")]
+    let share = (percent.clamp(0.0, 100.0) * 10_000.0).round() as u32;
+    share
+}
+
+fn faults(spec: &FaultInjection) -> Faults {
+    let abort = |abort: &FaultAbort| {
+        let kind = match (abort.http_status, abort.grpc_status) {
+            (Some(status), _) => Abort::Status(StatusCode::from_u16(status).ok()?),
+            (None, Some(code)) => Abort::Grpc(u8::try_from(code).ok()?),
+            (None, None) => return None,
+        };
+        Some((kind, per_million(abort.percentage)))
+    };
+    Faults {
+        delay: spec.delay.as_ref().map(|delay| (delay.fixed_delay, per_million(delay.percentage))),
+        abort: spec.abort.as_ref().and_then(abort),
     }
+}
+
+fn compressor(spec: &CompressorSpec) -> Compressor {
+    let packing = match spec.compressor_type {
+        CompressorType::Gzip => Packing::Gzip,
+        CompressorType::Brotli => Packing::Brotli,
+        CompressorType::Zstd => Packing::Zstd,
+    };
+    Compressor { packing, min_length: spec.min_content_length.unwrap_or(30) }
+}
+
+fn limits(spec: &CircuitBreaker) -> Limits {
     Limits {
-        // Connections are opened for requests, and nobody waits for one: what is under way is what is counted.
+        // More than those that have a connection or wait for one cannot be under way over HTTP/1.1. Counted over all
+        // cores, which is more exact than each core's share of the connections.
         requests: Some(
             spec.max_parallel_requests.min(spec.max_connections.saturating_add(spec.max_pending_requests)),
         ),
@@ -192,6 +231,7 @@ fn connections(spec: &BackendTimeouts) -> Connections {
         connect_timeout: limit(spec.tcp.as_ref().and_then(|tcp| tcp.connect_timeout)),
         idle_timeout: limit(http.and_then(|http| http.connection_idle_timeout)),
         max_duration: limit(http.and_then(|http| http.max_connection_duration)),
+        ..Connections::default()
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, StatusCode,
-    header::{CONNECTION, CONTENT_TYPE, COOKIE, HOST, RETRY_AFTER, TE, UPGRADE},
+    header::{ACCEPT_ENCODING, CONNECTION, CONTENT_TYPE, COOKIE, HOST, RETRY_AFTER, TE, UPGRADE},
 };
 use smallvec::SmallVec;
 use tollgate_balance::{
@@ -16,10 +16,13 @@ use tollgate_balance::{
 };
 use tollgate_llm::{Call, Fault, Head, Output, Reply, prepare};
 use tollgate_snapshot::{
-    Backend, Came, Choice, Filter, ForwardedHost, HashOn, HostRewrite, RetryScope, Service,
+    Backend, Came, Choice, Filter, ForwardedHost, HashOn, HostRewrite, ReplySource, RetryScope, Service,
 };
 
-use crate::{AttemptRecord, Exchange, Failure, Now, Plan, Record, Refusal, client, headers, route::Payload};
+use crate::{
+    AttemptRecord, Exchange, Failure, LocalReply, Now, Plan, Record, Refusal, client, headers, prelude,
+    route::Payload,
+};
 
 /// One request to one backend, ready to send, with the reader of its reply.
 #[derive(Debug)]
@@ -95,6 +98,8 @@ pub enum ReplyReader {
 pub enum Verdict {
     /// Pass it on.
     Accept(Head),
+    /// Drop it; the client gets this in its place: [`Plan::replace`].
+    Replace(Box<LocalReply>),
     /// Drop it and make the next attempt.
     Again(Again),
 }
@@ -119,7 +124,7 @@ impl Plan {
         };
         let (outgoing, reply) = self.compose(choice, &backend, now)?;
         self.asked[position] = self.asked[position].saturating_add(1);
-        if let Some(health) = self.record.live.health.get(backend.index as usize) {
+        if let Some(health) = self.record.live.health_of(&backend) {
             health.asked(now.unix_ms);
         }
         self.record.attempts.push(AttemptRecord {
@@ -202,12 +207,10 @@ impl Plan {
     }
 
     fn candidate(&self, position: usize, choice: &Choice, unix_ms: u64) -> Option<Candidate> {
-        let health = &self.record.live.health;
+        let live = &self.record.live;
         let standing = match &choice.backend {
             Ok(backend) if backend.upstream.addresses.is_empty() => return None,
-            Ok(backend) => {
-                health.get(backend.index as usize).map_or(Standing::Up, |health| health.standing(unix_ms))
-            }
+            Ok(backend) => live.standing(backend, unix_ms),
             // A broken choice takes its share of first attempts, as Gateway API wants it, and no second one.
             Err(_) if !self.record.attempts.is_empty() => return None,
             Err(_) => Standing::Up,
@@ -224,7 +227,7 @@ impl Plan {
     ) -> Result<(Outgoing, ReplyReader), Refusal> {
         let record = &mut self.record;
         let mut headers = headers::for_upstream(&record.head.headers);
-        let mut outgoing = match (&self.payload, &backend.target) {
+        let (mut outgoing, reply) = match (&self.payload, &backend.target) {
             (Payload::Llm { endpoint, inspected, body }, Some(target)) => {
                 // What a client says to this gateway's host is not for the provider behind it.
                 headers.remove(COOKIE);
@@ -266,24 +269,34 @@ impl Plan {
                 (outgoing, ReplyReader::Http)
             }
             (Payload::Http, _) => (plain(record, headers), ReplyReader::Http),
-            (Payload::Held(body), _) => {
+            (Payload::Whole(body), _) => {
                 let mut outgoing = plain(record, headers);
                 outgoing.body = AttemptBody::Bytes(body.clone());
                 (outgoing, ReplyReader::Http)
             }
         };
-        for filter in self.rule.filters.iter().chain(&choice.filters) {
-            apply(filter, &mut outgoing.0);
+        if !self.rule.traffic.compression.is_empty() && matches!(reply, ReplyReader::Http) {
+            // The reply is to come as it is, so that it can be compressed as the client wants it.
+            outgoing.headers.remove(ACCEPT_ENCODING);
         }
-        choice.headers.apply(&mut outgoing.0.headers);
+        self.finish(choice, backend, &mut outgoing);
+        Ok((outgoing, reply))
+    }
+
+    /// What the rule wants of the request for this backend; the credential comes last.
+    fn finish(&self, choice: &Choice, backend: &Backend, outgoing: &mut Outgoing) {
+        let record = &self.record;
+        for filter in self.rule.filters.iter().chain(&choice.filters) {
+            apply(filter, outgoing);
+        }
+        choice.headers.apply(&mut outgoing.headers);
         // A hop that reports no span must not put one into the chain.
         if record.endpoint.is_some() && record.live.sampler.is_some() {
-            record.trace.inject(&mut outgoing.0.headers);
+            record.trace.inject(&mut outgoing.headers);
         }
         if let Some(credential) = &backend.credential {
-            credential.apply(&mut outgoing.0.headers);
+            credential.apply(&mut outgoing.headers);
         }
-        Ok(outgoing)
     }
 
     /// An answer's head has come: pass it on, or ask somebody else?
@@ -306,6 +319,11 @@ impl Plan {
         let came = Came::Answered { status: status.as_u16(), grpc: grpc_status(&headers) };
         if let Some(again) = self.again(attempt, came, now) {
             return Verdict::Again(again);
+        }
+        if !self.rule.traffic.overrides.is_empty()
+            && let Some(reply) = prelude::replaced(&self.record, ReplySource::Backend, (status, &headers))
+        {
+            return Verdict::Replace(Box::new(reply));
         }
         if status != StatusCode::SWITCHING_PROTOCOLS {
             headers::from_upstream(&mut headers);
@@ -333,10 +351,9 @@ impl Plan {
         if failure != Failure::Overflow {
             attempt.broken(&failure, now);
         }
-        let came = if failure.before_sending() { Came::NotSent } else { Came::Broken };
         // What one backend says at too great length, the next one will too, and holding it costs memory.
         let too_large = matches!(failure, Failure::Reply(Fault::TooLarge(_)));
-        let again = if too_large { None } else { self.again(attempt, came, now) };
+        let again = if too_large { None } else { self.again(attempt, failure.came(), now) };
         if let Some(record) = self.record.attempts.last_mut() {
             record.ended = record.ended.or(Some(now.instant));
             record.failure = Some(failure.clone());
@@ -347,19 +364,24 @@ impl Plan {
     /// Commits to this attempt: from here on the client gets its bytes.
     #[must_use]
     pub fn accept(self, attempt: Attempt, status: StatusCode, now: Now) -> Exchange {
-        let answered = self.record.attempts.last().and_then(|record| record.status);
-        if answered.is_some_and(|status| !status.is_server_error() && status != StatusCode::TOO_MANY_REQUESTS)
-        {
-            // Not before: a success whose body turns out to be an error is no success.
-            self.with_health(&attempt, &status, Health::succeeded);
-        }
-        if answered.is_some_and(|status| !status.is_server_error()) {
-            attempt.lease.report(Outcome::Good, now.unix_ms);
-        }
+        self.credit(&attempt, now);
         let Self { mut record, .. } = self;
         record.status = Some(status);
         // A stream may last for minutes; the prompt is not needed any more.
         Exchange::new(record, attempt.reply, attempt.lease)
+    }
+
+    /// Counts a good answer in favour of whoever gave it.
+    pub(crate) fn credit(&self, attempt: &Attempt, now: Now) {
+        let answered = self.record.attempts.last().and_then(|record| record.status);
+        if answered.is_some_and(|status| !status.is_server_error() && status != StatusCode::TOO_MANY_REQUESTS)
+        {
+            // Not before: a success whose body turns out to be an error is no success.
+            self.with_health(attempt, &"a good answer", Health::succeeded);
+        }
+        if answered.is_some_and(|status| !status.is_server_error()) {
+            attempt.lease.report(Outcome::Good, now.unix_ms);
+        }
     }
 
     fn with_health(
@@ -368,7 +390,7 @@ impl Plan {
         why: &dyn fmt::Display,
         change: impl FnOnce(&Health) -> Option<Turn>,
     ) {
-        if let Some(health) = self.record.live.health.get(attempt.backend.index as usize) {
+        if let Some(health) = self.record.live.health_of(&attempt.backend) {
             tell_turn(&attempt.backend, change(health), why);
         }
     }
@@ -382,13 +404,20 @@ impl Plan {
             None => self.may_retry(attempt, came, now),
         };
         let in_time = self.deadline().is_none_or(|deadline| now.instant < deadline);
+        let told = policy.is_some() || attempt.outgoing.method.is_idempotent();
         let repeatable = match (&attempt.outgoing.body, came) {
+            (AttemptBody::Bytes(_), Came::Answered { .. } | Came::Broken)
+                if matches!(self.payload, Payload::Whole(_)) =>
+            {
+                told
+            }
             // The client's stream is gone once it was sent; and a plain request may have had an effect, unless
             // somebody said that it may be repeated.
-            (AttemptBody::Client, Came::NotSent) | (AttemptBody::Bytes(_), _) => true,
+            (AttemptBody::Client, Came::NotSent | Came::Overflow) | (AttemptBody::Bytes(_), _) => true,
+            // It had no effect, but the stream may have begun.
+            (AttemptBody::Client, Came::Refused) => !has_body(&self.record.head.headers),
             (AttemptBody::Client, Came::Answered { .. } | Came::Broken) => {
-                (policy.is_some() || attempt.outgoing.method.is_idempotent())
-                    && !has_body(&self.record.head.headers)
+                told && !has_body(&self.record.head.headers)
             }
         };
         if !(wanted && in_time && repeatable) {
@@ -406,7 +435,9 @@ impl Plan {
         let retry = &self.rule.retry;
         let counts = match came {
             Came::Answered { status, .. } => retry.statuses.binary_search(&status).is_ok(),
-            Came::NotSent | Came::Broken => true,
+            Came::NotSent | Came::Refused | Came::Broken => true,
+            // A plain rule that is full stays full, as with Envoy; a prompt is better served by another provider.
+            Came::Overflow => self.rule.service == Service::Llm,
         };
         if !counts || self.record.attempts.len() >= retry.attempts as usize {
             return false;
@@ -416,8 +447,10 @@ impl Plan {
         });
         let same = match (came, retry.scope) {
             (_, RetryScope::AnyBackend) => true,
-            (Came::Answered { .. }, RetryScope::OtherBackends) => false,
-            (Came::NotSent | Came::Broken, RetryScope::OtherBackends) => self.asked[attempt.choice] < 2,
+            (Came::Answered { .. } | Came::Overflow, RetryScope::OtherBackends) => false,
+            (Came::NotSent | Came::Refused | Came::Broken, RetryScope::OtherBackends) => {
+                self.asked[attempt.choice] < 2
+            }
         };
         others || same
     }

@@ -65,7 +65,7 @@ impl Exchange {
         if let Some(attempt) = self.record.attempts.last_mut() {
             attempt.failure = Some(failure.clone());
             tell_turn(&attempt.backend, self.lease.report(Outcome::LocalFailure, now.unix_ms), failure);
-            if let Some(health) = self.record.live.health.get(attempt.backend.index as usize) {
+            if let Some(health) = self.record.live.health_of(&attempt.backend) {
                 tell_turn(&attempt.backend, health.failed(now.unix_ms), failure);
             }
         }

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use tollgate_llm::Fault;
+use tollgate_snapshot::Came;
 
 /// Why an attempt came to nothing. Hosts map their own errors to it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +21,9 @@ pub enum Failure {
     /// The connection went down before the head of the reply.
     #[error("connection termination")]
     Reset,
+    /// The backend refused the stream unprocessed (RFC 9113, 8.7).
+    #[error("remote refused stream reset")]
+    Refused,
     /// The connection went down in the middle of the reply.
     #[error("remote reset")]
     ResetMidway,
@@ -43,6 +47,17 @@ pub enum Failure {
 // === impl Failure ===
 
 impl Failure {
+    /// What it is to those who decide about a further attempt.
+    #[must_use]
+    pub const fn came(&self) -> Came {
+        match self {
+            Self::Overflow => Came::Overflow,
+            Self::Refused => Came::Refused,
+            failure if failure.before_sending() => Came::NotSent,
+            _ => Came::Broken,
+        }
+    }
+
     /// True where the backend cannot have seen the request, so that even a request with side effects may be sent
     /// again.
     #[must_use]
@@ -50,6 +65,7 @@ impl Failure {
         match self {
             Self::Dns(_) | Self::Connect(_) | Self::ConnectTimeout | Self::Tls(_) | Self::Overflow => true,
             Self::Reset
+            | Self::Refused
             | Self::ResetMidway
             | Self::Protocol(_)
             | Self::Silent(_)
@@ -67,6 +83,7 @@ impl Failure {
             Self::ConnectTimeout => "connect_timeout",
             Self::Tls(_) => "tls",
             Self::Reset => "reset",
+            Self::Refused => "refused",
             Self::ResetMidway => "reset_midway",
             Self::Protocol(_) => "protocol",
             Self::Silent(_) => "timeout",

@@ -21,8 +21,10 @@ mod limit;
 mod live;
 mod local;
 mod mirror;
+mod packing;
 mod path;
 mod ports;
+mod prelude;
 mod receive;
 mod record;
 mod redirect;
@@ -45,6 +47,7 @@ pub use self::{
     local::LocalReply,
     mirror::Mirrored,
     ports::{Answer, Asking, ExtAuthVerdict, Ports, Question},
+    prelude::Prelude,
     receive::{Received, receive},
     record::{AttemptRecord, Record},
     refuse::{Refusal, Refused},

@@ -153,7 +153,7 @@ impl Payload {
                 prompt_bytes: inspected.prompt_tokens(body).0.saturating_mul(4),
                 max_tokens: inspected.completion_bound,
             },
-            Self::Http | Self::Held(_) => Size { prompt_bytes: bytes_in, max_tokens: None },
+            Self::Http | Self::Whole(_) => Size { prompt_bytes: bytes_in, max_tokens: None },
         }
     }
 }

@@ -1,6 +1,6 @@
 use std::{collections::HashMap, sync::Arc};
 
-use tollgate_balance::{Cluster, Health};
+use tollgate_balance::{Cluster, Health, Standing};
 use tollgate_snapshot::{AddressHost, Backend, Snapshot};
 
 use crate::Sampler;
@@ -18,32 +18,38 @@ pub struct Live {
     pub sampler: Option<Sampler>,
 }
 
+/// What is known of the backends that were served before.
+#[derive(Default)]
+struct Known<'a> {
+    /// By id; several where one backend is under several policies.
+    entries: HashMap<&'a str, Vec<Entry<'a>>>,
+}
+
+struct Entry<'a> {
+    backend: &'a Backend,
+    health: &'a Arc<Health>,
+    cluster: &'a Arc<Cluster>,
+    /// Handed on to an entry of the new snapshot: to one only, since each counts for itself.
+    taken: bool,
+}
+
+type State = (Arc<Health>, Arc<Cluster>);
+
 // === impl Live ===
 
 impl Live {
     /// Puts a snapshot into service; backends that `before` knew keep their health.
     #[must_use]
     pub fn new(snapshot: Snapshot, before: Option<&Self>) -> Self {
-        // One backend under two policies has two entries of one id: each keeps to its own.
-        let known: HashMap<_, _> = before
-            .into_iter()
-            .flat_map(|live| live.snapshot.backends.iter().zip(live.health.iter().zip(&live.clusters)))
-            .flat_map(|(backend, state)| {
-                [((&backend.id, Some(&backend.traffic)), state), ((&backend.id, None), state)]
-            })
-            .collect();
-        let find = |backend: &Arc<Backend>| {
-            known
-                .get(&(&backend.id, Some(&backend.traffic)))
-                .or_else(|| known.get(&(&backend.id, None)))
-                .copied()
-        };
-        let health = snapshot
+        let mut known = before.map(Known::of).unwrap_or_default();
+        // Those whose policy has not changed go first, so that no other entry of their id takes their place.
+        let same: Vec<Option<State>> = snapshot.backends.iter().map(|backend| known.same(backend)).collect();
+        let states = snapshot
             .backends
             .iter()
-            .map(|b| find(b).map(|(health, _)| Arc::clone(health)).unwrap_or_default());
-        let clusters = snapshot.backends.iter().map(|b| cluster(b, find(b).map(|(_, cluster)| &**cluster)));
-        let (health, clusters) = (health.collect(), clusters.collect());
+            .zip(same)
+            .map(|(backend, same)| same.unwrap_or_else(|| known.like(backend)));
+        let (health, clusters) = states.unzip();
         Self { snapshot, health, clusters, sampler: None }
     }
 
@@ -52,14 +58,82 @@ impl Live {
     pub fn sampling(self, sampler: Option<Sampler>) -> Self {
         Self { sampler, ..self }
     }
+
+    /// Whether a backend may be asked: what the gateway thinks of it, and whether any of its endpoints is fit.
+    #[must_use]
+    pub fn standing(&self, backend: &Backend, unix_ms: u64) -> Standing {
+        let cluster = self.clusters.get(backend.index as usize);
+        if let Some(until) = cluster.and_then(|cluster| cluster.out_until(unix_ms)) {
+            return Standing::Ejected(until);
+        }
+        self.health_of(backend).map_or(Standing::Up, |health| health.standing(unix_ms))
+    }
+
+    /// What the gateway thinks of a backend, unless a policy judges its endpoints.
+    pub(crate) fn health_of(&self, backend: &Backend) -> Option<&Health> {
+        if backend.traffic.judges_endpoints() {
+            return None;
+        }
+        self.health.get(backend.index as usize).map(|health| &**health)
+    }
 }
 
-fn cluster(backend: &Backend, before: Option<&Cluster>) -> Arc<Cluster> {
+// === impl Known ===
+
+impl<'a> Known<'a> {
+    fn of(live: &'a Live) -> Self {
+        let mut entries: HashMap<&str, Vec<Entry<'_>>> = HashMap::new();
+        for (backend, (health, cluster)) in
+            live.snapshot.backends.iter().zip(live.health.iter().zip(&live.clusters))
+        {
+            let entry = Entry { backend, health, cluster, taken: false };
+            entries.entry(backend.id.as_str()).or_default().push(entry);
+        }
+        Self { entries }
+    }
+
+    /// What was known of this backend under this very policy.
+    fn same(&mut self, backend: &Backend) -> Option<State> {
+        let mut entries = self.entries.get_mut(backend.id.as_str())?.iter_mut();
+        let entry = entries.find(|entry| !entry.taken && entry.backend.traffic == backend.traffic)?;
+        Some(entry.hand_on(backend))
+    }
+
+    /// What is known of this backend under another policy: the one it had before, or one that it has besides.
+    fn like(&mut self, backend: &Backend) -> State {
+        let entries = self.entries.get_mut(backend.id.as_str()).map_or(&mut [][..], Vec::as_mut_slice);
+        if let Some(entry) = entries.iter_mut().find(|entry| !entry.taken) {
+            return entry.hand_on(backend);
+        }
+        let (policy, names) = (backend.traffic.balancing.clone(), names(backend));
+        match entries.first() {
+            Some(Entry { health, cluster, .. }) => {
+                (Arc::new(health.copied()), Arc::new(Cluster::beside(policy, &names, cluster)))
+            }
+            None => (Arc::default(), Arc::new(Cluster::new(policy, &names, None))),
+        }
+    }
+}
+
+// === impl Entry ===
+
+impl Entry<'_> {
+    fn hand_on(&mut self, backend: &Backend) -> State {
+        self.taken = true;
+        let policy = backend.traffic.balancing.clone();
+        let cluster = Cluster::new(policy, &names(backend), Some(self.cluster));
+        (Arc::clone(self.health), Arc::new(cluster))
+    }
+}
+
+/// What the endpoints of a backend are known by.
+fn names(backend: &Backend) -> Vec<String> {
     let name = |host: &AddressHost, port: u16| match host {
         AddressHost::Name(name) => format!("{name}:{port}"),
         AddressHost::Ip(ip) => std::net::SocketAddr::new(*ip, port).to_string(),
     };
-    let names: Vec<String> =
-        backend.upstream.addresses.iter().map(|address| name(&address.host, address.port)).collect();
-    Arc::new(Cluster::new(backend.traffic.balancing.clone(), &names, before))
+    backend.upstream.addresses.iter().map(|address| name(&address.host, address.port)).collect()
 }
+
+#[cfg(test)]
+mod tests;

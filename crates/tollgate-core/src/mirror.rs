@@ -34,7 +34,7 @@ impl Plan {
                 outgoing.headers.remove(CONNECTION);
                 outgoing.headers.remove(UPGRADE);
             }
-            if let Payload::Llm { body, .. } | Payload::Held(body) = &self.payload {
+            if let Payload::Llm { body, .. } | Payload::Whole(body) = &self.payload {
                 outgoing.body = AttemptBody::Bytes(body.clone());
             }
             copies.push(Mirrored { backend: Arc::clone(backend), outgoing });

@@ -7,10 +7,10 @@ use http::{
 };
 use tollgate_auth::Denial;
 use tollgate_llm::{BadRequest, Fault, Untranslatable};
-use tollgate_snapshot::Problem;
+use tollgate_snapshot::{Abort, Problem};
 use tollgate_types::ModelId;
 
-use crate::{Failure, HeadFault, LocalReply, Record, limit, local};
+use crate::{Failure, HeadFault, LocalReply, Record, limit, local, prelude};
 
 /// Most characters of a client's word that an error repeats.
 const QUOTED: usize = 256;
@@ -84,11 +84,14 @@ pub enum Refusal {
     /// Configuration that is broken fails closed and names itself.
     #[error("the configuration of this route is broken: {0}")]
     Broken(Arc<Problem>),
+    /// It fails on purpose.
+    #[error("fault filter abort")]
+    Injected(Abort),
     /// Nobody to ask.
     #[error("no healthy upstream")]
     NoEndpoints,
     /// Everybody who could be asked failed; carries the last failure.
-    #[error("upstream connect error or disconnect/reset before headers: {0}")]
+    #[error("upstream connect error or disconnect/reset before headers. reset reason: {0}")]
     Upstream(Failure),
     /// `timeouts.request` passed.
     #[error("upstream request timeout: no complete reply within {0:?}")]
@@ -103,6 +106,9 @@ impl Refused {
     pub fn reply(&self) -> LocalReply {
         if let Refusal::Vetoed(reply) = &self.refusal {
             return LocalReply::clone(reply);
+        }
+        if let Refusal::Injected(abort) = &self.refusal {
+            return prelude::aborted(*abort, self.refusal.to_string());
         }
         let status = self.refusal.status();
         let message = self.refusal.to_string();
@@ -174,6 +180,7 @@ impl Refusal {
             Self::Untranslatable(Untranslatable::UnsupportedPair { .. }) => StatusCode::BAD_REQUEST,
             Self::Untranslatable(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Broken(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Injected(abort) => prelude::abort_status(*abort),
             Self::NoEndpoints => StatusCode::SERVICE_UNAVAILABLE,
             Self::Deadline(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::Upstream(failure) => match failure {
@@ -188,6 +195,7 @@ impl Refusal {
                 | Failure::ConnectTimeout
                 | Failure::Tls(_)
                 | Failure::Reset
+                | Failure::Refused
                 | Failure::Overflow => StatusCode::SERVICE_UNAVAILABLE,
             },
         }
@@ -213,6 +221,7 @@ impl Refusal {
             Self::Untranslatable(Untranslatable::UnsupportedPair { .. }) => "UnsupportedPair",
             Self::Untranslatable(_) => "UnprocessableEntity",
             Self::Broken(_) => "ConfigurationError",
+            Self::Injected(_) => "FaultInjected",
             Self::NoEndpoints => "NoHealthyUpstream",
             Self::Upstream(_) => "UpstreamError",
             Self::Deadline(_) => "UpstreamTimeout",

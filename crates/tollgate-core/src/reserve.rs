@@ -3,7 +3,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use smallvec::SmallVec;
 use tollgate_snapshot::{Action, Guard, RetryScope, Rule};
 
@@ -154,12 +153,6 @@ impl Plan {
         (matches!(self.payload, Payload::Http) && wanted).then_some(Self::REPLAYED)
     }
 
-    /// Takes the client's whole body.
-    pub fn hold(&mut self, body: Bytes) {
-        self.record.bytes_in = body.len() as u64;
-        self.payload = Payload::Held(body);
-    }
-
     /// When the whole request has to be done, where its rule says so.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
@@ -195,7 +188,7 @@ impl Plan {
         {
             attempt.ended = Some(now.instant);
             attempt.failure = Some(Failure::Silent(limit));
-            if let Some(health) = self.record.live.health.get(attempt.backend.index as usize) {
+            if let Some(health) = self.record.live.health_of(&attempt.backend) {
                 health.failed(now.unix_ms);
             }
         }

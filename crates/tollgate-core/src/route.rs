@@ -42,8 +42,8 @@ pub(crate) enum Payload {
     Llm { endpoint: Endpoint, inspected: Inspected, body: Bytes },
     /// The client's own stream.
     Http,
-    /// The body of a plain request, held whole so that it can be sent again.
-    Held(Bytes),
+    /// A plain request, read whole because a policy wants that.
+    Whole(Bytes),
 }
 
 // === impl Admitted ===

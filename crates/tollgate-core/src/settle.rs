@@ -2,10 +2,12 @@ use std::{sync::Arc, time::Instant};
 
 use http::StatusCode;
 use tollgate_limit::Settlement;
-use tollgate_snapshot::{CostInputs, InvalidCost};
+use tollgate_snapshot::{CostInputs, InvalidCost, ReplySource};
 use tollgate_types::ModelId;
 
-use crate::{Answered, Exchange, Failure, LocalReply, Record, Refusal, Refused, ReplyReader};
+use crate::{
+    Answered, Exchange, Failure, LocalReply, Record, Refusal, Refused, ReplyReader, prelude::replaced,
+};
 
 /// How a request ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +52,9 @@ impl Refused {
     #[must_use]
     pub fn settle(self, now: Instant) -> (LocalReply, Settled) {
         let mut reply = self.reply();
+        if let Some(other) = replaced(&self.record, ReplySource::Local, (reply.status, &reply.headers)) {
+            reply = other;
+        }
         let Self { mut record, refusal } = self;
         record.decorate(&mut reply.headers);
         record.status = Some(reply.status);

@@ -31,6 +31,12 @@ pub struct Tuning {
     pub idle_timeout: Option<Duration>,
     /// In place of [`PoolSettings::max_lifetime`].
     pub max_lifetime: Option<Duration>,
+    /// In place of [`PoolSettings::max_connections`].
+    pub max_connections: Option<usize>,
+    /// In place of [`PoolSettings::max_waiting`].
+    pub max_waiting: Option<usize>,
+    /// In place of [`PoolSettings::max_requests`].
+    pub max_requests: Option<u32>,
 }
 
 /// Which HTTP to speak to an origin.
@@ -67,11 +73,21 @@ impl Origin {
 
     /// The pool's settings as they are for this origin.
     pub(crate) fn settings(&self, pool: &PoolSettings) -> PoolSettings {
-        let Tuning { connect_timeout, idle_timeout, max_lifetime } = self.0.tuning;
+        let Tuning {
+            connect_timeout,
+            idle_timeout,
+            max_lifetime,
+            max_connections,
+            max_waiting,
+            max_requests,
+        } = self.0.tuning;
         PoolSettings {
             connect_timeout: connect_timeout.unwrap_or(pool.connect_timeout),
             idle_timeout: idle_timeout.unwrap_or(pool.idle_timeout),
             max_lifetime: max_lifetime.unwrap_or(pool.max_lifetime),
+            max_connections: max_connections.unwrap_or(pool.max_connections),
+            max_waiting: max_waiting.unwrap_or(pool.max_waiting),
+            max_requests: max_requests.unwrap_or(pool.max_requests),
             ..pool.clone()
         }
     }

@@ -20,6 +20,7 @@ mod exchange;
 mod home;
 mod http1;
 mod http2;
+mod probe;
 mod slots;
 
 use self::{
@@ -46,6 +47,8 @@ pub struct PoolSettings {
     pub idle_timeout: Duration,
     /// A connection older than this, give or take a tenth, takes no new request. 10 min.
     pub max_lifetime: Duration,
+    /// Requests that one connection takes before it is closed. [`u32::MAX`], which is no limit.
+    pub max_requests: u32,
     /// Concurrent requests on one HTTP/2 connection, if the upstream allows as many. 100.
     pub max_streams: usize,
     /// Probes a used HTTP/2 connection after this much silence. 20 s.
@@ -86,6 +89,7 @@ impl Default for PoolSettings {
             max_idle: 256,
             idle_timeout: Duration::from_secs(90),
             max_lifetime: Duration::from_secs(600),
+            max_requests: u32::MAX,
             max_streams: 100,
             ping_interval: Duration::from_secs(20),
             max_header_bytes: 128 * 1024,
@@ -152,6 +156,25 @@ impl Pool {
                 _ => outcome,
             }
         }
+    }
+
+    /// Opens a connection of its own, TLS included, sends `send`, and reads until `receive` has come: true where it
+    /// has. Empty ones are left out.
+    ///
+    /// # Errors
+    /// See [`Failure`]; all of it has to be over within `limit`.
+    pub async fn probe(
+        &self,
+        origin: &Origin,
+        limit: Duration,
+        (send, receive): (&[u8], &[u8]),
+    ) -> Result<bool, Failure> {
+        let home = self.home(origin);
+        let probing = async {
+            let transport = home.connect(limit).await?;
+            probe::ask(transport, send, receive).await
+        };
+        tokio::time::timeout(limit, probing).await.unwrap_or(Err(Failure::ConnectTimeout))
     }
 
     /// What is held for `origin`.

@@ -31,7 +31,9 @@ pub(crate) fn upstream(failure: Net) -> Failure {
         Net::ConnectTimeout => Failure::ConnectTimeout,
         Net::Tls(cause) => Failure::Tls(words(&*cause)),
         Net::Overflow => Failure::Overflow,
-        Net::StaleConnection | Net::Refused | Net::Reset(_) | Net::Request(_) => Failure::Reset,
+        Net::Refused => Failure::Refused,
+        // The pool has tried a stale connection's request again already where it could.
+        Net::StaleConnection | Net::Reset(_) | Net::Request(_) => Failure::Reset,
         Net::Interrupted(_) => Failure::ResetMidway,
         Net::Protocol(cause) => Failure::Protocol(words(&*cause)),
         // Idle timeouts of bodies are ours to keep, so the pool was given none.

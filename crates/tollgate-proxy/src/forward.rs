@@ -8,7 +8,7 @@ use http::{
 use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
 use tollgate_core::{
-    Again, Attempt, AttemptBody, End, Failure, Outgoing, Plan, Refusal, ReplyReader, Verdict,
+    Again, Attempt, AttemptBody, End, Failure, LocalReply, Outgoing, Plan, Refusal, ReplyReader, Verdict,
 };
 use tollgate_llm::{Delivery, Head, Output};
 use tollgate_net::{Chunks, Payload, UpstreamBody};
@@ -18,7 +18,8 @@ use crate::{
     failure::Unsent,
     in_hand::InHand,
     lent::{Lent, Loan},
-    mirror,
+    mirror, prelude,
+    prelude::Stop,
     relay::{Opened, Relay},
     serve,
     served::Served,
@@ -44,6 +45,8 @@ pub(crate) struct Client {
 enum Outcome {
     /// The client can have it.
     Open(Box<Open>),
+    /// The client gets this, whatever was answered.
+    Instead(Box<Attempt>, Box<LocalReply>),
     /// Another attempt.
     Again(Again),
     /// No further attempt.
@@ -105,9 +108,16 @@ pub(crate) async fn forward(
         Ok(plan) => plan,
         Err(response) => return response,
     };
-    mirror::send_copies(worker, served, &plan, &mut client);
-    let timer = Timer::until(plan.deadline());
+    let mut timer = Timer::until(plan.deadline());
     let mut plan = InHand::new(worker, plan);
+    if let Some(first) = plan.prelude(|| worker.randoms()) {
+        match Box::pin(prelude::run(worker, (&mut plan, first), &mut client, &mut timer)).await {
+            Ok(()) => {}
+            Err(Stop::Refused(refusal)) => return worker.refuse(plan.release().refuse(refusal)),
+            Err(Stop::Expired) => return worker.refuse(plan.release().expire(worker.now())),
+        }
+    }
+    mirror::send_copies(worker, served, &plan, &mut client);
     let mut this = Forward { worker, served, timer, client };
     // Counts as a retry under way until the attempt it stands for has come to something.
     let mut _retrying = None;
@@ -118,6 +128,10 @@ pub(crate) async fn forward(
             Err(refusal) => return worker.refuse(plan.release().refuse(refusal)),
         };
         match this.attempt(&mut plan, attempt).await {
+            Outcome::Instead(attempt, reply) => {
+                let now = worker.now();
+                return worker.answer(plan.release().replace(&attempt, *reply, now));
+            }
             Outcome::Open(open) => return this.reply(plan.release(), *open),
             Outcome::Over(refusal) => return worker.refuse(plan.release().refuse(refusal)),
             Outcome::Expired => return worker.refuse(plan.release().expire(worker.now())),
@@ -231,6 +245,7 @@ impl Forward<'_> {
         let head = Head { status: parts.status, headers: parts.headers };
         let head = match plan.answered(&mut attempt, head, now) {
             Verdict::Accept(head) => head,
+            Verdict::Replace(reply) => return Err(Outcome::Instead(attempt, reply)),
             Verdict::Again(again) => return Err(Outcome::Again(again)),
         };
         let upgrade = extensions.remove::<OnUpgrade>();
@@ -284,7 +299,16 @@ impl Forward<'_> {
     }
 
     /// From here on the client gets its bytes.
-    fn reply(self, plan: Plan, open: Open) -> Response<ReplyBody> {
+    fn reply(self, plan: Plan, mut open: Open) -> Response<ReplyBody> {
+        let encoder = plan.pack(&mut open.head);
+        let response = self.unpacked(plan, open);
+        match encoder {
+            Some(encoder) => response.map(|body| body.packed(encoder)),
+            None => response,
+        }
+    }
+
+    fn unpacked(self, plan: Plan, open: Open) -> Response<ReplyBody> {
         let Open { attempt, head, upstream, out, ended, upgrade } = open;
         let Head { status, headers } = head;
         let llm = matches!(attempt.reply, ReplyReader::Llm(_));

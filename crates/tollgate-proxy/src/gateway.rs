@@ -24,6 +24,7 @@ use tollgate_snapshot::{Port, PortProtocol, Snapshot};
 
 use crate::{
     Observer, Options, client,
+    health::Checker,
     served::Served,
     tls::{self, Keys, Shown},
     worker::{Shared, Worker},
@@ -103,6 +104,8 @@ enum Order {
     },
     /// Fetch these key sets from now on, and no others.
     Fetch(Vec<KeySource>),
+    /// Check the endpoints of these backends from now on, and no others.
+    Check(Arc<Served>),
 }
 
 /// Whose a port was until now.
@@ -138,7 +141,7 @@ impl Gateway {
         let empty = Arc::new(Live::new(Snapshot::default(), None));
         let shared = Arc::new(Shared {
             options,
-            published: Arc::new(ArcSwap::from_pointee(Served::new(empty))),
+            published: Arc::new(ArcSwap::from_pointee(Served::new(empty, cores.get()))),
             observer,
             keys: KeySets::default(),
             leaving: AtomicBool::new(false),
@@ -163,7 +166,7 @@ impl Gateway {
     /// that came are opened, ports that went are drained; a port that cannot be opened is tried again next time.
     pub fn publish(&mut self, live: Arc<Live>) -> Published {
         let mut published = Published::default();
-        let served = Arc::new(Served::new(Arc::clone(&live)));
+        let served = Arc::new(Served::new(Arc::clone(&live), self.cores.len()));
         let ports = &live.snapshot.ports;
         let gone: Vec<u16> = self
             .open
@@ -178,6 +181,11 @@ impl Gateway {
             && core.try_send(Order::Fetch(served.key_sources())).is_err()
         {
             tracing::error!("a core takes no more orders: key sets are not fetched");
+        }
+        if let Some(core) = self.cores.first()
+            && core.try_send(Order::Check(Arc::clone(&served))).is_err()
+        {
+            tracing::error!("a core takes no more orders: endpoints are not checked");
         }
         // The tables go first: a port that is opened must not meet a request it knows nothing of.
         self.shared.published.store(served);
@@ -311,6 +319,7 @@ async fn run_core(core: usize, shared: Arc<Shared>, orders: Orders) {
     let mut orders = orders.lock().await;
     let worker = Worker::new(core, shared);
     let mut fetcher = KeyFetcher::new(worker.shared.keys.clone(), worker.pool.clone());
+    let mut checker = Checker::new(&worker);
     let mut servers = JoinSet::new();
     let mut ticks = interval(TELL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -333,6 +342,7 @@ async fn run_core(core: usize, shared: Arc<Shared>, orders: Orders) {
                     });
                 }
                 Some(Order::Fetch(sources)) => fetcher.serve(sources),
+                Some(Order::Check(served)) => checker.serve(served.checks()),
                 Some(Order::Retire { drain, patience }) => {
                     spawn_local(async move { drain.finish(patience).await });
                 }

@@ -7,7 +7,9 @@ use bytes::Buf as _;
 use http_body::{Body, Frame, SizeHint};
 use tollgate_net::Chunks;
 
-use crate::relay::Relay;
+use tollgate_wire::encoding::Encoder;
+
+use crate::{packed::Packed, relay::Relay};
 
 /// What a client gets after the head.
 #[derive(Debug)]
@@ -22,6 +24,7 @@ pub struct Broken;
 enum Kind {
     Whole(Chunks),
     Relay(Box<Relay>),
+    Packed(Box<Packed>),
 }
 
 // === impl ReplyBody ===
@@ -34,6 +37,11 @@ impl ReplyBody {
 
     pub(crate) fn relay(relay: Box<Relay>) -> Self {
         Self(Kind::Relay(relay))
+    }
+
+    /// The same, compressed.
+    pub(crate) fn packed(self, encoder: Encoder) -> Self {
+        Self(Kind::Packed(Packed::new(encoder, self)))
     }
 
     pub(crate) fn empty() -> Self {
@@ -50,6 +58,7 @@ impl Body for ReplyBody {
             Kind::Whole(chunks) if chunks.is_empty() => Poll::Ready(None),
             Kind::Whole(chunks) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(chunks))))),
             Kind::Relay(relay) => relay.poll_frame(cx),
+            Kind::Packed(packed) => packed.poll_frame(cx),
         }
     }
 
@@ -57,13 +66,14 @@ impl Body for ReplyBody {
         match &self.0 {
             Kind::Whole(chunks) => chunks.is_empty(),
             Kind::Relay(relay) => relay.is_over(),
+            Kind::Packed(packed) => packed.is_over(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Whole(chunks) => SizeHint::with_exact(chunks.remaining() as u64),
-            Kind::Relay(_) => SizeHint::default(),
+            Kind::Relay(_) | Kind::Packed(_) => SizeHint::default(),
         }
     }
 }

@@ -12,7 +12,8 @@ use tollgate_core::Live;
 use tollgate_net::{ClientIdentity, Origin, Protocol, Trust, Tuning, UpstreamTls};
 use tollgate_ports::{ExtAuthTarget, KeySource};
 use tollgate_snapshot::{
-    Address, AddressHost, Authorizer, Backend, CaCertificates, Upstream, UpstreamProtocol,
+    Address, AddressHost, Authorizer, Backend, CaCertificates, Connections, HealthCheck, Probe, Upstream,
+    UpstreamProtocol,
 };
 use tollgate_types::BackendId;
 
@@ -32,6 +33,16 @@ struct Endpoints {
     next: AtomicUsize,
 }
 
+/// One endpoint that is checked.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) backend: BackendId,
+    pub(crate) endpoint: Arc<tollgate_balance::Endpoint>,
+    pub(crate) check: HealthCheck,
+    /// Where the check goes, over connections of its own.
+    pub(crate) at: Endpoint,
+}
+
 /// One address of a backend.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
@@ -45,10 +56,26 @@ pub(crate) struct Endpoint {
 // === impl Served ===
 
 impl Served {
-    pub(crate) fn new(live: Arc<Live>) -> Self {
-        let backends = live.snapshot.backends.iter().map(|backend| Endpoints::new(backend)).collect();
+    pub(crate) fn new(live: Arc<Live>, cores: usize) -> Self {
+        let backends = live.snapshot.backends.iter().map(|backend| Endpoints::new(backend, cores)).collect();
         let authorizers = live.snapshot.authorizers.iter().filter_map(target).collect();
         Self { live, backends, authorizers }
+    }
+
+    /// The endpoints that are to be checked, and how.
+    pub(crate) fn checks(&self) -> impl Iterator<Item = Target> {
+        let backends = self.live.snapshot.backends.iter().zip(&self.live.clusters);
+        let checked = backends
+            .filter_map(|(backend, cluster)| Some((backend, cluster, backend.traffic.check.as_ref()?)));
+        checked.flat_map(|(backend, cluster, check)| {
+            let addresses = backend.upstream.addresses.iter().zip(cluster.endpoints());
+            addresses.map(move |(address, endpoint)| Target {
+                backend: backend.id.clone(),
+                endpoint: Arc::clone(endpoint),
+                check: check.clone(),
+                at: Endpoint::checked(address, &backend.upstream, check),
+            })
+        })
     }
 
     /// The key sets to fetch.
@@ -99,17 +126,36 @@ fn origins(upstream: &Upstream) -> Vec<Origin> {
         .collect()
 }
 
+/// Pools are of one core and one endpoint, so each has its share of what a backend may have.
+fn tuning(connections: &Connections, endpoints: usize, cores: usize) -> Tuning {
+    let Connections {
+        connect_timeout,
+        idle_timeout,
+        max_duration,
+        max_open,
+        max_open_per_endpoint,
+        max_pending,
+        max_requests,
+    } = *connections;
+    let share = |most: u32, among: usize| usize::try_from(most).unwrap_or(usize::MAX) / among.max(1);
+    let of_all = max_open.map(|most| share(most, cores * endpoints).max(1));
+    let of_one = max_open_per_endpoint.map(|most| share(most, cores).max(1));
+    Tuning {
+        connect_timeout,
+        idle_timeout,
+        max_lifetime: max_duration,
+        max_connections: of_all.into_iter().chain(of_one).min(),
+        max_waiting: max_pending.map(|most| share(most, cores * endpoints).max(usize::from(most > 0))),
+        max_requests,
+    }
+}
+
 // === impl Endpoints ===
 
 impl Endpoints {
-    fn new(backend: &Backend) -> Self {
+    fn new(backend: &Backend, cores: usize) -> Self {
         let upstream = &backend.upstream;
-        let connections = &backend.traffic.connections;
-        let tuning = Tuning {
-            connect_timeout: connections.connect_timeout,
-            idle_timeout: connections.idle_timeout,
-            max_lifetime: connections.max_duration,
-        };
+        let tuning = tuning(&backend.traffic.connections, upstream.addresses.len(), cores);
         let list =
             upstream.addresses.iter().map(|address| Endpoint::new(address, upstream, &tuning)).collect();
         Self { list, next: AtomicUsize::new(0) }
@@ -128,6 +174,22 @@ impl Endpoints {
 // === impl Endpoint ===
 
 impl Endpoint {
+    fn checked(address: &Address, upstream: &Upstream, check: &HealthCheck) -> Self {
+        let address = Address { port: check.port.unwrap_or(address.port), ..address.clone() };
+        let protocol = match &check.probe {
+            Probe::Grpc(_) => UpstreamProtocol::Http2,
+            Probe::Http(_) | Probe::Tcp(_) => upstream.protocol,
+        };
+        let upstream = Upstream { protocol, ..upstream.clone() };
+        let tuning = Tuning {
+            connect_timeout: Some(check.timeout),
+            max_connections: Some(1),
+            max_waiting: Some(0),
+            ..Tuning::default()
+        };
+        Self::new(&address, &upstream, &tuning)
+    }
+
     fn new(address: &Address, upstream: &Upstream, tuning: &Tuning) -> Self {
         let host = match &address.host {
             AddressHost::Name(name) => name.to_string(),

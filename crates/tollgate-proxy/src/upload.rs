@@ -46,6 +46,11 @@ impl Upload {
         self.inbound.collect(limit).await
     }
 
+    /// The body itself, to be read whole; copies are made of what was read.
+    pub(crate) fn into_inbound(self) -> Inbound {
+        self.inbound
+    }
+
     pub(crate) fn copy(&mut self) -> UploadCopy {
         let (copy, pieces) = mpsc::channel(LAG);
         self.copies.push(copy);

@@ -6,7 +6,7 @@ use std::{io::Write as _, sync::Arc};
 
 use common::{Asked, Client, Upstream, World, backend, choice, get, http_rule, snapshot};
 use tollgate_balance::{Algorithm, Balancing, Limits, Outlier};
-use tollgate_snapshot::{Address, AddressHost, Backend, HashOn, RetryPolicy, Traffic};
+use tollgate_snapshot::{Address, AddressHost, Backend, Connections, HashOn, RetryPolicy, Traffic};
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const BUSY: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\n\r\nbusy";
@@ -124,4 +124,34 @@ fn without_a_fit_endpoint_nobody_is_asked() {
     assert_eq!((answer.status, answer.text().as_str()), (503, "no healthy upstream"));
     assert!(only.is_quiet());
     assert_eq!(world.settled().record.attempts.len(), 0);
+}
+
+#[test]
+fn a_connection_takes_as_many_requests_as_it_may() {
+    let upstream = Upstream::start(|_: &Asked, stream| {
+        let port = stream.peer_addr()?.port();
+        write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n{port:05}")
+    });
+    let connections = Connections { max_requests: Some(2), ..Connections::default() };
+    let world = world(&[&upstream], Traffic { connections, ..Traffic::default() });
+    let mut client = Client::connect(world.address);
+    let ports: Vec<String> = (0..5).map(|_| client.request("GET", "/", &[], "").answer().text()).collect();
+    assert!(ports[0] == ports[1] && ports[2] == ports[3], "{ports:?}");
+    assert!(ports[1] != ports[2] && ports[3] != ports[4], "{ports:?}");
+}
+
+#[test]
+fn where_no_connection_is_to_be_had_and_nobody_may_wait_the_request_is_refused_once() {
+    let endless = Upstream::start(|_: &Asked, stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n")
+    });
+    let connections = Connections { max_open: Some(1), max_pending: Some(0), ..Connections::default() };
+    let world = world(&[&endless], Traffic { connections, ..Traffic::default() });
+    let mut clients: Vec<Client> = (0..3).map(|_| Client::connect(world.address)).collect();
+    let statuses: Vec<u16> =
+        clients.iter_mut().map(|client| client.request("GET", "/", &[], "").head().status).collect();
+    // Each of two cores has a connection of its own, so at most two of three requests find one.
+    assert!(statuses.contains(&503) && statuses.contains(&200), "{statuses:?}");
+    let settled = world.settled();
+    assert_eq!(settled.record.attempts.len(), 1, "a pool that is full is not asked again");
 }

@@ -22,7 +22,7 @@ pub enum Filter {
 }
 
 /// Header changes: set replaces, add appends, remove deletes; remove comes first, then set, then add.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct HeaderEdit {
     /// Replaced or inserted.
     pub set: Vec<(HeaderName, HeaderValue)>,
@@ -33,7 +33,7 @@ pub struct HeaderEdit {
 }
 
 /// A redirect (Gateway API `HTTPRequestRedirectFilter`). What is `None` stays as the client had it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Redirect {
     /// `http` or `https`
     pub scheme: Option<Box<str>>,
@@ -144,7 +144,30 @@ impl HeaderEdit {
 
 // === impl PathRewrite ===
 
+impl PartialEq for PathRewrite {
+    fn eq(&self, other: &Self) -> bool {
+        self.words() == other.words()
+    }
+}
+
+impl Eq for PathRewrite {}
+
+impl std::hash::Hash for PathRewrite {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.words().hash(state);
+    }
+}
+
 impl PathRewrite {
+    /// What it is made of, for comparing: a pattern is what it was written as.
+    fn words(&self) -> (u8, &str, &str) {
+        match self {
+            Self::Full(with) => (0, "", with),
+            Self::Prefix { matched, with } => (1, matched, with),
+            Self::Regex { pattern, with } => (2, pattern.as_str(), with),
+        }
+    }
+
     /// The new path for `path`, which has no query.
     #[must_use]
     pub fn apply(&self, path: &str) -> String {

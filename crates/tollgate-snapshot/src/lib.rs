@@ -7,8 +7,10 @@
 //! Broken configuration is a value here ([`Problem`]): it answers with a 500 that names it, and only itself.
 
 mod backend;
+mod check;
 mod client;
 mod cost;
+mod fault;
 mod filter;
 mod host;
 mod limits;
@@ -17,6 +19,7 @@ mod logging;
 mod matcher;
 mod policy;
 mod problem;
+mod reply_override;
 mod rule;
 mod service;
 mod snapshot;
@@ -30,6 +33,7 @@ pub use self::{
         Address, AddressHost, Backend, CaCertificates, ClientCertificate, Upstream, UpstreamProtocol,
         UpstreamTls,
     },
+    check::{HealthCheck, HttpProbe, Probe, TcpProbe},
     client::{
         CertificateDetails, ClientAddress, ClientCertificates, ClientHeaderEdit, ClientSettings,
         ClientTimeouts, ClientTls, ConnectionRules, EscapedSlashes, ForwardedCertificate, HeadRules,
@@ -37,6 +41,7 @@ pub use self::{
         Revocation, SanMatch, Scheme, TcpKeepalive, TlsVersion, Underscores, Verification,
     },
     cost::{Cost, CostInputs, CostKind, CostProgram, InvalidCost},
+    fault::{Abort, Faults},
     filter::{
         DirectResponse, Filter, ForwardedHost, HeaderEdit, HostRewrite, Mirror, PathRewrite, Redirect,
         UrlRewrite,
@@ -52,10 +57,11 @@ pub use self::{
     matcher::{HeaderMatch, Matcher, ModelMatch, PathMatch, QueryMatch, RequestView, TextMatch},
     policy::{Guard, PolicyLevel, PolicyUse},
     problem::Problem,
+    reply_override::{OverrideWith, ReplyOverride, ReplySource},
     rule::{Action, Choice, LlmAction, ModelEntry, Retry, RetryScope, Rule, Service, Timeouts},
     service::{Authorizer, KeySource},
     snapshot::{Prefixes, Settings, Snapshot},
     table::{Entry, Found, Table},
-    traffic::{Came, Connections, HashOn, RetryPolicy, Traffic, Trigger},
+    traffic::{Came, Compressor, Connections, HashOn, Packing, RetryPolicy, Traffic, Trigger},
     trail::{Candidacy, Candidate, Decision, Outcome, Question, Trail, Verdict, explain},
 };

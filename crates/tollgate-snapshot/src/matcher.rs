@@ -53,7 +53,7 @@ pub enum TextMatch {
 }
 
 /// A header and what its value must be; of a repeated header any value may match.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HeaderMatch {
     /// Which.
     pub name: HeaderName,
@@ -121,7 +121,29 @@ impl PathMatch {
 
 // === impl TextMatch ===
 
+impl PartialEq for TextMatch {
+    fn eq(&self, other: &Self) -> bool {
+        self.words() == other.words()
+    }
+}
+
+impl Eq for TextMatch {}
+
+impl std::hash::Hash for TextMatch {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.words().hash(state);
+    }
+}
+
 impl TextMatch {
+    /// What it is made of, for comparing: a pattern is what it was written as.
+    fn words(&self) -> (bool, &str) {
+        match self {
+            Self::Exact(wanted) => (false, wanted),
+            Self::Regex(wanted) => (true, wanted.as_str()),
+        }
+    }
+
     /// True where the text is covered.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {

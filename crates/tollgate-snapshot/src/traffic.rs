@@ -3,20 +3,63 @@ use std::{sync::Arc, time::Duration};
 use http::HeaderName;
 use tollgate_balance::Balancing;
 
+use crate::{Faults, HealthCheck, ReplyOverride};
+
 /// What a BackendTrafficPolicy says about a rule and its backends. The default is what holds without a policy.
 ///
-/// A backend's own fields (`balancing`, `hash_on`, `connections`) are read from
+/// A backend's own fields (`balancing`, `check`, `hash_on`, `connections`) are read from
 /// [`Backend::traffic`](crate::Backend::traffic), the others from [`Rule::traffic`](crate::Rule::traffic).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Traffic {
     /// Load balancer, passive health check and circuit breaker.
     pub balancing: Balancing,
+    /// `healthCheck.active`
+    pub check: Option<HealthCheck>,
     /// What a consistent hash is made of; the first that the request has.
     pub hash_on: Vec<HashOn>,
     /// What connections to the backend are like.
     pub connections: Connections,
     /// `retry`; `None` keeps [`Rule::retry`](crate::Rule::retry).
     pub retry: Option<RetryPolicy>,
+    /// `faultInjection`
+    pub faults: Option<Faults>,
+    /// `requestBuffer.limit`, bytes: the whole body is read before a backend is asked; a larger one is a 413.
+    pub request_buffer: Option<usize>,
+    /// `responseOverride`
+    pub overrides: Vec<ReplyOverride>,
+    /// `compressor`, the first one preferred.
+    pub compression: Vec<Compressor>,
+}
+
+/// `compressor[]`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Compressor {
+    /// `type`
+    pub packing: Packing,
+    /// `minContentLength`, bytes. 30. A reply that does not tell its length is long enough.
+    pub min_length: u64,
+}
+
+/// `compressor[].type`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Packing {
+    /// RFC 1952
+    Gzip,
+    /// RFC 7932
+    Brotli,
+    /// RFC 8878
+    Zstd,
+}
+
+// === impl Traffic ===
+
+impl Traffic {
+    /// True where the policy says which endpoints are fit. The gateway's own rule, which leaves a backend alone that
+    /// failed five times in a row, does not hold beside it.
+    #[must_use]
+    pub const fn judges_endpoints(&self) -> bool {
+        self.balancing.outlier.is_some() || self.check.is_some()
+    }
 }
 
 /// `loadBalancer.consistentHash`
@@ -41,6 +84,15 @@ pub struct Connections {
     pub idle_timeout: Option<Duration>,
     /// `timeout.http.maxConnectionDuration`
     pub max_duration: Option<Duration>,
+    /// `circuitBreaker.maxConnections`, over all endpoints and cores. Each core has an even share for each endpoint,
+    /// and at least one.
+    pub max_open: Option<u32>,
+    /// `circuitBreaker.perEndpoint.maxConnections`, shared likewise.
+    pub max_open_per_endpoint: Option<u32>,
+    /// `circuitBreaker.maxPendingRequests`: requests that wait for a connection, shared likewise; 0 lets none wait.
+    pub max_pending: Option<u32>,
+    /// `circuitBreaker.maxRequestsPerConnection`
+    pub max_requests: Option<u32>,
 }
 
 /// `retry` of a BackendTrafficPolicy.
@@ -98,6 +150,10 @@ pub enum Came {
     },
     /// It never reached its backend.
     NotSent,
+    /// It was refused unprocessed (RFC 9113, 8.7).
+    Refused,
+    /// Too many connections, and too many who wait for one: not tried at all.
+    Overflow,
     /// It was sent, and no usable reply came.
     Broken,
 }
@@ -130,6 +186,8 @@ impl RetryPolicy {
     #[must_use]
     pub fn wants(&self, result: Came) -> bool {
         self.triggers.iter().any(|trigger| match (trigger, result) {
+            // As with Envoy: what is full already is not made fuller.
+            (_, Came::Overflow) => false,
             (Trigger::ServerError, Came::Answered { status, .. }) => (500..600).contains(&status),
             (Trigger::GatewayError, Came::Answered { status, .. }) => (502..=504).contains(&status),
             (Trigger::Retriable4xx, Came::Answered { status, .. }) => status == 409,
@@ -143,21 +201,22 @@ impl RetryPolicy {
                 Came::Answered { .. },
             ) => false,
             // A timeout or a reset is a 503 or 504 to the client, and counts as one.
-            (Trigger::ServerError | Trigger::GatewayError | Trigger::Reset, Came::NotSent | Came::Broken) => {
-                true
-            }
             (
-                Trigger::ConnectFailure | Trigger::RefusedStream | Trigger::ResetBeforeRequest,
-                Came::NotSent,
+                Trigger::ServerError | Trigger::GatewayError | Trigger::Reset,
+                Came::NotSent | Came::Refused | Came::Broken,
             ) => true,
-            (Trigger::StatusCodes, Came::NotSent | Came::Broken) => self.statuses.contains(&503),
+            (Trigger::ConnectFailure | Trigger::ResetBeforeRequest, Came::NotSent)
+            | (Trigger::RefusedStream, Came::Refused) => true,
+            (Trigger::StatusCodes, Came::NotSent | Came::Refused | Came::Broken) => {
+                self.statuses.contains(&503)
+            }
             (
                 Trigger::ConnectFailure
                 | Trigger::RefusedStream
                 | Trigger::ResetBeforeRequest
                 | Trigger::Retriable4xx
                 | Trigger::Grpc(_),
-                Came::NotSent | Came::Broken,
+                Came::NotSent | Came::Refused | Came::Broken,
             ) => false,
         })
     }
@@ -186,6 +245,16 @@ mod tests {
         assert!(policy.wants(answered(503)) && policy.wants(Came::NotSent));
         assert!(policy.wants(Came::Answered { status: 200, grpc: Some(14) }));
         assert!(![404, 409, 429, 500, 502].into_iter().any(|status| policy.wants(answered(status))));
+    }
+
+    #[test]
+    fn a_refused_stream_is_not_a_failed_connection_and_an_overflow_is_neither() {
+        let on = |trigger| RetryPolicy { triggers: vec![trigger], ..RetryPolicy::default() };
+        assert!(on(Trigger::RefusedStream).wants(Came::Refused));
+        assert!(!on(Trigger::RefusedStream).wants(Came::NotSent));
+        assert!(!on(Trigger::ConnectFailure).wants(Came::Refused));
+        assert!(!on(Trigger::ServerError).wants(Came::Overflow));
+        assert!(!RetryPolicy::default().wants(Came::Overflow));
     }
 
     #[test]

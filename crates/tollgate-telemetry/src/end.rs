@@ -40,6 +40,7 @@ fn refused(refusal: &Refusal, record: &Record) -> &'static str {
         Refusal::SlowBody(_) | Refusal::LateBody => "DT",
         Refusal::BrokenBody | Refusal::BadHost(_) | Refusal::BadHead(_) => "DPE",
         Refusal::Broken(_) => "NC",
+        Refusal::Injected(_) => "FI",
         Refusal::NoEndpoints => "UH",
         Refusal::Upstream(failure) if record.attempts.len() < 2 => broken(failure),
         Refusal::Upstream(failure) => match broken(failure) {
@@ -95,7 +96,7 @@ const fn broken(failure: &Failure) -> &'static str {
         Failure::Dns(_) => "DF",
         Failure::Connect(_) | Failure::ConnectTimeout | Failure::Tls(_) => "UF",
         Failure::Reset => "UC",
-        Failure::ResetMidway => "UR",
+        Failure::Refused | Failure::ResetMidway => "UR",
         Failure::Silent(_) => "UT",
         Failure::Stalled(_) => "SI",
         Failure::Overflow => "UO",
@@ -114,6 +115,7 @@ pub(crate) fn reason(failure: &Failure) -> String {
         | Failure::ConnectTimeout
         | Failure::Tls(_)
         | Failure::Reset
+        | Failure::Refused
         | Failure::ResetMidway
         | Failure::Protocol(_)
         | Failure::Silent(_)

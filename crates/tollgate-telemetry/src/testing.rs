@@ -91,7 +91,7 @@ pub(crate) fn live_logging(access_log: Option<Arc<AccessLogSettings>>) -> Arc<Li
     Arc::new(Live::new(snapshot, None).sampling(Some(Sampler::ParentOrOn)))
 }
 
-fn backend(index: u32, id: &str, schema: ApiSchema) -> Arc<Backend> {
+pub(crate) fn backend(index: u32, id: &str, schema: ApiSchema) -> Arc<Backend> {
     let address = Address { host: AddressHost::Name("provider.test".into()), port: 443, hostname: None };
     Arc::new(Backend {
         index,

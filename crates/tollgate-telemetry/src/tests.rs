@@ -3,10 +3,11 @@ use std::sync::Arc;
 use expect_test::{expect, expect_file};
 use tollgate_core::{End, Failure, Live, Refusal};
 use tollgate_snapshot::{AccessLogRule, AccessLogSettings, Format, LogScope, Snapshot};
+use tollgate_types::ApiSchema;
 
 use crate::{
     HeaderAttributes, LogFormat, Options, PoolCounts, Reload, Telemetry,
-    testing::{live, live_logging, logged, options, request, telemetry},
+    testing::{backend, live, live_logging, logged, options, request, telemetry},
 };
 
 /// The lines of these families that count something, buckets left out.
@@ -260,6 +261,20 @@ fn a_backend_that_is_ejected_shows_as_such() {
     live.health[1].rests(crate::health::unix_ms(), std::time::Duration::from_secs(60));
     let shown = shown(&telemetry, &["tollgate_backend_ejected"]);
     assert_eq!(shown, "tollgate_backend_ejected{backend=\"default/claude\"} 1\n");
+}
+
+#[test]
+fn a_backend_under_two_policies_is_one_series() {
+    let telemetry = telemetry();
+    let backends =
+        vec![backend(0, "default/one", ApiSchema::OpenAi), backend(1, "default/one", ApiSchema::OpenAi)];
+    let live = Arc::new(Live::new(Snapshot { backends, ..Snapshot::default() }, None));
+    telemetry.publish(&live);
+    for health in &live.health {
+        health.rests(crate::health::unix_ms(), std::time::Duration::from_secs(60));
+    }
+    let series = "tollgate_backend_ejections_total{";
+    assert_eq!(shown(&telemetry, &[series]), "tollgate_backend_ejections_total{backend=\"default/one\"} 2\n");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `content-encoding` undone as the bytes arrive: gzip, deflate (zlib and raw), br, zstd (RFC 9110 section 8.4.1).
+//! `content-encoding` done and undone as the bytes arrive: gzip, deflate (zlib and raw), br, zstd (RFC 9110 section 8.4.1).
 
 use std::{
     fmt,
@@ -7,6 +7,10 @@ use std::{
 
 use brotli::DecompressorWriter;
 use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+
+mod encoder;
+
+pub use self::encoder::Encoder;
 
 /// A content coding that can be undone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

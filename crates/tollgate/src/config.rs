@@ -5,7 +5,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tollgate_balance::{Health, Standing};
+use tollgate_balance::Standing;
 use tollgate_core::Live;
 use tollgate_snapshot::{Action, Backend, CaCertificates, Choice, Listener, ListenerTls, Rule, Table};
 use tollgate_telemetry::ConfigFormat;
@@ -63,7 +63,9 @@ impl Config {
         let routes = snapshot.rules.chunk_by(|a, b| a.route == b.route && a.source == b.source);
         shown["listeners"] = listeners.collect();
         shown["routes"] = routes.map(show_route).collect();
-        shown["backends"] = backends.map(|(backend, health)| show_backend(backend, health, now)).collect();
+        shown["backends"] = backends
+            .map(|(backend, health)| show_backend(backend, live.standing(backend, now), health.ejections()))
+            .collect();
         shown["globalCosts"] = words(&snapshot.settings.costs);
         shown["bodyLimit"] = json!(snapshot.settings.body_limit);
         shown
@@ -147,8 +149,8 @@ fn show_choice(choice: &Choice) -> Value {
     })
 }
 
-fn show_backend(backend: &Backend, health: &Health, now: u64) -> Value {
-    let (standing, until) = match health.standing(now) {
+fn show_backend(backend: &Backend, standing: Standing, ejections: u64) -> Value {
+    let (standing, until) = match standing {
         Standing::Up => ("up", None),
         Standing::Probe => ("probe", None),
         Standing::Ejected(until) => ("ejected", Some(until)),
@@ -170,6 +172,6 @@ fn show_backend(backend: &Backend, health: &Health, now: u64) -> Value {
         "addresses": words(&backend.upstream.addresses),
         "protocol": format!("{:?}", backend.upstream.protocol),
         "tls": tls,
-        "health": { "standing": standing, "ejectedUntilUnixMs": until, "ejections": health.ejections() },
+        "health": { "standing": standing, "ejectedUntilUnixMs": until, "ejections": ejections },
     })
 }

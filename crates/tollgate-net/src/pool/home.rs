@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::{
     CertError, Failure, Origin, Payload, PoolSettings, PoolStats, Protocol, Resolver,
-    dial::{Dialled, Spoken, dial},
+    dial::{Dialled, Spoken, Transport, dial},
 };
 
 use super::{
@@ -149,6 +149,11 @@ impl Home {
                 }
             }
         }
+    }
+
+    /// A connection that is nobody's.
+    pub(crate) async fn connect(&self, limit: Duration) -> Result<Transport, Failure> {
+        Ok(dial(&self.origin, &self.resolver, self.tls()?, limit).await?.transport)
     }
 
     /// Takes a connection whose response has been read.

@@ -46,6 +46,7 @@ pub(crate) struct Http1 {
     expires: Instant,
     idle_since: Instant,
     reused: bool,
+    served: u32,
     _slot: Slot,
 }
 
@@ -77,6 +78,7 @@ impl Http1 {
             expires: now + home.lifetime(),
             idle_since: now,
             reused: false,
+            served: 0,
             _slot: slot,
         }))
     }
@@ -157,7 +159,8 @@ impl Http1 {
         if self.sender.is_ready() {
             self.idle_since = home.now();
             self.reused = true;
-            if self.idle_since < self.expires {
+            self.served = self.served.saturating_add(1);
+            if self.idle_since < self.expires && self.served < home.settings().max_requests {
                 home.keep(self);
             }
         }

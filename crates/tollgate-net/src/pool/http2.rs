@@ -31,6 +31,8 @@ pub(crate) struct Http2 {
     sender: SendRequest<Payload>,
     streams: Rc<Streams>,
     expires: Instant,
+    /// Streams that it may still take.
+    left: Cell<u32>,
     used: Cell<bool>,
 }
 
@@ -86,7 +88,13 @@ impl Http2 {
             }
             drop(slot);
         });
-        Ok(Self { sender, streams, expires: now + home.lifetime(), used: Cell::new(false) })
+        Ok(Self {
+            sender,
+            streams,
+            expires: now + home.lifetime(),
+            left: Cell::new(settings.max_requests),
+            used: Cell::new(false),
+        })
     }
 
     /// A stream, unless the connection is full, too old or closed.
@@ -95,6 +103,7 @@ impl Http2 {
         if self.is_dead(now) || self.streams.open.get() >= most {
             return None;
         }
+        self.left.set(self.left.get() - 1);
         self.streams.open.set(self.streams.open.get() + 1);
         let in_use = InUse(Rc::clone(&self.streams));
         Some(Http2Lease { sender: self.sender.clone(), in_use, reused: self.used.replace(true) })
@@ -102,7 +111,7 @@ impl Http2 {
 
     /// Takes no request any more. Streams that are open keep the connection until they end.
     pub(crate) fn is_dead(&self, now: Instant) -> bool {
-        self.sender.is_closed() || now >= self.expires
+        self.sender.is_closed() || now >= self.expires || self.left.get() == 0
     }
 
     pub(crate) fn is_idle_for(&self, now: Instant, limit: std::time::Duration) -> bool {

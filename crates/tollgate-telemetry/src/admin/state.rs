@@ -189,9 +189,8 @@ fn backends(live: &Live, telemetry: &Telemetry, totals: &Totals) -> Vec<BackendS
     let retries: HashMap<&str, u64> =
         totals.of_family(Family::BackendRetries).map(|(labels, n)| (&*labels[0], n)).collect();
     let now = unix_ms();
-    let with_health = live.snapshot.backends.iter().zip(&live.health).take(ROWS);
-    let state = |(backend, health): (&std::sync::Arc<Backend>, &std::sync::Arc<tollgate_balance::Health>)| {
-        let (standing, until) = match health.standing(now) {
+    let state = |backend: &std::sync::Arc<Backend>| {
+        let (standing, until) = match live.standing(backend, now) {
             Standing::Up => ("up", None),
             Standing::Probe => ("probing", None),
             Standing::Ejected(until) => ("ejected", Some(until.saturating_sub(now))),
@@ -211,7 +210,7 @@ fn backends(live: &Live, telemetry: &Telemetry, totals: &Totals) -> Vec<BackendS
             sums: own,
         }
     };
-    with_health.map(state).collect()
+    live.snapshot.backends.iter().take(ROWS).map(state).collect()
 }
 
 fn addresses(backend: &Backend) -> Vec<String> {
