@@ -1,7 +1,11 @@
 //! The real binary from its start to its end: reload, drain, limits, and what it must not say.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
+mod client;
 mod gateway;
+mod protocols;
+mod tls;
+mod upstream;
 
 use std::{
     io::{Read as _, Write as _},
