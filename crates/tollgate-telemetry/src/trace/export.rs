@@ -1,5 +1,5 @@
 use std::{
-    io,
+    io::{self, Write},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -9,11 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::{BufMut, Bytes, BytesMut};
-use http::{HeaderValue, Request, Response, StatusCode, header::CONTENT_TYPE};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use bytes::Bytes;
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
     common::v1::InstrumentationScope,
@@ -21,16 +17,12 @@ use opentelemetry_proto::tonic::{
     trace::v1::{ResourceSpans, ScopeSpans, Span},
 };
 use prost::Message;
-use tokio::net::TcpStream;
+use tokio::runtime::Runtime;
 
-use super::{OtlpProtocol, TraceSettings, span::text};
+use super::{TraceSettings, collector::Collector, console, span::text};
 
 /// How often the thread looks for spans: a sleeping reader costs its writers nothing.
 const LOOK: Duration = Duration::from_millis(100);
-/// Most bytes of a collector's answer.
-const ANSWER: usize = 64 * 1024;
-const SERVICE: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
-
 /// The thread that sends spans.
 #[derive(Debug)]
 pub(crate) struct Exporter {
@@ -52,32 +44,27 @@ enum Parcel {
     Flush(SyncSender<()>),
 }
 
-#[derive(Debug, thiserror::Error)]
-enum Failed {
-    #[error("the collector cannot be reached: {0}")]
-    Connect(#[from] io::Error),
-    #[error("the collector broke off: {0}")]
-    Http(#[from] hyper::Error),
-    #[error("the collector answered with status {0}")]
-    Status(StatusCode),
-    #[error("the collector answered with grpc-status {0}")]
-    Grpc(String),
-    #[error("the collector did not answer in time")]
-    Late,
-    #[error("the request cannot be made: {0}")]
-    Request(#[from] http::Error),
-}
-
 // === impl Exporter ===
 
 impl Exporter {
     /// Starts the thread.
+    ///
+    /// # Errors
+    /// A file of the TLS settings that cannot be used, or the system's, where it gives no thread.
     pub(crate) fn start(settings: TraceSettings) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let collector = match settings.collector.clone() {
+            Some(collector) => Some((collector.origin()?, collector)),
+            None => None,
+        };
         let (to, from) = sync_channel(settings.queue);
         let counts = Arc::new(Counts::default());
-        let mut sender = Sender { settings, runtime, counts: Arc::clone(&counts), waiting: Vec::new() };
-        thread::Builder::new().name("otlp".into()).spawn(move || sender.run(&from))?;
+        let shared = Arc::clone(&counts);
+        thread::Builder::new().name("otlp".into()).spawn(move || {
+            // Connections stay on the thread that made them.
+            let collector = collector.map(|(origin, settings)| Collector::new(settings, origin));
+            Sender { settings, runtime, collector, counts: shared, waiting: Vec::new() }.run(&from);
+        })?;
         Ok(Self { to, counts })
     }
 
@@ -105,7 +92,8 @@ impl Exporter {
 
 struct Sender {
     settings: TraceSettings,
-    runtime: tokio::runtime::Runtime,
+    runtime: Runtime,
+    collector: Option<Collector>,
     counts: Arc<Counts>,
     waiting: Vec<Span>,
 }
@@ -142,31 +130,34 @@ impl Sender {
         }
     }
 
-    /// Sends what waits, with a second try; what fails twice is dropped.
+    /// Sends what waits; what nobody takes is dropped.
     fn send(&mut self) {
         while !self.waiting.is_empty() {
             let number = self.waiting.len().min(self.settings.batch);
+            let shown = if self.settings.console { self.show(number) } else { Ok(()) };
             let message = self.message(number);
-            let settings = &self.settings;
-            let sent = self.runtime.block_on(async {
-                let attempt = || async {
-                    let export = export(settings, message.clone());
-                    tokio::time::timeout(settings.timeout, export).await.unwrap_or(Err(Failed::Late))
-                };
-                match attempt().await {
-                    Err(error) if error.is_passing() => attempt().await,
-                    result => result,
-                }
-            });
-            let count = match sent {
-                Ok(()) => &self.counts.sent,
-                Err(error) => {
+            let sent = self.collector.as_ref().map(|collector| collector.send(&self.runtime, &message));
+            let count = match (sent, shown) {
+                (Some(Err(error)), _) => {
                     tracing::warn!(%error, spans = number, "spans were dropped");
                     &self.counts.dropped
                 }
+                (None, Err(error)) => {
+                    tracing::warn!(%error, spans = number, "spans cannot be shown");
+                    &self.counts.dropped
+                }
+                (Some(Ok(())), _) | (None, Ok(())) => &self.counts.sent,
             };
             count.fetch_add(number as u64, Relaxed);
         }
+    }
+
+    /// Whole lines at a time, since the access log may go to the same place.
+    fn show(&self, number: usize) -> io::Result<()> {
+        let lines: String = self.waiting.iter().take(number).map(console::line).collect();
+        let mut output = io::stdout().lock();
+        output.write_all(lines.as_bytes())?;
+        output.flush()
     }
 
     fn message(&mut self, number: usize) -> Bytes {
@@ -181,91 +172,6 @@ impl Sender {
             }],
         };
         request.encode_to_vec().into()
-    }
-}
-
-// === impl Failed ===
-
-impl Failed {
-    /// OTLP's list of what is worth a second try.
-    fn is_passing(&self) -> bool {
-        match self {
-            Self::Connect(_) | Self::Http(_) => true,
-            Self::Status(status) => matches!(status.as_u16(), 429 | 502 | 503 | 504),
-            Self::Grpc(code) => code == "14",
-            Self::Late | Self::Request(_) => false,
-        }
-    }
-}
-
-async fn export(settings: &TraceSettings, message: Bytes) -> Result<(), Failed> {
-    let uri = &settings.endpoint;
-    let host = uri.host().unwrap_or("localhost").trim_matches(['[', ']']);
-    let stream = TcpStream::connect((host, uri.port_u16().unwrap_or(80))).await?;
-    let io = TokioIo::new(stream);
-    match settings.protocol {
-        OtlpProtocol::HttpProtobuf => {
-            let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await?;
-            let connection = tokio::spawn(connection);
-            let path = uri.path_and_query().map_or("/", |path| path.as_str());
-            let authority = uri.authority().map_or(host, |authority| authority.as_str());
-            let request = Request::post(path).header(http::header::HOST, authority);
-            let request = finish(settings, request, "application/x-protobuf", message)?;
-            let answer = sender.send_request(request).await?;
-            let status = answer.status();
-            connection.abort();
-            if status.is_success() { Ok(()) } else { Err(Failed::Status(status)) }
-        }
-        OtlpProtocol::Grpc => {
-            let (mut sender, connection) =
-                hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await?;
-            let connection = tokio::spawn(connection);
-            let authority = uri.authority().map_or(host, |authority| authority.as_str());
-            let request = Request::post(format!("http://{authority}{SERVICE}")).header("te", "trailers");
-            let request = finish(settings, request, "application/grpc", framed(&message))?;
-            let result = grpc_answer(sender.send_request(request).await?).await;
-            connection.abort();
-            result
-        }
-    }
-}
-
-fn finish(
-    settings: &TraceSettings,
-    request: http::request::Builder,
-    content_type: &'static str,
-    body: Bytes,
-) -> Result<Request<Full<Bytes>>, Failed> {
-    let mut request = request.body(Full::new(body))?;
-    let headers = request.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    for (name, value) in &settings.headers {
-        headers.insert(name, value.clone());
-    }
-    Ok(request)
-}
-
-/// gRPC's frame: a byte that says "not compressed", the length, the message.
-fn framed(message: &Bytes) -> Bytes {
-    let mut frame = BytesMut::with_capacity(5 + message.len());
-    frame.put_u8(0);
-    frame.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
-    frame.extend_from_slice(message);
-    frame.freeze()
-}
-
-/// The status stands in the trailers, or in the headers where there is no message.
-async fn grpc_answer(answer: Response<Incoming>) -> Result<(), Failed> {
-    if !answer.status().is_success() {
-        return Err(Failed::Status(answer.status()));
-    }
-    let (head, body) = answer.into_parts();
-    let body = Limited::new(body, ANSWER).collect().await.map_err(|error| Failed::Grpc(error.to_string()))?;
-    let code = head.headers.get("grpc-status").or_else(|| body.trailers()?.get("grpc-status"));
-    match code.and_then(|code| code.to_str().ok()) {
-        Some("0") => Ok(()),
-        Some(code) => Err(Failed::Grpc(code.to_owned())),
-        None => Err(Failed::Grpc("missing".to_owned())),
     }
 }
 
