@@ -3,7 +3,7 @@ use std::{collections::HashMap, sync::Arc};
 use tollgate_balance::{Cluster, Health};
 use tollgate_snapshot::{AddressHost, Backend, Snapshot};
 
-use crate::Sampler;
+use crate::{Capture, Sampler};
 
 /// A snapshot in service, with what it learns while it serves. Loaded once per request.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub struct Live {
     pub clusters: Vec<Arc<Cluster>>,
     /// Which traces are kept; `None` where we take no part in traces and hand on what the client sent.
     pub sampler: Option<Sampler>,
+    /// What is kept of prompts and replies; `None` for nothing.
+    pub capture: Option<Capture>,
 }
 
 // === impl Live ===
@@ -44,13 +46,19 @@ impl Live {
             .map(|b| find(b).map(|(health, _)| Arc::clone(health)).unwrap_or_default());
         let clusters = snapshot.backends.iter().map(|b| cluster(b, find(b).map(|(_, cluster)| &**cluster)));
         let (health, clusters) = (health.collect(), clusters.collect());
-        Self { snapshot, health, clusters, sampler: None }
+        Self { snapshot, health, clusters, sampler: None, capture: None }
     }
 
     /// Takes part in traces, where there is a sampler.
     #[must_use]
     pub fn sampling(self, sampler: Option<Sampler>) -> Self {
         Self { sampler, ..self }
+    }
+
+    /// Keeps prompts and replies of traces that are kept.
+    #[must_use]
+    pub fn capturing(self, capture: Option<Capture>) -> Self {
+        Self { capture, ..self }
     }
 }
 

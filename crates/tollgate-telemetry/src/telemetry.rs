@@ -20,7 +20,7 @@ use crate::{
     metric::{Bounded, Common, CoreMetrics, Exposition, Pools, Published, Shard, Totals},
     recent::{Ring, Trouble},
     status::Status,
-    trace::{self, Exporter, Vocabulary},
+    trace::{self, Exporter},
 };
 
 /// What to watch and where to tell of it.
@@ -66,7 +66,7 @@ pub struct Telemetry {
 /// What is done about spans.
 #[derive(Debug)]
 struct Traces {
-    vocabulary: Vocabulary,
+    shape: trace::Shape,
     exporter: Exporter,
 }
 
@@ -108,8 +108,8 @@ impl Telemetry {
         };
         let traces = match traces {
             Some(settings) => {
-                let vocabulary = settings.vocabulary;
-                Some(Traces { vocabulary, exporter: Exporter::start(settings)? })
+                let shape = trace::Shape { vocabulary: settings.vocabulary, hidden: settings.hidden };
+                Some(Traces { shape, exporter: Exporter::start(settings)? })
             }
             None => None,
         };
@@ -174,10 +174,10 @@ impl Telemetry {
             }
         });
         self.decisions.observe(settled);
-        if let Some(Traces { vocabulary, exporter }) = &self.traces
+        if let Some(Traces { shape, exporter }) = &self.traces
             && settled.record.trace.sampled
         {
-            exporter.send(trace::spans(settled, *vocabulary, &self.attributes.spans));
+            exporter.send(trace::spans(settled, *shape, &self.attributes.spans));
         }
     }
 

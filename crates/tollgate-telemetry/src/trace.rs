@@ -2,13 +2,18 @@
 
 mod collector;
 mod console;
+mod content;
 mod export;
 mod otlp;
 mod settings;
 mod span;
 
-pub(crate) use self::{export::Exporter, span::spans};
 pub use self::{
+    content::Hidden,
     otlp::{CollectorSettings, OtlpProtocol},
     settings::{InvalidTracing, TraceSettings, Vocabulary},
+};
+pub(crate) use self::{
+    export::Exporter,
+    span::{Shape, spans},
 };

@@ -74,14 +74,15 @@ mod tests {
     use crate::{
         Vocabulary,
         testing::{live, request},
-        trace::spans,
+        trace::{Hidden, Shape, spans},
     };
 
     #[test]
     fn a_span_is_one_line_of_json() {
         let live = live();
         let settled = request(&live).asks("gpt-4o-mini").answered(0, 200).served("gpt", [12, 34]).settled();
-        let lines: Vec<_> = spans(&settled, Vocabulary::GenAi, &[]).iter().map(line).collect();
+        let shape = Shape { vocabulary: Vocabulary::GenAi, hidden: Hidden::default() };
+        let lines: Vec<_> = spans(&settled, shape, &[]).iter().map(line).collect();
         assert!(lines.iter().all(|line| line.ends_with('\n') && line.matches('\n').count() == 1));
         let first: serde_json::Value = serde_json::from_str(&lines[0]).unwrap();
         assert_eq!(first["span"], "chat gpt-4o-mini");

@@ -2,7 +2,7 @@ use std::{
     io::{self, Write},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
         mpsc::{Receiver, SyncSender, TryRecvError, sync_channel},
     },
     thread,
@@ -23,11 +23,18 @@ use super::{TraceSettings, collector::Collector, console, span::text};
 
 /// How often the thread looks for spans: a sleeping reader costs its writers nothing.
 const LOOK: Duration = Duration::from_millis(100);
+/// Most bytes of one message, as long as a single span is smaller: collectors refuse more than 4 MiB.
+const MESSAGE: usize = 2 * 1024 * 1024;
+/// Most bytes of spans that wait. Only those with prompts and replies in them can come to that much.
+const HELD: usize = 32 * 1024 * 1024;
+
 /// The thread that sends spans.
 #[derive(Debug)]
 pub(crate) struct Exporter {
     to: SyncSender<Parcel>,
     counts: Arc<Counts>,
+    /// Whether spans are large enough to be weighed.
+    weighs: bool,
 }
 
 /// What became of spans.
@@ -35,11 +42,13 @@ pub(crate) struct Exporter {
 pub(crate) struct Counts {
     pub(crate) sent: AtomicU64,
     pub(crate) dropped: AtomicU64,
+    /// Bytes that wait, where spans are weighed.
+    held: AtomicUsize,
 }
 
 #[derive(Debug)]
 enum Parcel {
-    Spans(Vec<Span>),
+    Spans(Vec<Span>, usize),
     /// Send what there is and say so.
     Flush(SyncSender<()>),
 }
@@ -57,22 +66,28 @@ impl Exporter {
             Some(collector) => Some((collector.origin()?, collector)),
             None => None,
         };
+        let weighs = settings.capture.is_some();
         let (to, from) = sync_channel(settings.queue);
         let counts = Arc::new(Counts::default());
         let shared = Arc::clone(&counts);
         thread::Builder::new().name("otlp".into()).spawn(move || {
             // Connections stay on the thread that made them.
             let collector = collector.map(|(origin, settings)| Collector::new(settings, origin));
-            Sender { settings, runtime, collector, counts: shared, waiting: Vec::new() }.run(&from);
+            Sender { settings, runtime, collector, counts: shared, waiting: Vec::new(), weight: 0 }
+                .run(&from);
         })?;
-        Ok(Self { to, counts })
+        Ok(Self { to, counts, weighs })
     }
 
     /// Hands the spans of one request over; never waits.
     pub(crate) fn send(&self, spans: Vec<Span>) {
         let number = spans.len() as u64;
-        if self.to.try_send(Parcel::Spans(spans)).is_err() {
-            self.counts.dropped.fetch_add(number, Relaxed);
+        let Counts { dropped, held, .. } = &*self.counts;
+        let weight = if self.weighs { spans.iter().map(Message::encoded_len).sum() } else { 0 };
+        let fits = held.fetch_add(weight, Relaxed).saturating_add(weight) <= HELD;
+        if !fits || self.to.try_send(Parcel::Spans(spans, weight)).is_err() {
+            held.fetch_sub(weight, Relaxed);
+            dropped.fetch_add(number, Relaxed);
         }
     }
 
@@ -96,6 +111,8 @@ struct Sender {
     collector: Option<Collector>,
     counts: Arc<Counts>,
     waiting: Vec<Span>,
+    /// Their bytes, where they are weighed.
+    weight: usize,
 }
 
 // === impl Sender ===
@@ -105,9 +122,10 @@ impl Sender {
         let mut last = Instant::now();
         loop {
             match from.try_recv() {
-                Ok(Parcel::Spans(spans)) => {
+                Ok(Parcel::Spans(spans, weight)) => {
                     self.waiting.extend(spans);
-                    if self.waiting.len() >= self.settings.batch {
+                    self.weight += weight;
+                    if self.waiting.len() >= self.settings.batch || self.weight > MESSAGE {
                         self.send();
                         last = Instant::now();
                     }
@@ -133,7 +151,7 @@ impl Sender {
     /// Sends what waits; what nobody takes is dropped.
     fn send(&mut self) {
         while !self.waiting.is_empty() {
-            let number = self.waiting.len().min(self.settings.batch);
+            let number = self.next_batch();
             let shown = if self.settings.console { self.show(number) } else { Ok(()) };
             let message = self.message(number);
             let sent = self.collector.as_ref().map(|collector| collector.send(&self.runtime, &message));
@@ -150,6 +168,17 @@ impl Sender {
             };
             count.fetch_add(number as u64, Relaxed);
         }
+        self.counts.held.fetch_sub(std::mem::take(&mut self.weight), Relaxed);
+    }
+
+    /// How many of the waiting spans go into one message; at least one.
+    fn next_batch(&self) -> usize {
+        let lengths = self.waiting.iter().take(self.settings.batch).map(Message::encoded_len);
+        let sums = lengths.scan(0, |sum, length| {
+            *sum += length;
+            Some(*sum)
+        });
+        sums.take_while(|sum| *sum <= MESSAGE).count().max(1)
     }
 
     /// Whole lines at a time, since the access log may go to the same place.

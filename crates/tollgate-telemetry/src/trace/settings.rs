@@ -1,8 +1,11 @@
 use std::time::Duration;
 
-use tollgate_core::Sampler;
+use tollgate_core::{Capture, Sampler};
 
-use super::otlp::{CollectorSettings, ENDPOINT, TRACES_ENDPOINT};
+use super::{
+    content::{self, Hidden},
+    otlp::{CollectorSettings, ENDPOINT, TRACES_ENDPOINT},
+};
 
 /// Where spans go, and what they look like.
 #[derive(Clone)]
@@ -13,6 +16,10 @@ pub struct TraceSettings {
     pub console: bool,
     /// Which traces are kept: for [`Live::sampling`](tollgate_core::Live::sampling).
     pub sampler: Sampler,
+    /// What is kept of prompts and replies: for [`Live::capturing`](tollgate_core::Live::capturing).
+    pub capture: Option<Capture>,
+    /// What of it is left out all the same.
+    pub hidden: Hidden,
     /// How attributes are named.
     pub vocabulary: Vocabulary,
     /// Attributes of the process, `service.name` among them.
@@ -90,6 +97,8 @@ impl TraceSettings {
             collector: if otlp { Some(CollectorSettings::from_env(&set)?) } else { None },
             console,
             sampler: sampler(&set)?,
+            capture: content::capture(&set, vocabulary)?,
+            hidden: Hidden::from_env(&set)?,
             vocabulary,
             resource: resource(&set),
             queue: positive("OTEL_BSP_MAX_QUEUE_SIZE", 2048).min(1 << 20),

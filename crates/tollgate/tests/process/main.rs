@@ -177,6 +177,27 @@ fn credentials_are_said_nowhere() {
 }
 
 #[test]
+fn spans_hold_prompts_and_replies_only_where_that_is_asked_for() {
+    let simulator = Simulator::start().unwrap();
+    let console = [("OTEL_TRACES_EXPORTER", "console"), ("OTEL_BSP_SCHEDULE_DELAY", "1")];
+    let capture = [console[0], console[1], ("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "true")];
+    for (variables, kept) in [(&console[..], false), (&capture[..], true)] {
+        let gateway = Gateway::start_with(&resources(&simulator, 0), &["--access-log", "off"], variables);
+        let answer = ask(gateway.port, "POST /v1/chat/completions", &chat("m", true));
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let line = gateway.wait_for("\"span\":\"ChatCompletion\"");
+        let span: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let said = &span["attributes"]["llm.input_messages.0.message.content"];
+        assert_eq!(said.as_str(), kept.then_some("hello"), "{line}");
+        // What had come before the reply was accepted is in it as well.
+        let output = span["attributes"]["output.value"].as_str();
+        assert_eq!(output.map(|output| output.matches("[DONE]").count()), kept.then_some(1), "{line}");
+        assert_eq!(output.is_some_and(|output| output.contains("\"role\":\"assistant\"")), kept, "{line}");
+        assert!(!line.contains(KEY) && !line.contains("authorization"), "{line}");
+    }
+}
+
+#[test]
 fn the_compiled_configuration_is_shown_as_json() {
     let simulator = Simulator::start().unwrap();
     let gateway = Gateway::start(&resources(&simulator, 1), &["--access-log", "off"]);

@@ -13,6 +13,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
+use crate::trace::Shape;
 use crate::{
     Options, Telemetry, TraceSettings,
     testing::{live, options, request},
@@ -146,7 +147,8 @@ fn a_request_becomes_a_span_with_one_below_it_per_attempt() {
 fn a_failed_request_is_an_exception_and_a_stream_tells_when_it_began() {
     let live = live();
     let events = |settled: &tollgate_core::Settled| -> Vec<(String, u64, Vec<String>)> {
-        let span = crate::trace::spans(settled, crate::Vocabulary::OpenInference, &[]).remove(0);
+        let shape = Shape { vocabulary: crate::Vocabulary::OpenInference, hidden: crate::Hidden::default() };
+        let span = crate::trace::spans(settled, shape, &[]).remove(0);
         let start = span.start_time_unix_nano;
         let values = |event: &opentelemetry_proto::tonic::trace::v1::span::Event| {
             event.attributes.iter().map(|attribute| format!("{:?}", attribute.value)).collect()
@@ -164,6 +166,35 @@ fn a_failed_request_is_an_exception_and_a_stream_tells_when_it_began() {
     );
     let limited = events(&request(&live).asks("gpt-4o-mini").answered(0, 429).settled()).remove(0);
     assert!(limited.2[0].contains("RateLimitError"), "{limited:?}");
+}
+
+#[test]
+fn spans_with_much_in_them_go_out_in_several_messages_and_are_bounded() {
+    let (address, taken) = collector();
+    let telemetry = tracing(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://{address}")),
+        ("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "true"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "60000"),
+    ]);
+    let live = live();
+    let observe = |bytes: usize| {
+        let mut request = request(&live).asks("m").answered(0, 200);
+        let input = Some(tollgate_core::Kept { bytes: vec![b'x'; bytes], cut: false });
+        request.record.content = Some(Box::new(tollgate_core::Content { input, output: None }));
+        telemetry.observe(&request.settled());
+    };
+    (0..3).for_each(|_| observe(MESSAGE / 2));
+    telemetry.flush(Duration::from_secs(10));
+    let messages: Vec<_> = taken.try_iter().map(|(_, body)| body.len()).collect();
+    assert!(messages.len() >= 2 && messages.iter().all(|length| *length < MESSAGE * 2), "{messages:?}");
+    assert!(telemetry.metrics().contains("tollgate_spans_total{result=\"sent\"} 6\n"));
+    // More than may wait is dropped at once; afterwards there is room again.
+    observe(HELD + 1);
+    observe(10);
+    telemetry.flush(Duration::from_secs(10));
+    let metrics = telemetry.metrics();
+    assert!(metrics.contains("tollgate_spans_total{result=\"sent\"} 8\n"), "{metrics}");
+    assert!(metrics.contains("tollgate_spans_total{result=\"dropped\"} 2\n"), "{metrics}");
 }
 
 #[test]
