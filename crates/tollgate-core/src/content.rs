@@ -1,5 +1,7 @@
 use bytes::Bytes;
+use http::{HeaderMap, header::CONTENT_ENCODING};
 use tollgate_llm::Output;
+use tollgate_wire::encoding::Encoding;
 
 use crate::{Exchange, Record};
 
@@ -21,6 +23,8 @@ pub struct Content {
     pub input: Option<Kept>,
     /// What the client got, or its beginning.
     pub output: Option<Kept>,
+    /// How `output` is compressed, if it is.
+    pub encoding: Option<Encoding>,
 }
 
 /// Bytes up to a limit.
@@ -72,6 +76,13 @@ impl Record {
         }
         self.content = Some(Box::new(content));
     }
+
+    /// Notes how the reply that the client gets is compressed.
+    pub(crate) fn capture_encoding(&mut self, headers: &HeaderMap) {
+        let Some(content) = &mut self.content else { return };
+        let named = headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok());
+        content.encoding = named.and_then(Encoding::parse);
+    }
 }
 
 // === impl Exchange ===
@@ -107,7 +118,9 @@ mod tests {
         assert!(!kept.cut);
         kept.take(b"ef", 4);
         assert_eq!((&*kept.bytes, kept.cut), (&b"abcd"[..], true));
-        let shown = format!("{kept:?} {:?}", Content { input: Some(kept), output: None });
+        let alone = format!("{kept:?}");
+        assert!(alone.contains("bytes: 4") && !alone.contains("97"), "{alone}");
+        let shown = format!("{:?}", Content { input: Some(kept), ..Content::default() });
         assert!(!shown.contains("97") && !shown.contains("abcd"), "{shown}");
     }
 }

@@ -1,8 +1,11 @@
 //! Prompts and replies in spans, where an operator asked for them.
+use std::borrow::Cow;
+
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use serde_json::{Value, json};
 use tollgate_core::{Capture, Kept, Record};
 use tollgate_types::Endpoint;
+use tollgate_wire::encoding::{Decoder, Encoding};
 
 use super::{
     Vocabulary,
@@ -119,9 +122,25 @@ pub(super) fn attributes(record: &Record, vocabulary: Vocabulary, hidden: Hidden
     let quotes = !record.status.is_some_and(|status| status.is_success());
     let told = !quotes || (content.input.is_some() && hidden.input == Shown::Whole);
     if let Some(kept) = content.output.as_ref().filter(|kept| told && !kept.bytes.is_empty()) {
-        output(kept, endpoint, (vocabulary, hidden.output), &mut all);
+        let plain = plain(&kept.bytes, content.encoding);
+        output(&plain, endpoint, (vocabulary, hidden.output), &mut all);
     }
     all
+}
+
+/// The reply without its compression, as far as it goes: the rest may have been cut. Nothing where it cannot be read.
+fn plain(bytes: &[u8], encoding: Option<Encoding>) -> Cow<'_, [u8]> {
+    let Some(encoding) = encoding else {
+        // The end may lie inside a character; other faults mean that this is no text.
+        let text = std::str::from_utf8(bytes).map_or_else(|error| error.error_len().is_none(), |_| true);
+        return if text { Cow::Borrowed(bytes) } else { Cow::Borrowed(&[]) };
+    };
+    let mut plain = Vec::new();
+    if let Ok(mut decoder) = Decoder::new(encoding, MOST) {
+        // What came before an error is there all the same.
+        let _ = decoder.push(bytes, &mut plain);
+    }
+    Cow::Owned(plain)
 }
 
 fn input(
@@ -135,7 +154,7 @@ fn input(
     let messages = document.as_ref().map(|document| requested(document, endpoint)).unwrap_or_default();
     match vocabulary {
         Vocabulary::OpenInference => {
-            raw("input", kept, hidden.input, all);
+            raw("input", &kept.bytes, hidden.input, all);
             numbered("llm.input_messages", &messages, hidden.input, all);
             let parameters = document.as_ref().filter(|_| !hidden.parameters).map(invocation);
             all.extend(parameters.map(|parameters| text("llm.invocation_parameters", &parameters)));
@@ -153,15 +172,15 @@ fn input(
 }
 
 fn output(
-    kept: &Kept,
+    bytes: &[u8],
     endpoint: Endpoint,
     (vocabulary, shown): (Vocabulary, Shown),
     all: &mut Vec<KeyValue>,
 ) {
-    let messages = replied(&kept.bytes, endpoint);
+    let messages = replied(bytes, endpoint);
     match vocabulary {
         Vocabulary::OpenInference => {
-            raw("output", kept, shown, all);
+            raw("output", bytes, shown, all);
             numbered("llm.output_messages", &messages, shown, all);
         }
         Vocabulary::GenAi => listed("gen_ai.output.messages", &messages, shown, all),
@@ -169,12 +188,12 @@ fn output(
 }
 
 /// The bytes as they went by.
-fn raw(side: &str, kept: &Kept, shown: Shown, all: &mut Vec<KeyValue>) {
+fn raw(side: &str, bytes: &[u8], shown: Shown, all: &mut Vec<KeyValue>) {
     if shown != Shown::Whole {
         return all.push(text(&format!("{side}.value"), REDACTED));
     }
-    let kind = if kept.bytes.starts_with(b"{") { "application/json" } else { "text/plain" };
-    all.push(text(&format!("{side}.value"), &String::from_utf8_lossy(&kept.bytes)));
+    let kind = if bytes.starts_with(b"{") { "application/json" } else { "text/plain" };
+    all.push(text(&format!("{side}.value"), &String::from_utf8_lossy(bytes)));
     all.push(text(&format!("{side}.mime_type"), kind));
 }
 

@@ -17,7 +17,7 @@ use std::{
 };
 
 use gateway::{Gateway, KEY, ask, chat, connect, read, resources, send};
-use tollgate_simulate::{Behaviour, Simulator};
+use tollgate_simulate::{Behaviour, Encoding, Simulator};
 
 /// A stream that would go on for a minute.
 fn long() -> Behaviour {
@@ -181,10 +181,21 @@ fn spans_hold_prompts_and_replies_only_where_that_is_asked_for() {
     let simulator = Simulator::start().unwrap();
     let console = [("OTEL_TRACES_EXPORTER", "console"), ("OTEL_BSP_SCHEDULE_DELAY", "1")];
     let capture = [console[0], console[1], ("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "true")];
-    for (variables, kept) in [(&console[..], false), (&capture[..], true)] {
+    let gzip = Behaviour { encoding: Some(Encoding::Gzip), ..Behaviour::default() };
+    for (variables, kept, behaviour) in [
+        (&console[..], false, Behaviour::default()),
+        (&capture[..], true, Behaviour::default()),
+        (&capture[..], true, gzip),
+    ] {
+        let zipped = behaviour.encoding.is_some();
+        simulator.next(1, behaviour);
         let gateway = Gateway::start_with(&resources(&simulator, 0), &["--access-log", "off"], variables);
-        let answer = ask(gateway.port, "POST /v1/chat/completions", &chat("m", true));
+        // With its usage asked for the stream passes as it comes, compressed or not.
+        let usage = r#""stream":true,"stream_options":{"include_usage":true}"#;
+        let body = chat("m", true).replace(r#""stream":true"#, usage);
+        let answer = ask(gateway.port, "POST /v1/chat/completions", &body);
         assert_eq!(answer.status, 200, "{}", answer.text);
+        assert_eq!(answer.text.contains("content-encoding: gzip"), zipped, "{}", answer.text);
         let line = gateway.wait_for("\"span\":\"ChatCompletion\"");
         let span: serde_json::Value = serde_json::from_str(&line).unwrap();
         let said = &span["attributes"]["llm.input_messages.0.message.content"];

@@ -15,7 +15,8 @@ fn shown(vocabulary: Vocabulary, hide: &[(&'static str, &'static str)]) -> Vec<(
     let live = live();
     let mut request = request(&live).asks("m").answered(0, 200);
     let kept = |text: &str| Some(Kept { bytes: text.into(), cut: false });
-    request.record.content = Some(Box::new(Content { input: kept(PROMPT), output: kept(STREAM) }));
+    request.record.content =
+        Some(Box::new(Content { input: kept(PROMPT), output: kept(STREAM), encoding: None }));
     let hidden = Hidden::from_env(&lookup(hide)).unwrap();
     let all = attributes(&request.settled().record, vocabulary, hidden);
     let value = |attribute: &KeyValue| match attribute.value.clone().unwrap().value {
@@ -52,7 +53,8 @@ fn the_error_of_a_provider_is_as_hidden_as_the_prompt_that_it_may_quote() {
         let mut request = request(&live).asks("m").answered(0, 400);
         let kept = |text: &str| Kept { bytes: text.into(), cut: false };
         let input = input.then(|| kept(PROMPT));
-        request.record.content = Some(Box::new(Content { input, output: Some(kept("no: my secret")) }));
+        request.record.content =
+            Some(Box::new(Content { input, output: Some(kept("no: my secret")), encoding: None }));
         let hidden = Hidden::from_env(&lookup(hide)).unwrap();
         let all = attributes(&request.settled().record, Vocabulary::OpenInference, hidden);
         all.iter().any(|attribute| attribute.key == "output.value")

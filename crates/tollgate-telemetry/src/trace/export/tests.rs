@@ -180,7 +180,7 @@ fn spans_with_much_in_them_go_out_in_several_messages_and_are_bounded() {
     let observe = |bytes: usize| {
         let mut request = request(&live).asks("m").answered(0, 200);
         let input = Some(tollgate_core::Kept { bytes: vec![b'x'; bytes], cut: false });
-        request.record.content = Some(Box::new(tollgate_core::Content { input, output: None }));
+        request.record.content = Some(Box::new(tollgate_core::Content { input, ..Default::default() }));
         telemetry.observe(&request.settled());
     };
     (0..3).for_each(|_| observe(MESSAGE / 2));
