@@ -339,6 +339,7 @@ impl Plan {
             }
         }
         self.record.decorate(&mut head.headers);
+        self.record.capture_encoding(&head.headers);
         Verdict::Accept(head)
     }
 

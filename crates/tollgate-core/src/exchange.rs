@@ -38,7 +38,10 @@ impl Exchange {
     /// # Errors
     /// [`Fault`] where the rest cannot be used; then [`Exchange::break_off`].
     pub fn push(&mut self, chunk: Bytes, out: &mut Output) -> Result<(), Fault> {
-        self.reply.push(chunk, out)
+        let before = out.0.len();
+        let result = self.reply.push(chunk, out);
+        self.capture_from(out, before);
+        result
     }
 
     /// The backend's body has ended: appends the rest.
@@ -46,7 +49,10 @@ impl Exchange {
     /// # Errors
     /// [`Fault`] where it ended too early; then [`Exchange::break_off`].
     pub fn finish(&mut self, out: &mut Output) -> Result<(), Fault> {
-        self.reply.finish(out)
+        let before = out.0.len();
+        let result = self.reply.finish(out);
+        self.capture_from(out, before);
+        result
     }
 
     /// Counts bytes that were handed to the client's connection.
@@ -77,6 +83,7 @@ impl Exchange {
         if let ReplyReader::Llm(reply) = &mut self.reply {
             reply.break_off(message, out);
         }
+        self.capture_from(out, before);
         out.0.len() > before
     }
 }

@@ -12,6 +12,7 @@
 mod admit;
 mod attempt;
 mod client;
+mod content;
 mod exchange;
 mod failure;
 mod gate;
@@ -39,6 +40,7 @@ pub use self::{
     admit::{Admission, Admitted},
     attempt::{Again, Attempt, AttemptBody, Outgoing, Patience, ReplyReader, Verdict},
     client::HeadFault,
+    content::{Capture, Content, Kept},
     exchange::Exchange,
     failure::Failure,
     gate::Gate,

@@ -3,7 +3,7 @@ use std::{collections::HashMap, sync::Arc};
 use tollgate_balance::{Cluster, Health, Standing};
 use tollgate_snapshot::{AddressHost, Backend, Snapshot};
 
-use crate::Sampler;
+use crate::{Capture, Sampler};
 
 /// A snapshot in service, with what it learns while it serves. Loaded once per request.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub struct Live {
     pub clusters: Vec<Arc<Cluster>>,
     /// Which traces are kept; `None` where we take no part in traces and hand on what the client sent.
     pub sampler: Option<Sampler>,
+    /// What is kept of prompts and replies; `None` for nothing.
+    pub capture: Option<Capture>,
 }
 
 /// What is known of the backends that were served before.
@@ -50,7 +52,7 @@ impl Live {
             .zip(same)
             .map(|(backend, same)| same.unwrap_or_else(|| known.like(backend)));
         let (health, clusters) = states.unzip();
-        Self { snapshot, health, clusters, sampler: None }
+        Self { snapshot, health, clusters, sampler: None, capture: None }
     }
 
     /// Takes part in traces, where there is a sampler.
@@ -75,6 +77,12 @@ impl Live {
             return None;
         }
         self.health.get(backend.index as usize).map(|health| &**health)
+    }
+
+    /// Keeps prompts and replies of traces that are kept.
+    #[must_use]
+    pub fn capturing(self, capture: Option<Capture>) -> Self {
+        Self { capture, ..self }
     }
 }
 

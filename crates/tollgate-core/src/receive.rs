@@ -105,6 +105,7 @@ fn begin(
         bytes_in: length.unwrap_or_default(),
         bytes_out: 0,
         first_byte: None,
+        content: None,
     });
     (record, refusal)
 }

@@ -6,7 +6,7 @@ use tollgate_llm::Delivery;
 use tollgate_snapshot::{Backend, ClientSettings, Listener, Rule};
 use tollgate_types::{Endpoint, ModelId, Usage};
 
-use crate::{Failure, Live, Now, Plan, RequestHead, TraceContext, gate::Gate};
+use crate::{Content, Failure, Live, Now, Plan, RequestHead, TraceContext, gate::Gate};
 
 /// The facts of one request, gathered from stage to stage. Whatever happens, it ends in one
 /// [`Settled`](crate::Settled).
@@ -58,6 +58,8 @@ pub struct Record {
     pub bytes_out: u64,
     /// When the first piece of the reply's body was there.
     pub first_byte: Option<Instant>,
+    /// Prompt and reply, where spans hold them.
+    pub content: Option<Box<Content>>,
 }
 
 /// One attempt.

@@ -223,6 +223,7 @@ impl AwaitingBody {
     pub fn body(self, body: Bytes) -> Result<Routed, Refused> {
         let Self { mut record, endpoint } = self;
         record.bytes_in = body.len() as u64;
+        record.capture_input(&body);
         let inspected = match inspect(endpoint, &body) {
             Ok(inspected) => inspected,
             Err(error) => return Err(Refused { record, refusal: error.into() }),

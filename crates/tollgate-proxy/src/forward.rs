@@ -322,6 +322,7 @@ impl Forward<'_> {
         if !out.0.is_empty() {
             exchange.first_byte(now.instant);
         }
+        exchange.capture(&out);
         if !ended {
             let opened = Opened { exchange, upstream, out, timer: self.timer, idle };
             return response(status, headers, ReplyBody::relay(Relay::new(self.worker, opened)));

@@ -28,7 +28,7 @@ pub use self::{
     metric::PoolCounts,
     status::{Phase, Reload},
     telemetry::{Build, Options, Telemetry},
-    trace::{InvalidTracing, OtlpProtocol, TraceSettings, Vocabulary},
+    trace::{CollectorSettings, Hidden, InvalidTracing, OtlpProtocol, TraceSettings, Vocabulary},
 };
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use crate::{
     metric::{Bounded, Common, CoreMetrics, Exposition, Pools, Published, Shard, Totals},
     recent::{Ring, Trouble},
     status::Status,
-    trace::{self, Exporter, Vocabulary},
+    trace::{self, Exporter},
 };
 
 /// What to watch and where to tell of it.
@@ -68,7 +68,7 @@ pub struct Telemetry {
 /// What is done about spans.
 #[derive(Debug)]
 struct Traces {
-    vocabulary: Vocabulary,
+    shape: trace::Shape,
     exporter: Exporter,
 }
 
@@ -111,8 +111,8 @@ impl Telemetry {
         };
         let traces = match traces {
             Some(settings) => {
-                let vocabulary = settings.vocabulary;
-                Some(Traces { vocabulary, exporter: Exporter::start(settings)? })
+                let shape = trace::Shape { vocabulary: settings.vocabulary, hidden: settings.hidden };
+                Some(Traces { shape, exporter: Exporter::start(settings)? })
             }
             None => None,
         };
@@ -188,10 +188,10 @@ impl Telemetry {
             }
         });
         self.decisions.observe(settled);
-        if let Some(Traces { vocabulary, exporter }) = &self.traces
+        if let Some(Traces { shape, exporter }) = &self.traces
             && settled.record.trace.sampled
         {
-            exporter.send(trace::spans(settled, *vocabulary, &self.attributes.spans));
+            exporter.send(trace::spans(settled, *shape, &self.attributes.spans));
         }
     }
 

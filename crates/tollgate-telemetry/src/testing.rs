@@ -186,6 +186,7 @@ pub(crate) fn request(live: &Arc<Live>) -> Request {
         bytes_in: 100,
         bytes_out: 0,
         first_byte: None,
+        content: None,
     });
     Request { record, end: End::Complete, began }
 }

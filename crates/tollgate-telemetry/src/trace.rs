@@ -1,8 +1,19 @@
 //! Spans over OTLP: made on the core of their request, sent by one thread in batches.
 
+mod collector;
+mod console;
+mod content;
 mod export;
+mod otlp;
 mod settings;
 mod span;
 
-pub use self::settings::{InvalidTracing, OtlpProtocol, TraceSettings, Vocabulary};
-pub(crate) use self::{export::Exporter, span::spans};
+pub use self::{
+    content::Hidden,
+    otlp::{CollectorSettings, OtlpProtocol},
+    settings::{InvalidTracing, TraceSettings, Vocabulary},
+};
+pub(crate) use self::{
+    export::Exporter,
+    span::{Shape, spans},
+};

@@ -94,7 +94,7 @@ pub(crate) fn from_environment(env: Env<'_>) -> Result<File, NotConfigured> {
     let mut text = String::new();
     // Writing to a `String` cannot fail.
     let _ = write_all(&mut text, &rules);
-    Ok(File { name: NAME.to_owned(), text })
+    Ok(File { name: NAME.to_owned(), text: text.into() })
 }
 
 fn openai(env: Env<'_>) -> Result<Option<Provider>, NotConfigured> {
@@ -329,7 +329,7 @@ mod tests {
         let env = |name: &str| {
             variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
         };
-        from_environment(&env).map(|file| file.text)
+        from_environment(&env).map(|file| file.text.to_string())
     }
 
     #[test]

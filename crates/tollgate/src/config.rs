@@ -24,8 +24,7 @@ pub(crate) struct Config {
 
 impl Config {
     pub(crate) fn of(state: &State) -> Self {
-        let files = state.texts.iter().map(|file| file.name.clone()).collect();
-        Self { files, problems: state.problems(), live: None }
+        Self { files: state.files.clone(), problems: state.problems(), live: None }
     }
 
     pub(crate) fn served_by(self, live: &Arc<Live>) -> Self {

@@ -101,7 +101,7 @@ pub(crate) fn run(args: DemoArgs) -> io::Result<ExitCode> {
         }),
         drain: Duration::from_secs(5),
     };
-    let file = File { name: "examples/quickstart/gateway.yaml".to_owned(), text };
+    let file = File { name: "examples/quickstart/gateway.yaml".to_owned(), text: text.into() };
     let resources = Resources::fixed(file, tollgate_compile::Options::default());
     let admin = args.admin;
     thread::Builder::new().name("demo".to_owned()).spawn(move || {

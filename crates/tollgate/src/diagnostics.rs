@@ -220,7 +220,7 @@ mod tests {
     }
 
     fn print(note: Diagnostic, text: &str) -> String {
-        let files = [File { name: "a.yaml".to_owned(), text: text.to_owned() }];
+        let files = [File { name: "a.yaml".to_owned(), text: text.into() }];
         let mut out = Vec::new();
         Text::new(&files, Colour::Never).write(&Diagnostics(vec![note]), &mut out).unwrap();
         String::from_utf8(out).unwrap()

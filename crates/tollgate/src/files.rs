@@ -4,13 +4,14 @@ use std::{
     fs,
     io::{self, Read},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use tollgate_resources::Source;
 use tollgate_types::{Diagnostic, Diagnostics, Severity, Span};
 
 /// What was found at some paths.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Files {
     /// Texts in the order of the arguments; inside a folder sorted by path.
     pub(crate) texts: Vec<File>,
@@ -23,8 +24,8 @@ pub(crate) struct Files {
 pub(crate) struct File {
     /// The path as the user named it; `-` is standard input.
     pub(crate) name: String,
-    /// What stands in it.
-    pub(crate) text: String,
+    /// What stands in it; shared, since it is remembered for as long as it is good.
+    pub(crate) text: Arc<str>,
 }
 
 /// The name that stands for standard input.
@@ -35,6 +36,11 @@ const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// How deep folders may lie in each other, so that a link to a parent ends.
 const MAX_DEPTH: usize = 16;
+
+/// Texts as the loader takes them.
+pub(crate) fn sources(texts: &[File]) -> Vec<Source<'_>> {
+    texts.iter().map(|File { name, text }| Source { name, text }).collect()
+}
 
 // === impl Files ===
 
@@ -67,7 +73,7 @@ impl Files {
 
     /// The texts as the loader takes them.
     pub(crate) fn sources(&self) -> Vec<Source<'_>> {
-        self.texts.iter().map(|File { name, text }| Source { name, text }).collect()
+        sources(&self.texts)
     }
 
     /// Paths as they are named, folders opened, sorted inside each folder.
@@ -112,7 +118,7 @@ impl Files {
             return self.note(Severity::Error, "unreadable-file", Path::new(name), message);
         }
         match String::from_utf8(bytes) {
-            Ok(text) => self.texts.push(File { name: name.to_owned(), text }),
+            Ok(text) => self.texts.push(File { name: name.to_owned(), text: text.into() }),
             Err(error) => {
                 let at = error.utf8_error().valid_up_to();
                 let message = format!("{name} is not UTF-8 at byte {at}");
@@ -166,7 +172,7 @@ mod tests {
     fn standard_input_is_a_source_named_by_a_dash() {
         let files = Files::read(&["-".into(), "-".into()], &mut "kind: X".as_bytes());
         assert_eq!(names(&files), ["-"]);
-        assert_eq!(files.texts[0].text, "kind: X");
+        assert_eq!(&*files.texts[0].text, "kind: X");
     }
 
     #[test]

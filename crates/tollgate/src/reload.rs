@@ -1,17 +1,18 @@
 //! Resources over time: what is read again, and what keeps its last good state.
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     io::{self, Read},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use tollgate_compile::{Compiled, Options, compile};
-use tollgate_resources::{ResourceSet, load};
+use tollgate_resources::{Loaded, ResourceSet, load};
 use tollgate_types::{Diagnostic, Diagnostics, ObjectRef, Severity};
 
 use crate::{
     build::Env,
-    files::{File, Files},
+    files::{File, Files, sources},
 };
 
 /// Where resources come from, and the last state of them that was good.
@@ -25,14 +26,34 @@ pub(crate) struct Resources {
     /// As they were read last, good or not.
     seen: Option<Files>,
     /// By name, as they were when they could last be read.
-    good: HashMap<String, String>,
+    good: HashMap<String, Arc<str>>,
+    /// By name, those that keep their last good version; not tried again before they change.
+    broken: BTreeMap<String, Broken>,
     set: ResourceSet,
+    reading: Reading,
+}
+
+/// A text that nobody can read.
+struct Broken {
+    text: Arc<str>,
+    notes: Vec<Diagnostic>,
+}
+
+/// What the texts in use came to, beside the set.
+#[derive(Default)]
+struct Reading {
+    texts: Vec<File>,
+    notes: Diagnostics,
+    /// Objects that break their schema.
+    refused: Vec<ObjectRef>,
+    /// Those of them that keep their last good version.
+    kept: Vec<ObjectRef>,
 }
 
 /// What the resources come to now.
 pub(crate) struct State {
-    /// The texts that were used.
-    pub(crate) texts: Vec<File>,
+    /// The names of the texts that were used.
+    pub(crate) files: Vec<String>,
     /// What they compile to.
     pub(crate) compiled: Compiled,
     /// Everything there is to say.
@@ -71,7 +92,9 @@ impl Resources {
             options,
             seen: None,
             good: HashMap::new(),
+            broken: BTreeMap::new(),
             set: ResourceSet::default(),
+            reading: Reading::default(),
         }
     }
 
@@ -86,67 +109,90 @@ impl Resources {
             Some(file) => Files { texts: vec![file.clone()], notes: Diagnostics::default() },
             None => Files::read(&self.paths, &mut self.stdin.as_bytes()),
         };
-        if self.seen.as_ref().is_some_and(|seen| seen.texts == files.texts && seen.notes == files.notes) {
+        if self.seen.as_ref() == Some(&files) {
             return None;
         }
-        let mut used = Files { texts: files.texts.clone(), notes: files.notes.clone() };
-        self.restore_unread(&mut used);
-        let mut loaded = load(&used.sources(), env);
-        // A text that is no YAML keeps its last good version as a whole: nobody knows which objects are in it.
-        let broken: Vec<Diagnostic> = loaded.notes.iter().filter(|note| is_broken(note)).cloned().collect();
-        if self.restore_broken(&mut used, &broken) {
-            loaded = load(&used.sources(), env);
-            loaded.notes.0.extend(broken.iter().cloned());
-        }
-        let refused_before = loaded.refused.clone();
-        let kept = loaded.set.keep_last_good(&self.set, &loaded.refused);
-        loaded.refused.retain(|object| !kept.contains(object));
-        let options = Options { refused: loaded.refused, ..self.options.clone() };
-        let mut compiled = compile(&loaded.set, &options);
-        let mut notes = used.notes;
-        notes.0.append(&mut loaded.notes.0);
+        let mut texts = files.texts.clone();
+        self.restore_unread(&mut texts, &files.notes);
+        self.broken.retain(|name, broken| {
+            texts.iter().any(|File { name: now, text }| now == name && *text == broken.text)
+        });
+        self.load(texts, env);
+        let Reading { texts, notes: said, refused, kept } = &self.reading;
+        let left = refused.iter().filter(|object| !kept.contains(object)).cloned().collect();
+        let mut compiled = compile(&self.set, &Options { refused: left, ..self.options.clone() });
+        let mut notes = files.notes.clone();
+        notes.0.extend(said.0.iter().chain(self.broken.values().flat_map(|broken| &broken.notes)).cloned());
         notes.0.append(&mut compiled.notes.0);
-        let unread = files.notes.has_errors();
-        for File { name, text } in &used.texts {
-            if !broken.iter().any(|note| stands_in(note, name)) || self.good.contains_key(name) {
-                self.good.insert(name.clone(), text.clone());
+        let wrong = said.iter().any(is_broken) || !self.broken.is_empty() || !refused.is_empty();
+        let refused = files.notes.has_errors() || wrong;
+        let names = texts.iter().map(|file| file.name.clone()).collect();
+        let kept = kept.clone();
+        self.seen = Some(files);
+        Some(State { files: names, compiled, notes, kept, refused })
+    }
+
+    /// Reads texts into objects. One that is no YAML keeps its last good version as a whole: nobody knows which
+    /// objects are in it. Where that leaves the texts that are in use already, nothing is read twice.
+    fn load(&mut self, mut texts: Vec<File>, env: Env<'_>) {
+        self.restore_broken(&mut texts);
+        if self.reading.texts == texts {
+            return;
+        }
+        let mut loaded = load(&sources(&texts), env);
+        if self.find_broken(&texts, &loaded.notes) {
+            self.restore_broken(&mut texts);
+            if self.reading.texts == texts {
+                return;
+            }
+            loaded = load(&sources(&texts), env);
+        }
+        let Loaded { mut set, notes, refused } = loaded;
+        let kept = set.keep_last_good(&self.set, &refused);
+        self.set = set;
+        for File { name, text } in &texts {
+            if !notes.iter().any(|note| is_broken(note) && stands_in(note, name)) {
+                self.good.insert(name.clone(), Arc::clone(text));
             }
         }
-        self.good.retain(|name, _| used.texts.iter().any(|file| file.name == *name));
-        self.set = loaded.set;
-        self.seen = Some(files);
-        let refused = unread || !broken.is_empty() || !refused_before.is_empty();
-        Some(State { texts: used.texts, compiled, notes, kept, refused })
+        self.good.retain(|name, _| texts.iter().any(|file| file.name == *name));
+        self.reading = Reading { texts, notes, refused, kept };
     }
 
     /// Files, and folders with all that was in them, that cannot be read keep their last text.
-    fn restore_unread(&self, files: &mut Files) {
-        let Files { texts, notes } = files;
+    fn restore_unread(&self, texts: &mut Vec<File>, notes: &Diagnostics) {
         let unread = notes.iter().filter(|note| note.severity == Severity::Error);
         for span in unread.filter_map(|note| note.span.as_ref()) {
-            let within = |(name, _): &(&String, &String)| Path::new(name).starts_with(&*span.file);
+            let within = |(name, _): &(&String, &Arc<str>)| Path::new(name).starts_with(&*span.file);
             let mut known: Vec<_> = self.good.iter().filter(within).collect();
             known.sort();
             for (name, text) in known {
                 if !texts.iter().any(|file| file.name == *name) {
-                    texts.push(File { name: name.clone(), text: text.clone() });
+                    texts.push(File { name: name.clone(), text: Arc::clone(text) });
                 }
             }
         }
     }
 
-    /// True where at least one text was put back.
-    fn restore_broken(&self, files: &mut Files, broken: &[Diagnostic]) -> bool {
-        let mut restored = false;
-        for file in &mut files.texts {
-            if broken.iter().any(|note| stands_in(note, &file.name))
-                && let Some(text) = self.good.get(&file.name)
-            {
-                file.text.clone_from(text);
-                restored = true;
+    /// Remembers texts that are broken now and have a good version; false where there is none.
+    fn find_broken(&mut self, texts: &[File], notes: &Diagnostics) -> bool {
+        let before = self.broken.len();
+        for File { name, text } in texts.iter().filter(|file| self.good.contains_key(&file.name)) {
+            let wrong = notes.iter().filter(|note| is_broken(note) && stands_in(note, name));
+            let notes: Vec<_> = wrong.cloned().collect();
+            if !notes.is_empty() {
+                self.broken.insert(name.clone(), Broken { text: Arc::clone(text), notes });
             }
         }
-        restored
+        self.broken.len() > before
+    }
+
+    fn restore_broken(&self, texts: &mut [File]) {
+        for file in texts.iter_mut().filter(|file| self.broken.contains_key(&file.name)) {
+            if let Some(text) = self.good.get(&file.name) {
+                file.text = Arc::clone(text);
+            }
+        }
     }
 }
 
@@ -232,6 +278,47 @@ mod tests {
         fs::remove_file(&file).unwrap();
         resources.read(&|_| None).unwrap();
         assert_eq!(key(&resources), None);
+    }
+
+    #[test]
+    fn good_texts_are_not_read_again_while_another_one_is_broken() {
+        let folder = tempfile::tempdir().unwrap();
+        let (a, b) = (folder.path().join("a.yaml"), folder.path().join("b.yaml"));
+        // Every reading of the good text asks for its variable.
+        fs::write(&a, GOOD.replace("one", "${KEY}")).unwrap();
+        fs::write(&b, GOOD.replace("name: a", "name: b")).unwrap();
+        let asked = std::cell::Cell::new(0);
+        let env = |_: &str| {
+            asked.set(asked.get() + 1);
+            Some("one".to_owned())
+        };
+        let mut resources = resources(&folder);
+        let mut read = || {
+            let before = asked.get();
+            let state = resources.read(&env).unwrap();
+            (asked.get() - before, state.refused, state.problems().len())
+        };
+        assert_eq!(read(), (1, false, 0));
+        // It is found to be broken; what is used instead is in use already.
+        fs::write(&b, "{{{{ not: yaml").unwrap();
+        assert_eq!(read(), (1, true, 1));
+        // Known to be broken: only the other one is read, once, and the problem is still told.
+        fs::write(&a, GOOD.replace("one", "${KEY}-two")).unwrap();
+        assert_eq!(read(), (1, true, 1));
+        fs::write(&b, GOOD.replace("name: a", "name: c")).unwrap();
+        assert_eq!(read(), (1, false, 0));
+        assert_eq!(key(&resources), Some(&b"one-two"[..]));
+    }
+
+    #[test]
+    fn texts_are_remembered_once() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a.yaml"), GOOD).unwrap();
+        let mut resources = resources(&folder);
+        resources.read(&|_| None).unwrap();
+        let seen = &resources.seen.as_ref().unwrap().texts[0].text;
+        assert!(Arc::ptr_eq(seen, &resources.reading.texts[0].text));
+        assert!(resources.good.values().all(|good| Arc::ptr_eq(good, seen)));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use tokio::{
     sync::mpsc,
     time::{MissedTickBehavior, interval},
 };
-use tollgate_core::{Live, Sampler, Settled};
+use tollgate_core::{Capture, Live, Sampler, Settled};
 use tollgate_net::PoolStats;
 use tollgate_proxy::{Gateway, NotServed, Observer, Published};
 use tollgate_snapshot::Snapshot;
@@ -61,6 +61,7 @@ struct Control {
     gateway: Gateway,
     telemetry: Arc<Telemetry>,
     sampler: Option<Sampler>,
+    capture: Option<Capture>,
     config: Arc<ArcSwap<Config>>,
     /// Ports that could not be opened.
     unserved: Vec<NotServed>,
@@ -101,6 +102,7 @@ pub(crate) fn run(mut resources: Resources, serving: Serving) -> io::Result<Exit
     let Serving { proxy, counters, admin, access_log, drain } = serving;
     let traces = TraceSettings::from_env(&variable).map_err(io::Error::other)?;
     let sampler = traces.as_ref().map(|traces| traces.sampler);
+    let capture = traces.as_ref().and_then(|traces| traces.capture);
     let telemetry = Arc::new(Telemetry::start(Watching {
         build: Build {
             version: env!("CARGO_PKG_VERSION"),
@@ -116,6 +118,7 @@ pub(crate) fn run(mut resources: Resources, serving: Serving) -> io::Result<Exit
         gateway,
         telemetry,
         sampler,
+        capture,
         config: Arc::default(),
         unserved: Vec::new(),
         problems: Vec::new(),
@@ -236,7 +239,9 @@ impl Control {
         let problems = state.problems();
         let before = self.gateway.live();
         let config = Config::of(&state);
-        let live = Arc::new(Live::new(state.compiled.snapshot, Some(&before)).sampling(self.sampler));
+        let live = Arc::new(
+            Live::new(state.compiled.snapshot, Some(&before)).sampling(self.sampler).capturing(self.capture),
+        );
         self.config.store(Arc::new(config.served_by(&live)));
         self.telemetry.publish(&live);
         let published = self.gateway.publish(live);

@@ -1,19 +1,15 @@
 use std::{
-    io,
+    io::{self, Write},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
         mpsc::{Receiver, SyncSender, TryRecvError, sync_channel},
     },
     thread,
     time::{Duration, Instant},
 };
 
-use bytes::{BufMut, Bytes, BytesMut};
-use http::{HeaderValue, Request, Response, StatusCode, header::CONTENT_TYPE};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use bytes::Bytes;
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
     common::v1::InstrumentationScope,
@@ -21,21 +17,24 @@ use opentelemetry_proto::tonic::{
     trace::v1::{ResourceSpans, ScopeSpans, Span},
 };
 use prost::Message;
-use tokio::net::TcpStream;
+use tokio::runtime::Runtime;
 
-use super::{OtlpProtocol, TraceSettings, span::text};
+use super::{TraceSettings, collector::Collector, console, span::text};
 
 /// How often the thread looks for spans: a sleeping reader costs its writers nothing.
 const LOOK: Duration = Duration::from_millis(100);
-/// Most bytes of a collector's answer.
-const ANSWER: usize = 64 * 1024;
-const SERVICE: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+/// Most bytes of one message, as long as a single span is smaller: collectors refuse more than 4 MiB.
+const MESSAGE: usize = 2 * 1024 * 1024;
+/// Most bytes of spans that wait. Only those with prompts and replies in them can come to that much.
+const HELD: usize = 32 * 1024 * 1024;
 
 /// The thread that sends spans.
 #[derive(Debug)]
 pub(crate) struct Exporter {
     to: SyncSender<Parcel>,
     counts: Arc<Counts>,
+    /// Whether spans are large enough to be weighed.
+    weighs: bool,
 }
 
 /// What became of spans.
@@ -43,49 +42,52 @@ pub(crate) struct Exporter {
 pub(crate) struct Counts {
     pub(crate) sent: AtomicU64,
     pub(crate) dropped: AtomicU64,
+    /// Bytes that wait, where spans are weighed.
+    held: AtomicUsize,
 }
 
 #[derive(Debug)]
 enum Parcel {
-    Spans(Vec<Span>),
+    Spans(Vec<Span>, usize),
     /// Send what there is and say so.
     Flush(SyncSender<()>),
-}
-
-#[derive(Debug, thiserror::Error)]
-enum Failed {
-    #[error("the collector cannot be reached: {0}")]
-    Connect(#[from] io::Error),
-    #[error("the collector broke off: {0}")]
-    Http(#[from] hyper::Error),
-    #[error("the collector answered with status {0}")]
-    Status(StatusCode),
-    #[error("the collector answered with grpc-status {0}")]
-    Grpc(String),
-    #[error("the collector did not answer in time")]
-    Late,
-    #[error("the request cannot be made: {0}")]
-    Request(#[from] http::Error),
 }
 
 // === impl Exporter ===
 
 impl Exporter {
     /// Starts the thread.
+    ///
+    /// # Errors
+    /// A file of the TLS settings that cannot be used, or the system's, where it gives no thread.
     pub(crate) fn start(settings: TraceSettings) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let collector = match settings.collector.clone() {
+            Some(collector) => Some((collector.origin()?, collector)),
+            None => None,
+        };
+        let weighs = settings.capture.is_some();
         let (to, from) = sync_channel(settings.queue);
         let counts = Arc::new(Counts::default());
-        let mut sender = Sender { settings, runtime, counts: Arc::clone(&counts), waiting: Vec::new() };
-        thread::Builder::new().name("otlp".into()).spawn(move || sender.run(&from))?;
-        Ok(Self { to, counts })
+        let shared = Arc::clone(&counts);
+        thread::Builder::new().name("otlp".into()).spawn(move || {
+            // Connections stay on the thread that made them.
+            let collector = collector.map(|(origin, settings)| Collector::new(settings, origin));
+            Sender { settings, runtime, collector, counts: shared, waiting: Vec::new(), weight: 0 }
+                .run(&from);
+        })?;
+        Ok(Self { to, counts, weighs })
     }
 
     /// Hands the spans of one request over; never waits.
     pub(crate) fn send(&self, spans: Vec<Span>) {
         let number = spans.len() as u64;
-        if self.to.try_send(Parcel::Spans(spans)).is_err() {
-            self.counts.dropped.fetch_add(number, Relaxed);
+        let Counts { dropped, held, .. } = &*self.counts;
+        let weight = if self.weighs { spans.iter().map(Message::encoded_len).sum() } else { 0 };
+        let fits = held.fetch_add(weight, Relaxed).saturating_add(weight) <= HELD;
+        if !fits || self.to.try_send(Parcel::Spans(spans, weight)).is_err() {
+            held.fetch_sub(weight, Relaxed);
+            dropped.fetch_add(number, Relaxed);
         }
     }
 
@@ -105,9 +107,12 @@ impl Exporter {
 
 struct Sender {
     settings: TraceSettings,
-    runtime: tokio::runtime::Runtime,
+    runtime: Runtime,
+    collector: Option<Collector>,
     counts: Arc<Counts>,
     waiting: Vec<Span>,
+    /// Their bytes, where they are weighed.
+    weight: usize,
 }
 
 // === impl Sender ===
@@ -117,9 +122,10 @@ impl Sender {
         let mut last = Instant::now();
         loop {
             match from.try_recv() {
-                Ok(Parcel::Spans(spans)) => {
+                Ok(Parcel::Spans(spans, weight)) => {
                     self.waiting.extend(spans);
-                    if self.waiting.len() >= self.settings.batch {
+                    self.weight += weight;
+                    if self.waiting.len() >= self.settings.batch || self.weight > MESSAGE {
                         self.send();
                         last = Instant::now();
                     }
@@ -142,31 +148,45 @@ impl Sender {
         }
     }
 
-    /// Sends what waits, with a second try; what fails twice is dropped.
+    /// Sends what waits; what nobody takes is dropped.
     fn send(&mut self) {
         while !self.waiting.is_empty() {
-            let number = self.waiting.len().min(self.settings.batch);
+            let number = self.next_batch();
+            let shown = if self.settings.console { self.show(number) } else { Ok(()) };
             let message = self.message(number);
-            let settings = &self.settings;
-            let sent = self.runtime.block_on(async {
-                let attempt = || async {
-                    let export = export(settings, message.clone());
-                    tokio::time::timeout(settings.timeout, export).await.unwrap_or(Err(Failed::Late))
-                };
-                match attempt().await {
-                    Err(error) if error.is_passing() => attempt().await,
-                    result => result,
-                }
-            });
-            let count = match sent {
-                Ok(()) => &self.counts.sent,
-                Err(error) => {
+            let sent = self.collector.as_ref().map(|collector| collector.send(&self.runtime, &message));
+            let count = match (sent, shown) {
+                (Some(Err(error)), _) => {
                     tracing::warn!(%error, spans = number, "spans were dropped");
                     &self.counts.dropped
                 }
+                (None, Err(error)) => {
+                    tracing::warn!(%error, spans = number, "spans cannot be shown");
+                    &self.counts.dropped
+                }
+                (Some(Ok(())), _) | (None, Ok(())) => &self.counts.sent,
             };
             count.fetch_add(number as u64, Relaxed);
         }
+        self.counts.held.fetch_sub(std::mem::take(&mut self.weight), Relaxed);
+    }
+
+    /// How many of the waiting spans go into one message; at least one.
+    fn next_batch(&self) -> usize {
+        let lengths = self.waiting.iter().take(self.settings.batch).map(Message::encoded_len);
+        let sums = lengths.scan(0, |sum, length| {
+            *sum += length;
+            Some(*sum)
+        });
+        sums.take_while(|sum| *sum <= MESSAGE).count().max(1)
+    }
+
+    /// Whole lines at a time, since the access log may go to the same place.
+    fn show(&self, number: usize) -> io::Result<()> {
+        let lines: String = self.waiting.iter().take(number).map(console::line).collect();
+        let mut output = io::stdout().lock();
+        output.write_all(lines.as_bytes())?;
+        output.flush()
     }
 
     fn message(&mut self, number: usize) -> Bytes {
@@ -181,91 +201,6 @@ impl Sender {
             }],
         };
         request.encode_to_vec().into()
-    }
-}
-
-// === impl Failed ===
-
-impl Failed {
-    /// OTLP's list of what is worth a second try.
-    fn is_passing(&self) -> bool {
-        match self {
-            Self::Connect(_) | Self::Http(_) => true,
-            Self::Status(status) => matches!(status.as_u16(), 429 | 502 | 503 | 504),
-            Self::Grpc(code) => code == "14",
-            Self::Late | Self::Request(_) => false,
-        }
-    }
-}
-
-async fn export(settings: &TraceSettings, message: Bytes) -> Result<(), Failed> {
-    let uri = &settings.endpoint;
-    let host = uri.host().unwrap_or("localhost").trim_matches(['[', ']']);
-    let stream = TcpStream::connect((host, uri.port_u16().unwrap_or(80))).await?;
-    let io = TokioIo::new(stream);
-    match settings.protocol {
-        OtlpProtocol::HttpProtobuf => {
-            let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await?;
-            let connection = tokio::spawn(connection);
-            let path = uri.path_and_query().map_or("/", |path| path.as_str());
-            let authority = uri.authority().map_or(host, |authority| authority.as_str());
-            let request = Request::post(path).header(http::header::HOST, authority);
-            let request = finish(settings, request, "application/x-protobuf", message)?;
-            let answer = sender.send_request(request).await?;
-            let status = answer.status();
-            connection.abort();
-            if status.is_success() { Ok(()) } else { Err(Failed::Status(status)) }
-        }
-        OtlpProtocol::Grpc => {
-            let (mut sender, connection) =
-                hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await?;
-            let connection = tokio::spawn(connection);
-            let authority = uri.authority().map_or(host, |authority| authority.as_str());
-            let request = Request::post(format!("http://{authority}{SERVICE}")).header("te", "trailers");
-            let request = finish(settings, request, "application/grpc", framed(&message))?;
-            let result = grpc_answer(sender.send_request(request).await?).await;
-            connection.abort();
-            result
-        }
-    }
-}
-
-fn finish(
-    settings: &TraceSettings,
-    request: http::request::Builder,
-    content_type: &'static str,
-    body: Bytes,
-) -> Result<Request<Full<Bytes>>, Failed> {
-    let mut request = request.body(Full::new(body))?;
-    let headers = request.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    for (name, value) in &settings.headers {
-        headers.insert(name, value.clone());
-    }
-    Ok(request)
-}
-
-/// gRPC's frame: a byte that says "not compressed", the length, the message.
-fn framed(message: &Bytes) -> Bytes {
-    let mut frame = BytesMut::with_capacity(5 + message.len());
-    frame.put_u8(0);
-    frame.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
-    frame.extend_from_slice(message);
-    frame.freeze()
-}
-
-/// The status stands in the trailers, or in the headers where there is no message.
-async fn grpc_answer(answer: Response<Incoming>) -> Result<(), Failed> {
-    if !answer.status().is_success() {
-        return Err(Failed::Status(answer.status()));
-    }
-    let (head, body) = answer.into_parts();
-    let body = Limited::new(body, ANSWER).collect().await.map_err(|error| Failed::Grpc(error.to_string()))?;
-    let code = head.headers.get("grpc-status").or_else(|| body.trailers()?.get("grpc-status"));
-    match code.and_then(|code| code.to_str().ok()) {
-        Some("0") => Ok(()),
-        Some(code) => Err(Failed::Grpc(code.to_owned())),
-        None => Err(Failed::Grpc("missing".to_owned())),
     }
 }
 

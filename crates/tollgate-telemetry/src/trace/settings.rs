@@ -1,21 +1,25 @@
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue, Uri};
-use tollgate_core::Sampler;
+use tollgate_core::{Capture, Sampler};
+
+use super::{
+    content::{self, Hidden},
+    otlp::{CollectorSettings, ENDPOINT, TRACES_ENDPOINT},
+};
 
 /// Where spans go, and what they look like.
 #[derive(Clone)]
 pub struct TraceSettings {
-    /// Scheme, authority and path to send to.
-    pub endpoint: Uri,
-    /// What is spoken to it.
-    pub protocol: OtlpProtocol,
-    /// Sent with every batch; may hold credentials, so it is never shown.
-    pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// For one batch, connecting included.
-    pub timeout: Duration,
+    /// Who takes them over OTLP.
+    pub collector: Option<CollectorSettings>,
+    /// True to write them to standard output as well, a JSON object a line.
+    pub console: bool,
     /// Which traces are kept: for [`Live::sampling`](tollgate_core::Live::sampling).
     pub sampler: Sampler,
+    /// What is kept of prompts and replies: for [`Live::capturing`](tollgate_core::Live::capturing).
+    pub capture: Option<Capture>,
+    /// What of it is left out all the same.
+    pub hidden: Hidden,
     /// How attributes are named.
     pub vocabulary: Vocabulary,
     /// Attributes of the process, `service.name` among them.
@@ -26,15 +30,6 @@ pub struct TraceSettings {
     pub batch: usize,
     /// How long a span waits for others at most.
     pub delay: Duration,
-}
-
-/// How OTLP travels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OtlpProtocol {
-    /// Over HTTP/2 with trailers
-    Grpc,
-    /// One POST per batch
-    HttpProtobuf,
 }
 
 /// How attributes of spans are named.
@@ -54,12 +49,9 @@ pub struct InvalidTracing {
     problem: String,
 }
 
-type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+pub(super) type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 const EXPORTER: &str = "OTEL_TRACES_EXPORTER";
-const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
-const TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
-const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
 const SAMPLER: &str = "OTEL_TRACES_SAMPLER";
 const SEMCONV: &str = "AI_GATEWAY_TRACING_SEMCONV";
 
@@ -81,32 +73,32 @@ impl TraceSettings {
             }
         };
         let off = set("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        match set(EXPORTER).as_deref() {
-            _ if off => return Ok(None),
-            Some("none") => return Ok(None),
-            None if set(ENDPOINT).is_none() && set(TRACES_ENDPOINT).is_none() => return Ok(None),
-            None | Some("otlp") => {}
-            Some(other) => {
-                return Err(invalid(EXPORTER, format!("{other:?} is not served; otlp and none are")));
+        let named = set(ENDPOINT).is_some() || set(TRACES_ENDPOINT).is_some();
+        let exporters = set(EXPORTER).unwrap_or_else(|| if named { "otlp" } else { "none" }.to_owned());
+        let (mut otlp, mut console) = (false, false);
+        for exporter in exporters.split(',').map(str::trim) {
+            match exporter {
+                "otlp" => otlp = true,
+                "console" => console = true,
+                "none" => {}
+                other => {
+                    let problem = format!("{other:?} is not served; otlp, console and none are");
+                    return Err(invalid(EXPORTER, problem));
+                }
             }
         }
-        let either = |own: &str, shared: &str| set(own).or_else(|| set(shared));
-        let protocol = match either("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", PROTOCOL).as_deref() {
-            Some("grpc") => OtlpProtocol::Grpc,
-            None | Some("http/protobuf") => OtlpProtocol::HttpProtobuf,
-            Some(other) => return Err(invalid(PROTOCOL, format!("{other:?} is not served"))),
-        };
-        let headers = either("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS");
-        let timeout = either("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT");
+        if off || !(otlp || console) {
+            return Ok(None);
+        }
         let number =
             |text: Option<String>, default| text.and_then(|text| text.parse().ok()).unwrap_or(default);
         let positive = |name: &str, default| usize::try_from(number(set(name), default)).unwrap_or(1).max(1);
         Ok(Some(Self {
-            endpoint: endpoint(&set, protocol)?,
-            protocol,
-            headers: parse_headers(&headers.unwrap_or_default())?,
-            timeout: Duration::from_millis(number(timeout, 10_000)),
+            collector: if otlp { Some(CollectorSettings::from_env(&set)?) } else { None },
+            console,
             sampler: sampler(&set)?,
+            capture: content::capture(&set, vocabulary)?,
+            hidden: Hidden::from_env(&set)?,
             vocabulary,
             resource: resource(&set),
             queue: positive("OTEL_BSP_MAX_QUEUE_SIZE", 2048).min(1 << 20),
@@ -119,36 +111,16 @@ impl TraceSettings {
 impl std::fmt::Debug for TraceSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TraceSettings")
-            .field("endpoint", &self.endpoint.authority().map(|authority| authority.host().to_owned()))
-            .field("protocol", &self.protocol)
+            .field("collector", &self.collector)
+            .field("console", &self.console)
             .field("sampler", &self.sampler)
             .field("vocabulary", &self.vocabulary)
             .finish_non_exhaustive()
     }
 }
 
-fn invalid(variable: &'static str, problem: impl Into<String>) -> InvalidTracing {
+pub(super) fn invalid(variable: &'static str, problem: impl Into<String>) -> InvalidTracing {
     InvalidTracing { variable, problem: problem.into() }
-}
-
-fn endpoint(set: Lookup<'_>, protocol: OtlpProtocol) -> Result<Uri, InvalidTracing> {
-    let (variable, text) = match (set(TRACES_ENDPOINT), set(ENDPOINT), protocol) {
-        (Some(own), _, _) => (TRACES_ENDPOINT, own),
-        (None, Some(shared), OtlpProtocol::HttpProtobuf) => {
-            (ENDPOINT, format!("{}/v1/traces", shared.trim_end_matches('/')))
-        }
-        (None, Some(shared), OtlpProtocol::Grpc) => (ENDPOINT, shared),
-        (None, None, OtlpProtocol::HttpProtobuf) => (ENDPOINT, "http://localhost:4318/v1/traces".to_owned()),
-        (None, None, OtlpProtocol::Grpc) => (ENDPOINT, "http://localhost:4317".to_owned()),
-    };
-    let text = if text.contains("://") { text } else { format!("http://{text}") };
-    // The text is not repeated: it may hold a password.
-    let uri: Uri = text.parse().map_err(|_| invalid(variable, "this is no address"))?;
-    match (uri.scheme_str(), uri.host()) {
-        (Some("http"), Some(_)) => Ok(uri),
-        (Some("https"), Some(_)) => Err(invalid(variable, "https is not served yet; use a local collector")),
-        _ => Err(invalid(variable, "this is no http address")),
-    }
 }
 
 fn sampler(set: Lookup<'_>) -> Result<Sampler, InvalidTracing> {
@@ -171,23 +143,11 @@ fn sampler(set: Lookup<'_>) -> Result<Sampler, InvalidTracing> {
 }
 
 /// `name=value` pairs with percent-encoded values, as OTLP and W3C Baggage write them.
-fn pairs(text: &str) -> impl Iterator<Item = (&str, String)> {
+pub(super) fn pairs(text: &str) -> impl Iterator<Item = (&str, String)> {
     text.split(',').filter_map(|pair| pair.split_once('=')).map(|(name, value)| {
         let value = percent_encoding::percent_decode_str(value.trim()).decode_utf8_lossy().into_owned();
         (name.trim(), value)
     })
-}
-
-fn parse_headers(text: &str) -> Result<Vec<(HeaderName, HeaderValue)>, InvalidTracing> {
-    pairs(text)
-        .map(|(name, value)| {
-            let problem = || invalid("OTEL_EXPORTER_OTLP_HEADERS", format!("{name:?} cannot be sent"));
-            let header = HeaderName::try_from(name).map_err(|_| problem())?;
-            let mut value = HeaderValue::try_from(value).map_err(|_| problem())?;
-            value.set_sensitive(true);
-            Ok((header, value))
-        })
-        .collect()
 }
 
 fn resource(set: Lookup<'_>) -> Vec<(String, String)> {
@@ -223,10 +183,19 @@ mod tests {
         assert!(read(&[endpoint, (EXPORTER, "none")]).unwrap().is_none());
         assert!(read(&[endpoint, ("OTEL_SDK_DISABLED", "true")]).unwrap().is_none());
         let on = read(&[endpoint]).unwrap().unwrap();
-        assert_eq!(on.endpoint.to_string(), "http://c:4318/v1/traces");
+        assert_eq!(on.collector.unwrap().endpoint.to_string(), "http://c:4318/v1/traces");
         assert_eq!((on.sampler, on.vocabulary), (Sampler::ParentOrOn, Vocabulary::OpenInference));
         assert_eq!(on.resource, [("service.name".to_owned(), "ai-gateway".to_owned())]);
-        assert_eq!(read(&[(EXPORTER, "otlp")]).unwrap().unwrap().endpoint.port_u16(), Some(4318));
+        let local = read(&[(EXPORTER, "otlp")]).unwrap().unwrap().collector.unwrap();
+        assert_eq!(local.endpoint.port_u16(), Some(4318));
+    }
+
+    #[test]
+    fn several_exporters_may_be_named_and_the_console_needs_no_collector() {
+        let to = |names| read(&[(EXPORTER, names)]).unwrap().map(|on| (on.collector.is_some(), on.console));
+        assert_eq!(to("console"), Some((false, true)));
+        assert_eq!(to("otlp, console"), Some((true, true)));
+        assert_eq!(to("none"), None);
     }
 
     #[test]
@@ -234,17 +203,18 @@ mod tests {
         let on = (EXPORTER, "otlp");
         for (variable, value) in [
             (SEMCONV, "x"),
-            (EXPORTER, "console"),
+            (EXPORTER, "zipkin"),
             (SAMPLER, "x"),
-            (PROTOCOL, "http/json"),
-            (ENDPOINT, "https://u:pw@c"),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
+            (ENDPOINT, "ftp://u:pw@c"),
+            ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "key.pem"),
         ] {
             let error = read(&[(variable, value), on]).unwrap_err().to_string();
             assert!(error.starts_with(variable) && !error.contains("pw"), "{error}");
         }
         let headers =
             read(&[on, ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20sk-1")]).unwrap().unwrap();
-        assert_eq!(headers.headers[0].1, "Bearer sk-1");
+        assert_eq!(headers.collector.as_ref().unwrap().headers[0].1, "Bearer sk-1");
         assert!(!format!("{headers:?}").contains("sk-1"));
     }
 }

@@ -7,25 +7,37 @@ use opentelemetry_proto::tonic::{
 use tollgate_core::{AttemptRecord, End, Record, Settled};
 use tollgate_types::{Dialect, Endpoint};
 
-use super::Vocabulary;
+use super::{
+    Vocabulary,
+    content::{self, Hidden},
+};
 use crate::{
     attributes::HeaderAttribute,
     end,
     metric::{nanos, token_counts},
 };
 
-/// The span of a request and one below it for each attempt. They hold no prompt, no reply and no credential.
-pub(crate) fn spans(settled: &Settled, vocabulary: Vocabulary, attributes: &[HeaderAttribute]) -> Vec<Span> {
+/// How spans look.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    pub(crate) vocabulary: Vocabulary,
+    pub(crate) hidden: Hidden,
+}
+
+/// The span of a request and one below it for each attempt. They hold no credential, and prompt and reply only where
+/// these were captured.
+pub(crate) fn spans(settled: &Settled, shape: Shape, attributes: &[HeaderAttribute]) -> Vec<Span> {
     let record = &settled.record;
     let mut spans = Vec::with_capacity(1 + record.attempts.len());
-    spans.push(request(settled, vocabulary, attributes));
+    spans.push(request(settled, shape, attributes));
     for (number, attempt) in (1_u64..).zip(&record.attempts) {
         spans.push(self::attempt(record, number, attempt, settled.ended));
     }
     spans
 }
 
-fn request(settled: &Settled, vocabulary: Vocabulary, attributes: &[HeaderAttribute]) -> Span {
+fn request(settled: &Settled, shape: Shape, attributes: &[HeaderAttribute]) -> Span {
+    let Shape { vocabulary, hidden } = shape;
     let record = &settled.record;
     let mut all = match (record.endpoint, vocabulary) {
         (None, _) => Vec::new(),
@@ -42,6 +54,7 @@ fn request(settled: &Settled, vocabulary: Vocabulary, attributes: &[HeaderAttrib
         all.push(text("tollgate.route", rule.route.as_str()));
         all.push(text("tollgate.rule", rule.id.as_str()));
     }
+    all.extend(content::attributes(record, vocabulary, hidden));
     let code = record.status.map(|status| status.as_u16());
     all.extend(code.map(|code| int("http.response.status_code", u64::from(code))));
     let failed = code.is_none_or(|code| code >= 400) || !matches!(settled.end, End::Complete | End::Local);

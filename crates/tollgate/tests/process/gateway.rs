@@ -99,6 +99,10 @@ stringData: {{apiKey: {KEY}}}
 
 impl Gateway {
     pub(crate) fn start(resources: &str, options: &[&str]) -> Self {
+        Self::start_with(resources, options, &[])
+    }
+
+    pub(crate) fn start_with(resources: &str, options: &[&str], variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gateway.yaml");
         fs::write(&path, resources).unwrap();
@@ -107,6 +111,7 @@ impl Gateway {
             .arg(&path)
             .args(["--admin", "127.0.0.1:0", "--port-map", "1975=0", "--threads", "2"])
             .args(options)
+            .envs(variables.iter().copied())
             .stderr(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

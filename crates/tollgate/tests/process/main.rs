@@ -1,8 +1,12 @@
 //! The real binary from its start to its end: reload, drain, limits, and what it must not say.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
+mod client;
 mod client_traffic;
 mod gateway;
+mod protocols;
+mod tls;
+mod upstream;
 
 use std::{
     io::{Read as _, Write as _},
@@ -14,7 +18,7 @@ use std::{
 };
 
 use gateway::{Gateway, KEY, ask, chat, connect, read, resources, send};
-use tollgate_simulate::{Behaviour, Simulator};
+use tollgate_simulate::{Behaviour, Encoding, Simulator};
 
 /// A stream that would go on for a minute.
 fn long() -> Behaviour {
@@ -77,15 +81,23 @@ fn reloads_of_a_thousand_routes_under_load_fail_no_request() {
             times
         });
         for more in [1001, 1002, 1003] {
+            let added = format!("other-{}", more - 1);
+            assert_eq!(gateway.chat(&added).status, 404, "{added} is served before it is asked for");
             gateway.rewrite(&resources(&simulator, more));
+            let began = Instant::now();
             gateway.wait_for("resources changed and serve");
-            assert_eq!(gateway.chat(&format!("other-{}", more - 1)).status, 200);
+            println!("{more} routes serve {:?} after the change", began.elapsed());
+            // Whoever reads the line finds the new state in service, and nobody the old one.
+            assert_eq!(gateway.chat(&added).status, 200);
         }
+        gateway.rewrite(&resources(&simulator, 1000));
+        gateway.wait_for("resources changed and serve");
+        assert_eq!(gateway.chat("other-1002").status, 404, "it is served though it was taken away");
         over.store(true, Relaxed);
         load.join().unwrap()
     });
     let (before, count, during) = (p99(&mut before), during.len(), p99(&mut during));
-    println!("p99 before {before:?}, during three reloads {during:?} ({count} requests)");
+    println!("p99 before {before:?}, during four reloads {during:?} ({count} requests)");
 }
 
 #[test]
@@ -162,6 +174,38 @@ fn credentials_are_said_nowhere() {
     shown.extend(gateway.rest());
     for text in shown {
         assert!(!text.contains(KEY), "{text}");
+    }
+}
+
+#[test]
+fn spans_hold_prompts_and_replies_only_where_that_is_asked_for() {
+    let simulator = Simulator::start().unwrap();
+    let console = [("OTEL_TRACES_EXPORTER", "console"), ("OTEL_BSP_SCHEDULE_DELAY", "1")];
+    let capture = [console[0], console[1], ("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "true")];
+    let gzip = Behaviour { encoding: Some(Encoding::Gzip), ..Behaviour::default() };
+    for (variables, kept, behaviour) in [
+        (&console[..], false, Behaviour::default()),
+        (&capture[..], true, Behaviour::default()),
+        (&capture[..], true, gzip),
+    ] {
+        let zipped = behaviour.encoding.is_some();
+        simulator.next(1, behaviour);
+        let gateway = Gateway::start_with(&resources(&simulator, 0), &["--access-log", "off"], variables);
+        // With its usage asked for the stream passes as it comes, compressed or not.
+        let usage = r#""stream":true,"stream_options":{"include_usage":true}"#;
+        let body = chat("m", true).replace(r#""stream":true"#, usage);
+        let answer = ask(gateway.port, "POST /v1/chat/completions", &body);
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        assert_eq!(answer.text.contains("content-encoding: gzip"), zipped, "{}", answer.text);
+        let line = gateway.wait_for("\"span\":\"ChatCompletion\"");
+        let span: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let said = &span["attributes"]["llm.input_messages.0.message.content"];
+        assert_eq!(said.as_str(), kept.then_some("hello"), "{line}");
+        // What had come before the reply was accepted is in it as well.
+        let output = span["attributes"]["output.value"].as_str();
+        assert_eq!(output.map(|output| output.matches("[DONE]").count()), kept.then_some(1), "{line}");
+        assert_eq!(output.is_some_and(|output| output.contains("\"role\":\"assistant\"")), kept, "{line}");
+        assert!(!line.contains(KEY) && !line.contains("authorization"), "{line}");
     }
 }
 

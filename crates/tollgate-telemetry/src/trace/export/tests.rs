@@ -1,10 +1,19 @@
-use std::{convert::Infallible, net::SocketAddr, sync::mpsc};
+use std::{convert::Infallible, net::SocketAddr, path::Path, sync::mpsc};
 
-use http::HeaderMap;
-use hyper::service::service_fn;
-use tokio::net::TcpListener;
+use http::{HeaderMap, Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::{RootCertStore, ServerConfig, pki_types::PrivateKeyDer, server::WebPkiClientVerifier};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+};
+use tokio_rustls::TlsAcceptor;
 
 use super::*;
+use crate::trace::Shape;
 use crate::{
     Options, Telemetry, TraceSettings,
     testing::{live, options, request},
@@ -14,6 +23,10 @@ type Taken = (HeaderMap, Bytes);
 
 /// A collector on a free port: answers 200 (gRPC: status 0) and tells what it got.
 fn collector() -> (SocketAddr, mpsc::Receiver<Taken>) {
+    collector_behind(None)
+}
+
+fn collector_behind(tls: Option<TlsAcceptor>) -> (SocketAddr, mpsc::Receiver<Taken>) {
     let ((told, address), (take, taken)) = (mpsc::channel(), mpsc::channel());
     // Ends with the test's process.
     thread::spawn(move || {
@@ -22,34 +35,61 @@ fn collector() -> (SocketAddr, mpsc::Receiver<Taken>) {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             told.send(listener.local_addr().unwrap()).unwrap();
             while let Ok((stream, _)) = listener.accept().await {
-                let take = take.clone();
-                let answer = service_fn(move |request: Request<Incoming>| {
-                    let take = take.clone();
-                    async move {
-                        let (head, body) = request.into_parts();
-                        let body = body.collect().await.unwrap().to_bytes();
-                        take.send((head.headers, body)).unwrap();
-                        let answer = Response::builder().header("grpc-status", "0");
-                        Ok::<_, Infallible>(answer.body(Full::new(Bytes::new())).unwrap())
-                    }
-                });
+                let (take, tls) = (take.clone(), tls.clone());
                 tokio::spawn(async move {
-                    let first = &mut [0; 3];
-                    stream.peek(first).await.unwrap();
-                    let io = TokioIo::new(stream);
-                    // HTTP/2 begins with `PRI`.
-                    let _ = match &*first {
-                        b"PRI" => {
-                            let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-                            server.serve_connection(io, answer).await
-                        }
-                        _ => hyper::server::conn::http1::Builder::new().serve_connection(io, answer).await,
+                    let Some(tls) = tls else {
+                        let first = &mut [0; 3];
+                        stream.peek(first).await.unwrap();
+                        // HTTP/2 begins with `PRI`.
+                        return take_over(stream, first == b"PRI", take).await;
                     };
+                    // Whoever does not believe us, or is not believed, leaves.
+                    let Ok(stream) = tls.accept(stream).await else { return };
+                    let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                    take_over(stream, http2, take).await;
                 });
             }
         });
     });
     (address.recv().unwrap(), taken)
+}
+
+async fn take_over(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    http2: bool,
+    take: mpsc::Sender<Taken>,
+) {
+    let answer = service_fn(move |request: Request<Incoming>| {
+        let take = take.clone();
+        async move {
+            let (head, body) = request.into_parts();
+            let body = body.collect().await.unwrap().to_bytes();
+            take.send((head.headers, body)).unwrap();
+            let answer = Response::builder().header("grpc-status", "0");
+            Ok::<_, Infallible>(answer.body(Full::new(Bytes::new())).unwrap())
+        }
+    });
+    let io = TokioIo::new(stream);
+    let _ = if http2 {
+        let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        server.serve_connection(io, answer).await
+    } else {
+        hyper::server::conn::http1::Builder::new().serve_connection(io, answer).await
+    };
+}
+
+/// TLS with both protocols, for clients with this certificate alone.
+fn acceptor(own: &CertifiedKey<rcgen::KeyPair>, client: &CertifiedKey<rcgen::KeyPair>) -> TlsAcceptor {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut roots = RootCertStore::empty();
+    roots.add(client.cert.der().clone()).unwrap();
+    let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+    let key = PrivateKeyDer::Pkcs8(own.signing_key.serialize_der().into());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = config.with_client_cert_verifier(clients.build().unwrap());
+    let mut config = config.with_single_cert(vec![own.cert.der().clone()], key).unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Arc::new(config).into()
 }
 
 fn tracing(set: &[(&str, &str)]) -> Telemetry {
@@ -107,7 +147,8 @@ fn a_request_becomes_a_span_with_one_below_it_per_attempt() {
 fn a_failed_request_is_an_exception_and_a_stream_tells_when_it_began() {
     let live = live();
     let events = |settled: &tollgate_core::Settled| -> Vec<(String, u64, Vec<String>)> {
-        let span = crate::trace::spans(settled, crate::Vocabulary::OpenInference, &[]).remove(0);
+        let shape = Shape { vocabulary: crate::Vocabulary::OpenInference, hidden: crate::Hidden::default() };
+        let span = crate::trace::spans(settled, shape, &[]).remove(0);
         let start = span.start_time_unix_nano;
         let values = |event: &opentelemetry_proto::tonic::trace::v1::span::Event| {
             event.attributes.iter().map(|attribute| format!("{:?}", attribute.value)).collect()
@@ -125,6 +166,35 @@ fn a_failed_request_is_an_exception_and_a_stream_tells_when_it_began() {
     );
     let limited = events(&request(&live).asks("gpt-4o-mini").answered(0, 429).settled()).remove(0);
     assert!(limited.2[0].contains("RateLimitError"), "{limited:?}");
+}
+
+#[test]
+fn spans_with_much_in_them_go_out_in_several_messages_and_are_bounded() {
+    let (address, taken) = collector();
+    let telemetry = tracing(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://{address}")),
+        ("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "true"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "60000"),
+    ]);
+    let live = live();
+    let observe = |bytes: usize| {
+        let mut request = request(&live).asks("m").answered(0, 200);
+        let input = Some(tollgate_core::Kept { bytes: vec![b'x'; bytes], cut: false });
+        request.record.content = Some(Box::new(tollgate_core::Content { input, ..Default::default() }));
+        telemetry.observe(&request.settled());
+    };
+    (0..3).for_each(|_| observe(MESSAGE / 2));
+    telemetry.flush(Duration::from_secs(10));
+    let messages: Vec<_> = taken.try_iter().map(|(_, body)| body.len()).collect();
+    assert!(messages.len() >= 2 && messages.iter().all(|length| *length < MESSAGE * 2), "{messages:?}");
+    assert!(telemetry.metrics().contains("tollgate_spans_total{result=\"sent\"} 6\n"));
+    // More than may wait is dropped at once; afterwards there is room again.
+    observe(HELD + 1);
+    observe(10);
+    telemetry.flush(Duration::from_secs(10));
+    let metrics = telemetry.metrics();
+    assert!(metrics.contains("tollgate_spans_total{result=\"sent\"} 8\n"), "{metrics}");
+    assert!(metrics.contains("tollgate_spans_total{result=\"dropped\"} 2\n"), "{metrics}");
 }
 
 #[test]
@@ -150,4 +220,59 @@ fn spans_that_nobody_takes_are_dropped_and_counted() {
     let telemetry = tracing(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://{address}"))]);
     send_one(&telemetry);
     assert!(telemetry.metrics().contains("tollgate_spans_total{result=\"dropped\"} 3\n"));
+}
+
+fn write(folder: &Path, name: &str, text: &str) -> String {
+    let path = folder.join(name);
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_collector_over_https_is_verified_and_sees_our_certificate() {
+    let [own, client] =
+        ["localhost", "gateway"].map(|name| generate_simple_self_signed([name.to_owned()]).unwrap());
+    let (address, taken) = collector_behind(Some(acceptor(&own, &client)));
+    let folder = tempfile::tempdir().unwrap();
+    let authority = write(folder.path(), "ca.pem", &own.cert.pem());
+    let chain = write(folder.path(), "cert.pem", &client.cert.pem());
+    let key = write(folder.path(), "key.pem", &client.signing_key.serialize_pem());
+    let endpoint = format!("https://localhost:{}", address.port());
+    for protocol in ["http/protobuf", "grpc"] {
+        let telemetry = tracing(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+            ("OTEL_EXPORTER_OTLP_CERTIFICATE", &authority),
+            ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", &chain),
+            ("OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", &key),
+        ]);
+        send_one(&telemetry);
+        taken.recv_timeout(Duration::from_secs(10)).unwrap();
+        assert!(telemetry.metrics().contains("tollgate_spans_total{result=\"sent\"} 3\n"), "{protocol}");
+    }
+    // Another authority: nobody is told anything.
+    let telemetry = tracing(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", &chain),
+        ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", &chain),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", &key),
+    ]);
+    send_one(&telemetry);
+    assert!(telemetry.metrics().contains("tollgate_spans_total{result=\"dropped\"} 3\n"));
+    assert!(taken.try_recv().is_err());
+}
+
+#[test]
+fn tls_files_that_cannot_be_used_are_named_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("missing.pem");
+    let broken = write(folder.path(), "broken.pem", "no certificate");
+    for (path, want) in [(missing.to_str().unwrap(), "missing.pem"), (&*broken, "TLS to the collector")] {
+        let set = [("OTEL_EXPORTER_OTLP_ENDPOINT", "https://c"), ("OTEL_EXPORTER_OTLP_CERTIFICATE", path)];
+        let lookup =
+            |name: &str| set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        let traces = TraceSettings::from_env(&lookup).unwrap();
+        let error = Telemetry::start(Options { traces, ..options() }).unwrap_err().to_string();
+        assert!(error.contains(want), "{error}");
+    }
 }
