@@ -11,6 +11,7 @@ mod health_check;
 mod http_route;
 mod load_balancer;
 mod policy;
+mod quota;
 mod rate_limit;
 mod security;
 
@@ -72,6 +73,9 @@ pub use self::{
     },
     policy::{
         MergeType, PolicyTarget, PolicyTargets, TargetNamespaces, TargetNamespacesFrom, TargetSelector,
+    },
+    quota::{
+        ModelQuota, PerModelQuota, QuotaDuration, QuotaMode, QuotaPolicy, QuotaRule, QuotaValue, ServiceQuota,
     },
     rate_limit::{
         GlobalRateLimit, LocalRateLimit, MetadataKey, RateLimit, RateLimitCost, RateLimitCostFrom,

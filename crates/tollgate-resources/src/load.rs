@@ -213,6 +213,7 @@ impl Loader<'_> {
             Served::BackendTrafficPolicy => {
                 self.place(&mut lists.backend_traffic_policies, draft, Layout::Spec)
             }
+            Served::QuotaPolicy => self.place(&mut lists.quota_policies, draft, Layout::Spec),
             Served::GatewayConfig => self.place(&mut lists.gateway_configs, draft, Layout::Spec),
         }
         self.loaded.set = lists;
@@ -420,7 +421,9 @@ impl Draft {
     }
 
     fn deprecation(&mut self) {
-        if self.known.group == registry::AI_GATEWAY && self.version == "v1alpha1" {
+        // QuotaPolicy has no later version.
+        let newer = self.known.versions.contains(&"v1beta1");
+        if self.known.group == registry::AI_GATEWAY && newer && self.version == "v1alpha1" {
             self.findings.push(Finding {
                 severity: Severity::Info,
                 code: "deprecated-version",

@@ -14,11 +14,7 @@ pub(crate) fn consequence(known: &Known, spec: Option<&Node>) -> (Severity, Stri
              tls.clientValidation is removed; traffic flows without the rest ({})",
             settings(spec)
         ),
-        "ClientTrafficPolicy"
-        | "XBackendTrafficPolicy"
-        | "EnvoyExtensionPolicy"
-        | "EnvoyPatchPolicy"
-        | "QuotaPolicy" => {
+        "ClientTrafficPolicy" | "XBackendTrafficPolicy" | "EnvoyExtensionPolicy" | "EnvoyPatchPolicy" => {
             format!("{kind} is not served yet: traffic flows without it ({})", settings(spec))
         }
         "EnvoyProxy" => {
