@@ -2,8 +2,8 @@ use std::collections::HashMap;
 
 use tollgate_resources::{
     AiGatewayRoute, AiServiceBackend, Backend, BackendSecurityPolicy, BackendTlsPolicy, BackendTrafficPolicy,
-    ConfigMapData, EndpointSlice, Gateway, GatewayConfig, HttpRoute, HttpRouteFilter, Object, ResourceSet,
-    SecretData, SecurityPolicy, Service, Unserved,
+    ConfigMapData, EndpointSlice, Gateway, GatewayConfig, HttpRoute, HttpRouteFilter, Object, QuotaPolicy,
+    ResourceSet, SecretData, SecurityPolicy, Service, Unserved,
 };
 use tollgate_types::{ObjectRef, Span};
 
@@ -67,6 +67,7 @@ kinds! {
     GatewayConfig: "GatewayConfig",
     HttpRoute: "HTTPRoute",
     HttpRouteFilter: "HTTPRouteFilter",
+    QuotaPolicy: "QuotaPolicy",
     SecretData: "Secret",
     SecurityPolicy: "SecurityPolicy",
     Service: "Service",

@@ -19,7 +19,9 @@ use tollgate_snapshot::{
     Backend, Came, Choice, Filter, ForwardedHost, HashOn, HostRewrite, RetryScope, Service,
 };
 
-use crate::{AttemptRecord, Exchange, Failure, Now, Plan, Record, Refusal, client, headers, route::Payload};
+use crate::{
+    AttemptRecord, Exchange, Failure, Now, Plan, Ports, Record, Refusal, client, headers, route::Payload,
+};
 
 /// One request to one backend, ready to send, with the reader of its reply.
 #[derive(Debug)]
@@ -106,14 +108,17 @@ impl Plan {
     ///
     /// # Errors
     /// [`Refusal`] where nobody can be asked, or where this backend cannot be asked this.
-    pub fn next_attempt(&mut self, now: Now, random: u64) -> Result<Attempt, Refusal> {
+    pub fn next_attempt(&mut self, ports: &impl Ports, now: Now, random: u64) -> Result<Attempt, Refusal> {
         let rule = Arc::clone(&self.rule);
         let (position, choice, backend, lease) = loop {
-            let position = self.pick(now.unix_ms, random).ok_or(Refusal::NoEndpoints)?;
+            let position = self.pick(now.unix_ms, random).ok_or_else(|| self.nobody())?;
             let choice = rule.choices().get(position).ok_or(Refusal::NoEndpoints)?;
             let backend = choice.backend.clone().map_err(Refusal::Broken)?;
             match self.lease(&backend, now, random) {
-                Ok(lease) => break (position, choice, backend, lease),
+                Ok(lease) if self.hold_quota(position, choice, ports, now)? => {
+                    break (position, choice, backend, lease);
+                }
+                Ok(_) => {}
                 Err(unpicked) => self.pass_over(position, unpicked, now)?,
             }
         };
@@ -192,10 +197,13 @@ impl Plan {
         }
     }
 
-    fn candidates(&self, unix_ms: u64) -> SmallVec<[Candidate; 8]> {
+    pub(crate) fn candidates(&self, unix_ms: u64) -> SmallVec<[Candidate; 8]> {
         let retrying = !self.record.attempts.is_empty();
         let health = &self.record.live.health;
         let candidate = |(position, choice): (usize, &Choice)| {
+            if self.is_spent(position) {
+                return None;
+            }
             let standing = match &choice.backend {
                 Ok(backend) if backend.upstream.addresses.is_empty() => return None,
                 Ok(backend) => {

@@ -6,7 +6,9 @@ use tollgate_auth::{Access, Caller, Denial, Identity, KeySourceId, OnFailure, Un
 use tollgate_limit::Decision;
 use tollgate_snapshot::Guard;
 
-use crate::{Answer, ExtAuthVerdict, LocalReply, Now, Ports, Question, Record, Refusal, limit::Taken};
+use crate::{
+    Answer, ExtAuthVerdict, LocalReply, Now, Ports, Question, Record, Refusal, limit::Taken, quota::Held,
+};
 
 /// What is known of the caller so far, under each policy that may hold for the request.
 #[derive(Debug, Default)]
@@ -24,6 +26,8 @@ pub struct Gate {
     pub(crate) decision: Option<Decision>,
     /// What was taken from counters.
     pub(crate) taken: Option<Taken>,
+    /// What is held of the quota of the backend that is asked.
+    pub(crate) held: Option<Held>,
     /// `x-ratelimit-*` for the reply.
     pub(crate) limit_headers: SmallVec<[(HeaderName, HeaderValue); 3]>,
 }

@@ -23,6 +23,7 @@ mod local;
 mod mirror;
 mod path;
 mod ports;
+mod quota;
 mod receive;
 mod record;
 mod redirect;

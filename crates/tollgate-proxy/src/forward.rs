@@ -112,7 +112,7 @@ pub(crate) async fn forward(
     // Counts as a retry under way until the attempt it stands for has come to something.
     let mut _retrying = None;
     loop {
-        let attempt = match plan.next_attempt(worker.now(), worker.random()) {
+        let attempt = match plan.next_attempt(&**worker, worker.now(), worker.random()) {
             Ok(attempt) => attempt,
             Err(refusal) => return worker.refuse(plan.release().refuse(refusal)),
         };

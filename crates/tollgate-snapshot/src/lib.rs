@@ -16,6 +16,7 @@ mod listener;
 mod matcher;
 mod policy;
 mod problem;
+mod quota;
 mod rule;
 mod service;
 mod snapshot;
@@ -46,6 +47,7 @@ pub use self::{
     matcher::{HeaderMatch, Matcher, ModelMatch, PathMatch, QueryMatch, RequestView, TextMatch},
     policy::{Guard, PolicyLevel, PolicyUse},
     problem::Problem,
+    quota::{Budget, Quota},
     rule::{Action, Choice, LlmAction, ModelEntry, Retry, RetryScope, Rule, Service, Timeouts},
     service::{Authorizer, KeySource},
     snapshot::{Prefixes, Settings, Snapshot},

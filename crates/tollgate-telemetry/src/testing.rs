@@ -38,6 +38,7 @@ pub(crate) fn live() -> Arc<Live> {
         headers: HeaderEdit::default(),
         body: BodyMutation::default(),
         filters: Vec::new(),
+        quota: None,
     };
     let rule = Arc::new(Rule {
         index: 0,
