@@ -10,8 +10,8 @@ use tollgate_limit::{
     QuotaMode as Mode, QuotaOf, Scope, Unit,
 };
 use tollgate_resources::{
-    ModelQuota, Object, PerModelQuota, QuotaDuration, QuotaMode, QuotaPolicy, QuotaRule, QuotaValue,
-    ServiceQuota,
+    AiTargetRef, ModelQuota, Object, PerModelQuota, QuotaDuration, QuotaMode, QuotaPolicy, QuotaRule,
+    QuotaValue, ServiceQuota,
 };
 use tollgate_snapshot::{Budget, Cost, CostKind, Problem, Quota, Rule};
 use tollgate_types::ModelId;
@@ -88,9 +88,15 @@ impl Quotas {
         }
         for policy in &world.set.quota_policies {
             for (i, PerModelQuota { model_name, .. }) in policy.spec.per_model_quotas.iter().enumerate() {
-                let targets = policy.spec.target_refs.iter();
-                let mut ids = targets.map(|target| format!("{}/{}", policy.meta.namespace, target.name));
-                if ids.any(|id| any.contains(&*id) || asked.contains(&(&*id, model_name))) {
+                let namespace = &policy.meta.namespace;
+                let is_asked = |target: &AiTargetRef| {
+                    let id = format!("{namespace}/{}", target.name);
+                    any.contains(&*id) || asked.contains(&(&*id, model_name))
+                };
+                let serves = |target: &AiTargetRef| matches!(self.of(namespace, &target.name), Some(Ok(_)));
+                let mut targets = policy.spec.target_refs.iter().filter(|target| serves(target)).peekable();
+                // What is wrong with targets was said already.
+                if targets.peek().is_none() || targets.any(is_asked) {
                     continue;
                 }
                 let message = format!("no route asks a backend of this quota for model {model_name}");
