@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
 mod gateway;
+mod quota;
 
 use std::{
     io::{Read as _, Write as _},
