@@ -173,6 +173,7 @@ fn per_model(
     }
     let mode = match mode {
         QuotaMode::Shared => Mode::Shared,
+        QuotaMode::Exclusive => Mode::Exclusive,
     };
     budget(cost_expression.as_deref(), Buckets::new(rules, default, mode), at, notes)
 }

@@ -57,9 +57,11 @@ pub struct ModelQuota {
 /// How buckets go together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub enum QuotaMode {
-    /// Every rule that matches counts.
+    /// Every bucket that matches counts; spent when all of them are.
     #[default]
     Shared,
+    /// Only the first rule that matches counts, and the default bucket where none does.
+    Exclusive,
 }
 
 /// A quota and whom it concerns.
