@@ -27,7 +27,7 @@ pub struct Gate {
     /// What was taken from counters.
     pub(crate) taken: Option<Taken>,
     /// What is held of the quota of the backend that is asked.
-    pub(crate) held: Option<Held>,
+    pub(crate) held: Option<Box<Held>>,
     /// `x-ratelimit-*` for the reply.
     pub(crate) limit_headers: SmallVec<[(HeaderName, HeaderValue); 3]>,
 }

@@ -20,13 +20,6 @@ pub(crate) struct Held {
     claims: SmallVec<[Claims; 1]>,
 }
 
-/// What became of a hold.
-enum Hold {
-    Taken(Claims),
-    Spent(Reached),
-    Unavailable,
-}
-
 // === impl Plan ===
 
 impl Plan {
@@ -78,18 +71,18 @@ impl Plan {
         let mut held = Held { quota: Arc::clone(&quota), model, choice: position, claims: SmallVec::new() };
         for budget in quota.budgets(&held.model.clone()) {
             let over = match self.take_of(budget, store, now) {
-                Hold::Taken(claims) => {
+                Ok(Ok(claims)) => {
                     held.claims.push(claims);
                     continue;
                 }
-                Hold::Spent(reached) => Ok(reached),
-                Hold::Unavailable => Err(Refusal::Uncounted),
+                Ok(Err(reached)) => Ok(reached),
+                Err(refusal) => Err(refusal),
             };
             store.settle(&held.settle(None).0, now);
             self.spent.push((position, over?));
             return Ok(false);
         }
-        self.record.gate.held = Some(held);
+        self.record.gate.held = Some(Box::new(held));
         Ok(true)
     }
 
@@ -99,25 +92,30 @@ impl Plan {
         store.spent(&claims, now).then(|| reached(&claims, &rules, now)).flatten()
     }
 
-    fn take_of(&mut self, budget: &Budget, store: &impl Store, now: UnixMillis) -> Hold {
+    /// Sets aside what the request may cost of one budget, or says that it is spent.
+    fn take_of(
+        &self,
+        budget: &Budget,
+        store: &impl Store,
+        now: UnixMillis,
+    ) -> Result<Result<Claims, Reached>, Refusal> {
         let hold = budget.estimator.estimate(self.payload.size(self.record.bytes_in));
         let (mut claims, rules) = budget.buckets.claims(&self.record.view(), hold);
         if claims.is_empty() {
-            return Hold::Taken(claims);
+            return Ok(Ok(claims));
         }
-        match store.try_reserve(&claims, now) {
-            TryReserve::Done(decision) if decision.unavailable => Hold::Unavailable,
-            TryReserve::Done(decision) if decision.is_admitted() => Hold::Taken(claims),
-            TryReserve::Done(_) => reached(&claims, &rules, now).map_or(Hold::Taken(claims), Hold::Spent),
+        let spent = match store.try_reserve(&claims, now) {
+            TryReserve::Done(decision) if decision.unavailable => return Err(Refusal::Uncounted),
+            TryReserve::Done(decision) if decision.is_admitted() => false,
+            TryReserve::Done(_) => true,
             // Counters elsewhere: what is known of them decides, and nothing is held.
-            TryReserve::Ask if store.spent(&claims, now) => {
-                reached(&claims, &rules, now).map_or(Hold::Taken(Claims::new()), Hold::Spent)
-            }
             TryReserve::Ask => {
                 claims.iter_mut().for_each(|claim| claim.hold = 0);
-                Hold::Taken(claims)
+                store.spent(&claims, now)
             }
-        }
+        };
+        let reached = if spent { reached(&claims, &rules, now) } else { None };
+        Ok(reached.map_or(Ok(claims), Err))
     }
 }
 
