@@ -67,6 +67,16 @@ impl Quotas {
                 }
             }
         }
+        for policy in world.set.refused_policies.iter().filter(|policy| policy.spec.kind == "QuotaPolicy") {
+            let (namespace, name) = (&policy.meta.namespace, &policy.meta.name);
+            let message =
+                format!("QuotaPolicy {namespace}/{name} is invalid, so that its backends answer 500");
+            let problem = notes.error(&At::new(policy, "spec"), Fault::new("invalid-policy", message));
+            for target in policy.spec.spec["targetRefs"].as_array().into_iter().flatten() {
+                let backend = target["name"].as_str().unwrap_or_default().to_owned();
+                quotas.insert((namespace.to_string(), backend), Err(Arc::clone(&problem)));
+            }
+        }
         Self(quotas.into_iter().map(|(backend, quota)| (backend, quota.map(Arc::new))).collect())
     }
 

@@ -28,12 +28,13 @@ pub struct Source<'a> {
 }
 
 /// Kinds of policy without which what they target must not be served.
-const PROTECTIVE: [&str; 5] = [
+const PROTECTIVE: [&str; 6] = [
     "BackendTLSPolicy",
     "BackendSecurityPolicy",
     "SecurityPolicy",
     "ClientTrafficPolicy",
     "BackendTrafficPolicy",
+    "QuotaPolicy",
 ];
 
 /// What came of the sources.
