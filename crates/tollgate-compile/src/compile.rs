@@ -14,6 +14,7 @@ use crate::{
     llm::{self, Given},
     notes::{At, Notes},
     policies::Place,
+    quotas::Quotas,
     review,
     security::Services,
     tables::{self, Candidate, Listed},
@@ -46,6 +47,7 @@ pub(crate) struct Work<'a> {
     pub(crate) world: &'a World<'a>,
     pub(crate) backends: Backends<'a>,
     pub(crate) governors: Governors<'a>,
+    pub(crate) quotas: Quotas,
     pub(crate) notes: Notes,
     pub(crate) listeners: Vec<Listening<'a>>,
     /// The costs that a Gateway's GatewayConfig declares, by the Gateway's namespace and name.
@@ -83,15 +85,18 @@ pub fn compile(set: &ResourceSet, options: &Options) -> Compiled {
             Place { route: None, rule: None, gateway: listening.gateway, listener: &listening.spec.name };
         listening.guard = governors.at(place, &backends, &mut notes).guard;
     }
-    let mut work = Work { world: &world, backends, governors, notes, listeners, global, rules: Vec::new() };
+    let quotas = Quotas::new(&world, &mut notes);
+    let mut work =
+        Work { world: &world, backends, governors, quotas, notes, listeners, global, rules: Vec::new() };
     set.http_routes.iter().for_each(|route| work.http_route(route));
     set.ai_gateway_routes.iter().for_each(|route| work.ai_gateway_route(route));
-    let Work { world: _, backends, governors, mut notes, mut listeners, global, rules } = work;
+    let Work { world: _, backends, governors, quotas, mut notes, mut listeners, global, rules } = work;
     for listening in &mut listeners {
         tables::sort(&mut listening.candidates);
     }
     review::listeners(&listeners, &world, &mut notes);
     review::unused(&world, &backends, &mut notes);
+    quotas.review(&world, &rules, &mut notes);
     let costs = settings_costs(set, &global);
     let settings = Settings { prefixes: prefixes.clone(), body_limit: *body_limit, costs };
     let ports = listeners::ports(listeners, &world, &mut notes);

@@ -76,6 +76,11 @@ fn program(declared: &LlmRequestCost) -> Result<CostProgram, Fault> {
         .cel
         .as_deref()
         .ok_or_else(|| Fault::new("missing-cel", format!("cost {key} is of type CEL but has no `cel`")))?;
+    expression(source, key)
+}
+
+/// Compiles an expression over token counts, for the cost of this name.
+pub(crate) fn expression(source: &str, key: &str) -> Result<CostProgram, Fault> {
     CostProgram::new(source).map_err(|error| {
         // What follows the first bar is a drawing of where the fault is.
         let error = error.to_string();

@@ -4,8 +4,8 @@ use std::{
 };
 
 use tollgate_snapshot::{
-    Action, Backend, CaCertificates, Choice, Cost, Guard, Listener, ListenerTls, Rule, Snapshot, Table,
-    UpstreamTls,
+    Action, Backend, CaCertificates, Choice, Cost, Guard, Listener, ListenerTls, Quota, Rule, Snapshot,
+    Table, UpstreamTls,
 };
 
 use crate::describe_client::write_client;
@@ -120,7 +120,7 @@ fn write_rule(out: &mut String, rule: &Rule) -> fmt::Result {
 }
 
 fn write_choice(out: &mut String, choice: &Choice) -> fmt::Result {
-    let Choice { backend, weight, priority, model_override, headers, body, filters } = choice;
+    let Choice { backend, weight, priority, model_override, headers, body, filters, quota } = choice;
     match backend {
         Ok(backend) => write!(out, "  to {}", backend.id)?,
         Err(problem) => write!(out, "  to 500 [{}] {problem}", problem.code)?,
@@ -142,7 +142,17 @@ fn write_choice(out: &mut String, choice: &Choice) -> fmt::Result {
     for edit in &body.set {
         writeln!(out, "    body: set {} to {}", edit.path, edit.value)?;
     }
-    filters.iter().try_for_each(|filter| writeln!(out, "    filter {filter}"))
+    filters.iter().try_for_each(|filter| writeln!(out, "    filter {filter}"))?;
+    quota.iter().try_for_each(|quota| write_quota(out, quota))
+}
+
+fn write_quota(out: &mut String, quota: &Quota) -> fmt::Result {
+    let budgets = quota.models.values().chain(&quota.service);
+    for (bucket, cost) in budgets.flat_map(|b| b.buckets.buckets().map(|bucket| (bucket, &b.cost))) {
+        let shadow = if bucket.shadow { " (shadow)" } else { "" };
+        writeln!(out, "    {}: {} of {cost}{shadow}", bucket.id, bucket.limit)?;
+    }
+    Ok(())
 }
 
 fn write_backend(out: &mut String, backend: &Backend) -> fmt::Result {

@@ -179,6 +179,7 @@ fn choices(
             headers: HeaderEdit::default(),
             body: BodyMutation::default(),
             filters,
+            quota: None,
         });
     }
     choices

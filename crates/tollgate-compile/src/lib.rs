@@ -31,6 +31,7 @@ mod matches;
 mod mutations;
 mod notes;
 mod policies;
+mod quotas;
 mod review;
 mod security;
 mod tables;

@@ -9,8 +9,8 @@ use tollgate_limit::{
 };
 use tollgate_resources::{
     PolicyPathMatch, PolicyPathMatchType, RateLimit, RateLimitCostFrom, RateLimitCostSource,
-    RateLimitHeaders, RateLimitMatchType, RateLimitRule, RateLimitSelector, RateLimitUnit, SourceCidr,
-    SourceCidrType,
+    RateLimitHeaderMatch, RateLimitHeaders, RateLimitMatchType, RateLimitRule, RateLimitSelector,
+    RateLimitUnit, SourceCidr, SourceCidrType,
 };
 use tollgate_snapshot::{Cost, CostKind, GlobalLimit, Limits, Problem};
 
@@ -154,12 +154,7 @@ const fn unit(unit: RateLimitUnit) -> Unit {
 
 fn conditions(selector: &RateLimitSelector, all: &mut Vec<Condition>) -> Result<(), Fault> {
     let RateLimitSelector { headers, methods, path, source_cidr, query_params } = selector;
-    for header in headers {
-        let name = HeaderName::from_bytes(header.name.to_ascii_lowercase().as_bytes())
-            .map_err(|_| Fault::new("invalid-header-name", format!("{:?} is no header name", header.name)))?;
-        let value = text(header.match_type, header.value.as_deref())?;
-        all.push(Condition::Header { name, value, invert: header.invert });
-    }
+    self::headers(headers, all)?;
     let mut any_of = Vec::new();
     for method in methods {
         let known = Method::from_bytes(method.value.as_bytes());
@@ -188,6 +183,17 @@ fn conditions(selector: &RateLimitSelector, all: &mut Vec<Condition>) -> Result<
     for query in query_params {
         let value = text(query.match_type, query.value.as_deref())?;
         all.push(Condition::Query { name: query.name.as_str().into(), value, invert: query.invert });
+    }
+    Ok(())
+}
+
+/// Conditions on headers.
+pub(crate) fn headers(selectors: &[RateLimitHeaderMatch], all: &mut Vec<Condition>) -> Result<(), Fault> {
+    for header in selectors {
+        let name = HeaderName::from_bytes(header.name.to_ascii_lowercase().as_bytes())
+            .map_err(|_| Fault::new("invalid-header-name", format!("{:?} is no header name", header.name)))?;
+        let value = text(header.match_type, header.value.as_deref())?;
+        all.push(Condition::Header { name, value, invert: header.invert });
     }
     Ok(())
 }

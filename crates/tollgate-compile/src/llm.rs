@@ -189,6 +189,11 @@ fn choices(
             ),
             Err(broken) => (Err(work.notes.broken(&at.to(".name"), broken)), headers, body),
         };
+        let (backend, quota) = match work.quotas.of(target(spec, namespace), &spec.name) {
+            Some(Err(problem)) => (backend.and(Err(problem)), None),
+            Some(Ok(quota)) => (backend, Some(quota)),
+            None => (backend, None),
+        };
         choices.push(Choice {
             backend,
             weight: *weight,
@@ -197,6 +202,7 @@ fn choices(
             headers,
             body,
             filters: Vec::new(),
+            quota,
         });
     }
     choices
@@ -212,6 +218,10 @@ fn backend(
         return Err(Fault::not_served(format!("InferencePool {} as a backend", spec.name)).into());
     }
     let from = Party { group: group::AI, kind: "AIGatewayRoute", namespace };
-    let target = spec.namespace.as_deref().filter(|namespace| !namespace.is_empty()).unwrap_or(namespace);
-    work.backends.ai(from, (target, &spec.name), traffic, &mut work.notes)
+    work.backends.ai(from, (target(spec, namespace), &spec.name), traffic, &mut work.notes)
+}
+
+/// The namespace that a reference leads to.
+fn target<'a>(spec: &'a AiBackendRef, namespace: &'a str) -> &'a str {
+    spec.namespace.as_deref().filter(|namespace| !namespace.is_empty()).unwrap_or(namespace)
 }

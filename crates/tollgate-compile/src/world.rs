@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use tollgate_resources::{
     AiGatewayRoute, AiServiceBackend, Backend, BackendSecurityPolicy, BackendTlsPolicy, BackendTrafficPolicy,
     ClientTrafficPolicy, ConfigMapData, EndpointSlice, Gateway, GatewayConfig, HttpRoute, HttpRouteFilter,
-    Object, ResourceSet, SecretData, SecurityPolicy, Service, Unserved,
+    Object, QuotaPolicy, ResourceSet, SecretData, SecurityPolicy, Service, Unserved,
 };
 use tollgate_types::{ObjectRef, Span};
 
@@ -68,6 +68,7 @@ kinds! {
     GatewayConfig: "GatewayConfig",
     HttpRoute: "HTTPRoute",
     HttpRouteFilter: "HTTPRouteFilter",
+    QuotaPolicy: "QuotaPolicy",
     SecretData: "Secret",
     SecurityPolicy: "SecurityPolicy",
     Service: "Service",

@@ -20,7 +20,7 @@ use tollgate_snapshot::{
 };
 
 use crate::{
-    AttemptRecord, Exchange, Failure, LocalReply, Now, Plan, Record, Refusal, client, headers, prelude,
+    AttemptRecord, Exchange, Failure, LocalReply, Now, Plan, Ports, Record, Refusal, client, headers, prelude,
     route::Payload,
 };
 
@@ -111,14 +111,17 @@ impl Plan {
     ///
     /// # Errors
     /// [`Refusal`] where nobody can be asked, or where this backend cannot be asked this.
-    pub fn next_attempt(&mut self, now: Now, random: u64) -> Result<Attempt, Refusal> {
+    pub fn next_attempt(&mut self, ports: &impl Ports, now: Now, random: u64) -> Result<Attempt, Refusal> {
         let rule = Arc::clone(&self.rule);
         let (position, choice, backend, lease) = loop {
-            let position = self.pick(now.unix_ms, random).ok_or(Refusal::NoEndpoints)?;
+            let position = self.pick(now.unix_ms, random).ok_or_else(|| self.nobody())?;
             let choice = rule.choices().get(position).ok_or(Refusal::NoEndpoints)?;
             let backend = choice.backend.clone().map_err(Refusal::Broken)?;
             match self.lease(&backend, now, random) {
-                Ok(lease) => break (position, choice, backend, lease),
+                Ok(lease) if self.hold_quota(position, choice, ports, now)? => {
+                    break (position, choice, backend, lease);
+                }
+                Ok(_) => {}
                 Err(unpicked) => self.pass_over(position, unpicked, now)?,
             }
         };
@@ -201,12 +204,15 @@ impl Plan {
         }
     }
 
-    fn candidates(&self, unix_ms: u64) -> SmallVec<[Candidate; 8]> {
+    pub(crate) fn candidates(&self, unix_ms: u64) -> SmallVec<[Candidate; 8]> {
         let choices = self.rule.choices().iter().enumerate();
         choices.filter_map(|(position, choice)| self.candidate(position, choice, unix_ms)).collect()
     }
 
     fn candidate(&self, position: usize, choice: &Choice, unix_ms: u64) -> Option<Candidate> {
+        if self.is_spent(position) {
+            return None;
+        }
         let live = &self.record.live;
         let standing = match &choice.backend {
             Ok(backend) if backend.upstream.addresses.is_empty() => return None,

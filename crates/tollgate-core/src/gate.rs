@@ -5,7 +5,9 @@ use tollgate_auth::{Access, Caller, Claims, Denial, Identity, KeySourceId, OnFai
 use tollgate_limit::Decision;
 use tollgate_snapshot::{AccessLogSettings, Guard};
 
-use crate::{Answer, ExtAuthVerdict, LocalReply, Now, Ports, Question, Record, Refusal, limit::Taken};
+use crate::{
+    Answer, ExtAuthVerdict, LocalReply, Now, Ports, Question, Record, Refusal, limit::Taken, quota::Held,
+};
 
 /// What is known of the caller so far, under each policy that may hold for the request. Most requests pass with all
 /// of it empty, so everything is kept elsewhere: what is here is moved and dropped with each record.
@@ -26,6 +28,8 @@ pub struct Gate {
     pub(crate) decision: Option<Box<Decision>>,
     /// What was taken from counters.
     pub(crate) taken: Option<Box<Taken>>,
+    /// What is held of the quota of the backend that is asked.
+    pub(crate) held: Option<Box<Held>>,
     /// `x-ratelimit-*` for the reply.
     pub(crate) limit_headers: Vec<(HeaderName, HeaderValue)>,
 }

@@ -26,6 +26,7 @@ mod packing;
 mod path;
 mod ports;
 mod prelude;
+mod quota;
 mod receive;
 mod record;
 mod redirect;

@@ -95,7 +95,7 @@ impl Record {
         claims
     }
 
-    fn view(&self) -> View<'_> {
+    pub(crate) fn view(&self) -> View<'_> {
         View {
             method: &self.head.method,
             path: self.head.uri.path(),
@@ -106,7 +106,11 @@ impl Record {
     }
 
     /// Keeps for the reply what is left.
-    fn show<'a>(&mut self, decision: &Decision, rules: impl Iterator<Item = &'a LimitRule> + Clone) {
+    pub(crate) fn show<'a>(
+        &mut self,
+        decision: &Decision,
+        rules: impl Iterator<Item = &'a LimitRule> + Clone,
+    ) {
         if !self.client.heads.rate_limit_headers {
             return;
         }
@@ -147,7 +151,7 @@ pub(crate) fn words(limit: Limit) -> String {
 
 impl Payload {
     /// What is known of the request's size.
-    fn size(&self, bytes_in: u64) -> Size {
+    pub(crate) fn size(&self, bytes_in: u64) -> Size {
         match self {
             Self::Llm { body, inspected, .. } => Size {
                 prompt_bytes: inspected.prompt_tokens(body).0.saturating_mul(4),

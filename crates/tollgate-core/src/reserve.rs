@@ -41,6 +41,8 @@ pub struct Plan {
     pub(crate) asked: SmallVec<[u8; 8]>,
     /// Endpoints that were tried: index of the backend, position of the address.
     pub(crate) tried: SmallVec<[(u32, usize); 4]>,
+    /// Choices that are not asked, since their quotas are spent, and what says so.
+    pub(crate) spent: Vec<(usize, tollgate_limit::Refused)>,
 }
 
 // === impl Routed ===
@@ -50,7 +52,7 @@ impl Routed {
     /// cost. Without limits there is nothing to take.
     ///
     /// # Errors
-    /// [`Refused`] with 401 or 403, or with a 500 that names what is broken in the rule's configuration.
+    /// [`Refused`] with 401, 403 or 429, or with a 500 that names what is broken in the rule's configuration.
     pub fn reserve(mut self, ports: &impl Ports, now: Now) -> Result<Reserved, Refused> {
         match self.clear(ports, now) {
             Check::Passed => {}
@@ -59,8 +61,13 @@ impl Routed {
         }
         let Self { record, rule, payload } = self;
         let reply = match &rule.action {
-            Action::Llm(action) => return Ok(Plan::forward(record, &rule, payload, action.choices.len())),
-            Action::Http(choices) => return Ok(Plan::forward(record, &rule, payload, choices.len())),
+            Action::Llm(action) => {
+                let plan = Plan::new(record, &rule, payload, action.choices.len());
+                return plan.leave_spent_quotas(ports, now).map(Reserved::Forward);
+            }
+            Action::Http(choices) => {
+                return Ok(Reserved::Forward(Plan::new(record, &rule, payload, choices.len())));
+            }
             Action::Invalid(problem) => {
                 let refusal = Refusal::Broken(Arc::clone(problem));
                 return Err(Refused { record, refusal });
@@ -128,9 +135,9 @@ impl Plan {
     /// Bytes of a plain body that may be sent again: Envoy Gateway's `connection.bufferLimit`.
     const REPLAYED: u64 = 32 * 1024;
 
-    fn forward(record: Box<Record>, rule: &Arc<Rule>, payload: Payload, choices: usize) -> Reserved {
-        let asked = SmallVec::from_elem(0, choices);
-        Reserved::Forward(Self { record, rule: Arc::clone(rule), payload, asked, tried: SmallVec::new() })
+    fn new(record: Box<Record>, rule: &Arc<Rule>, payload: Payload, choices: usize) -> Self {
+        let (asked, rule) = (SmallVec::from_elem(0, choices), Arc::clone(rule));
+        Self { record, rule, payload, asked, tried: SmallVec::new(), spent: Vec::new() }
     }
 
     /// The facts up to here.

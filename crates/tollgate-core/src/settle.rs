@@ -101,6 +101,7 @@ fn settle(record: Box<Record>, end: End, ended: Instant) -> Settled {
         charge(&mut settled);
     }
     settled.settlements = settled.record.settlements(&settled.costs);
+    settle_quota(&mut settled);
     settled
 }
 
@@ -120,6 +121,22 @@ fn charge(settled: &mut Settled) {
             Err(error) => settled.broken_cost = Some((Arc::clone(&cost.key), error)),
         }
     }
+}
+
+/// Releases what was held of the quota of the backend that was asked last, and charges it what the reply cost.
+fn settle_quota(settled: &mut Settled) {
+    let Some(held) = settled.record.gate.held.take() else { return };
+    let record = &settled.record;
+    let inputs = match (&record.rule, record.backend(), &record.model_sent) {
+        (Some(rule), Some(backend), Some(model)) if record.status.is_some_and(|code| code.is_success()) => {
+            let (backend, route) = (backend.id.as_str(), rule.route.as_str());
+            Some(CostInputs { model, backend, route, usage: &record.usage })
+        }
+        _ => None,
+    };
+    let (settlements, broken) = held.settle(inputs.as_ref());
+    settled.settlements.extend(settlements);
+    settled.broken_cost = broken.or(settled.broken_cost.take());
 }
 
 // === impl Record ===

@@ -100,6 +100,7 @@ fn rule(index: u32, guard: Guard) -> Rule {
         model_override: None,
         headers: HeaderEdit::default(),
         body: BodyMutation::default(),
+        quota: None,
         filters: Vec::new(),
     };
     Rule {

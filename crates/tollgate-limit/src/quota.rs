@@ -32,6 +32,11 @@ impl ModelQuota {
         Self { rules, default, mode }
     }
 
+    /// All buckets: the rules in the user's order, then the one for everybody.
+    pub fn buckets(&self) -> impl Iterator<Item = &LimitRule> {
+        self.rules.iter().chain(&self.default).map(|rule| &**rule)
+    }
+
     /// The claims of a request with the rules they are of. Nothing is charged before the cost is known.
     ///
     /// Reserve them before the backend is asked: where that is refused (see [`crate::Store::spent`] for looking

@@ -122,7 +122,7 @@ pub(crate) async fn forward(
     // Counts as a retry under way until the attempt it stands for has come to something.
     let mut _retrying = None;
     loop {
-        let attempt = match plan.next_attempt(worker.now(), worker.random()) {
+        let attempt = match plan.next_attempt(&**worker, worker.now(), worker.random()) {
             // Boxed, since it is handed on several times before its reply is there.
             Ok(attempt) => Box::new(attempt),
             Err(refusal) => return worker.refuse(plan.release().refuse(refusal)),

@@ -14,6 +14,7 @@ mod health_check;
 mod http_route;
 mod load_balancer;
 mod policy;
+mod quota;
 mod rate_limit;
 mod security;
 
@@ -89,6 +90,9 @@ pub use self::{
     },
     policy::{
         MergeType, PolicyTarget, PolicyTargets, TargetNamespaces, TargetNamespacesFrom, TargetSelector,
+    },
+    quota::{
+        ModelQuota, PerModelQuota, QuotaDuration, QuotaMode, QuotaPolicy, QuotaRule, QuotaValue, ServiceQuota,
     },
     rate_limit::{
         GlobalRateLimit, LocalRateLimit, MetadataKey, RateLimit, RateLimitCost, RateLimitCostFrom,

@@ -28,12 +28,13 @@ pub struct Source<'a> {
 }
 
 /// Kinds of policy without which what they target must not be served.
-const PROTECTIVE: [&str; 5] = [
+const PROTECTIVE: [&str; 6] = [
     "BackendTLSPolicy",
     "BackendSecurityPolicy",
     "SecurityPolicy",
     "ClientTrafficPolicy",
     "BackendTrafficPolicy",
+    "QuotaPolicy",
 ];
 
 /// What came of the sources.
@@ -216,6 +217,7 @@ impl Loader<'_> {
             Served::BackendTrafficPolicy => {
                 self.place(&mut lists.backend_traffic_policies, draft, Layout::Spec)
             }
+            Served::QuotaPolicy => self.place(&mut lists.quota_policies, draft, Layout::Spec),
             Served::GatewayConfig => self.place(&mut lists.gateway_configs, draft, Layout::Spec),
         }
         self.loaded.set = lists;
@@ -423,7 +425,9 @@ impl Draft {
     }
 
     fn deprecation(&mut self) {
-        if self.known.group == registry::AI_GATEWAY && self.version == "v1alpha1" {
+        // QuotaPolicy has no later version.
+        let newer = self.known.versions.contains(&"v1beta1");
+        if self.known.group == registry::AI_GATEWAY && newer && self.version == "v1alpha1" {
             self.findings.push(Finding {
                 severity: Severity::Info,
                 code: "deprecated-version",

@@ -9,7 +9,7 @@ const TARGETS: [&str; 4] = ["targetRef", "targetRefs", "targetSelectors", "merge
 pub(crate) fn consequence(known: &Known, spec: Option<&Node>) -> (Severity, String) {
     let kind = known.kind;
     let text = match kind {
-        "XBackendTrafficPolicy" | "EnvoyExtensionPolicy" | "EnvoyPatchPolicy" | "QuotaPolicy" => {
+        "XBackendTrafficPolicy" | "EnvoyExtensionPolicy" | "EnvoyPatchPolicy" => {
             format!("{kind} is not served yet: traffic flows without it ({})", settings(spec))
         }
         "EnvoyProxy" => {

@@ -27,6 +27,7 @@ pub(crate) enum Served {
     GatewayConfig,
     SecurityPolicy,
     BackendTrafficPolicy,
+    QuotaPolicy,
 }
 
 /// What is known of a kind.
@@ -100,8 +101,8 @@ const KINDS: &[Known] = &[
     served(AI_GATEWAY, "AIServiceBackend", ALPHA_AND_BETA, Served::AiServiceBackend),
     served(AI_GATEWAY, "BackendSecurityPolicy", ALPHA_AND_BETA, Served::BackendSecurityPolicy),
     served(AI_GATEWAY, "GatewayConfig", ALPHA_AND_BETA, Served::GatewayConfig),
+    served(AI_GATEWAY, "QuotaPolicy", ALPHA, Served::QuotaPolicy),
     not_yet(AI_GATEWAY, "MCPRoute"),
-    not_yet(AI_GATEWAY, "QuotaPolicy"),
     not_yet(ENVOY_GATEWAY, "EnvoyProxy"),
     not_yet(ENVOY_GATEWAY, "EnvoyExtensionPolicy"),
     not_yet(ENVOY_GATEWAY, "EnvoyPatchPolicy"),

@@ -4,8 +4,8 @@ use crate::{
     kinds::{
         AiGatewayRoute, AiServiceBackend, Backend, BackendSecurityPolicy, BackendTlsPolicy,
         BackendTrafficPolicy, ClientTrafficPolicy, ConfigMapData, EndpointSlice, Gateway, GatewayClass,
-        GatewayConfig, HttpRoute, HttpRouteFilter, Namespace, ReferenceGrant, SecretData, SecurityPolicy,
-        Service, Unserved,
+        GatewayConfig, HttpRoute, HttpRouteFilter, Namespace, QuotaPolicy, ReferenceGrant, SecretData,
+        SecurityPolicy, Service, Unserved,
     },
     object::Object,
 };
@@ -103,6 +103,8 @@ resource_set! {
     security_policies: SecurityPolicy, "SecurityPolicy";
     /// `BackendTrafficPolicy`
     backend_traffic_policies: BackendTrafficPolicy, "BackendTrafficPolicy";
+    /// `QuotaPolicy`
+    quota_policies: QuotaPolicy, "QuotaPolicy";
 }
 
 fn sort<T>(objects: &mut [Object<T>]) {

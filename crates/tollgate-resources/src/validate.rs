@@ -12,6 +12,7 @@ mod health_check;
 mod http_route;
 mod load_balancer;
 mod policy;
+mod quota;
 mod rate_limit;
 mod rules;
 mod security;

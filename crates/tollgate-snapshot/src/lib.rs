@@ -19,6 +19,7 @@ mod logging;
 mod matcher;
 mod policy;
 mod problem;
+mod quota;
 mod reply_override;
 mod rule;
 mod service;
@@ -57,6 +58,7 @@ pub use self::{
     matcher::{HeaderMatch, Matcher, ModelMatch, PathMatch, QueryMatch, RequestView, TextMatch},
     policy::{Guard, PolicyLevel, PolicyUse},
     problem::Problem,
+    quota::{Budget, Quota},
     reply_override::{OverrideWith, ReplyOverride, ReplySource},
     rule::{Action, Choice, LlmAction, ModelEntry, Retry, RetryScope, Rule, Service, Timeouts},
     service::{Authorizer, KeySource},

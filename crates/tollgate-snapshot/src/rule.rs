@@ -4,7 +4,8 @@ use tollgate_llm::BodyMutation;
 use tollgate_types::{ModelId, ObjectRef, RouteId, RuleId};
 
 use crate::{
-    Backend, Cost, DirectResponse, Filter, Guard, HeaderEdit, Limits, PolicyUse, Problem, Redirect, Traffic,
+    Backend, Cost, DirectResponse, Filter, Guard, HeaderEdit, Limits, PolicyUse, Problem, Quota, Redirect,
+    Traffic,
 };
 
 /// One rule of an HTTPRoute or an AIGatewayRoute.
@@ -88,6 +89,8 @@ pub struct Choice {
     pub body: BodyMutation,
     /// Filters of this backendRef alone (HTTPRoute).
     pub filters: Vec<Filter>,
+    /// What may be spent here, where a QuotaPolicy says.
+    pub quota: Option<Arc<Quota>>,
 }
 
 /// How long things may take. `None` is no limit.

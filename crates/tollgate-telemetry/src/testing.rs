@@ -43,6 +43,7 @@ pub(crate) fn live_logging(access_log: Option<Arc<AccessLogSettings>>) -> Arc<Li
         headers: HeaderEdit::default(),
         body: BodyMutation::default(),
         filters: Vec::new(),
+        quota: None,
     };
     let rule = Arc::new(Rule {
         index: 0,

@@ -124,6 +124,7 @@ pub fn choice(backend: &Arc<Backend>, priority: u32) -> Choice {
         headers: HeaderEdit::default(),
         body: BodyMutation::default(),
         filters: Vec::new(),
+        quota: None,
     }
 }
 

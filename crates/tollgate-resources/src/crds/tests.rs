@@ -26,10 +26,12 @@ fn corpus(folder: &str) -> Vec<(String, Json)> {
     for entry in fs::read_dir(folder).expect("the corpus is part of the crate") {
         let path = entry.expect("the folder can be listed").path();
         let text = fs::read_to_string(&path).expect("the corpus is UTF-8");
+        // A QuotaPolicy has no definition of ours yet.
         let ours = |object: &Json| {
-            object["apiVersion"].as_str().is_some_and(|version| {
-                version == format!("{AI_GATEWAY}/v1beta1") || version == format!("{AI_GATEWAY}/v1alpha1")
-            })
+            object["kind"] != "QuotaPolicy"
+                && object["apiVersion"].as_str().is_some_and(|version| {
+                    version == format!("{AI_GATEWAY}/v1beta1") || version == format!("{AI_GATEWAY}/v1alpha1")
+                })
         };
         let name = path.file_name().expect("files have names").to_string_lossy().into_owned();
         found.extend(objects(&text).into_iter().filter(ours).map(|object| (name.clone(), object)));

@@ -7,6 +7,7 @@ mod gateway;
 mod protocols;
 mod tls;
 mod upstream;
+mod quota;
 
 use std::{
     io::{Read as _, Write as _},
