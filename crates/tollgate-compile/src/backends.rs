@@ -30,14 +30,17 @@ pub(crate) struct AiBackend {
     pub(crate) body: BodyMutation,
 }
 
+/// Something compiled, or why it is not.
+type Made<T> = Result<T, Arc<Problem>>;
+
 /// Every backend that is asked for, compiled once however many rules share it.
 #[derive(Debug)]
 pub(crate) struct Backends<'a> {
     world: &'a World<'a>,
     list: Vec<Arc<Backend>>,
     /// By namespace, name and the policy that says how requests go to it.
-    ai: HashMap<(String, String, Arc<Traffic>), Result<AiBackend, Arc<Problem>>>,
-    plain: HashMap<(BackendId, Arc<Traffic>), Result<Arc<Backend>, Arc<Problem>>>,
+    ai: HashMap<(String, String, Arc<Traffic>), Made<AiBackend>>,
+    plain: HashMap<(BackendId, Arc<Traffic>), Made<Arc<Backend>>>,
     /// Namespace and name of each AIServiceBackend that a route refers to, broken ones included.
     used: BTreeSet<(String, String)>,
 }

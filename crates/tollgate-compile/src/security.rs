@@ -56,6 +56,23 @@ pub(crate) struct Making<'w, 'a> {
     pub(crate) namespace: &'w str,
 }
 
+// === impl Services ===
+
+impl Services {
+    fn authorizer(&mut self, id: &ExtAuthId, name: &str, upstream: Upstream) {
+        if self.authorizers.iter().any(|known| known.id == *id) {
+            return;
+        }
+        let authority = match upstream.addresses.first() {
+            Some(Address { host: AddressHost::Name(host), port, .. }) => format!("{host}:{port}"),
+            Some(Address { host: AddressHost::Ip(ip), port, .. }) => format!("{ip}:{port}"),
+            None => name.to_owned(),
+        };
+        let (authority, upstream) = (authority.into(), Arc::new(upstream));
+        self.authorizers.push(Authorizer { id: id.clone(), authority, upstream });
+    }
+}
+
 /// A compiled policy; one that is broken anywhere lets nobody in.
 pub(crate) fn access(
     spec: &SecurityPolicy,
@@ -370,17 +387,9 @@ fn ext_auth(spec: &ExtAuthSpec, making: &mut Making<'_, '_>) -> Result<ExtAuth, 
     if protocol == ExtAuthProtocol::Grpc {
         upstream.protocol = UpstreamProtocol::Http2;
     }
-    let authority = match upstream.addresses.first() {
-        Some(Address { host: AddressHost::Name(host), port, .. }) => format!("{host}:{port}"),
-        Some(Address { host: AddressHost::Ip(ip), port, .. }) => format!("{ip}:{port}"),
-        None => reference.name.clone(),
-    };
     let kind = if protocol == ExtAuthProtocol::Grpc { "grpc" } else { "http" };
     let id = ExtAuthId(format!("{kind} {name}").into());
-    if !making.services.authorizers.iter().any(|known| known.id == id) {
-        let (authority, upstream) = (authority.into(), Arc::new(upstream));
-        making.services.authorizers.push(Authorizer { id: id.clone(), authority, upstream });
-    }
+    making.services.authorizer(&id, &reference.name, upstream);
     let on_failure = match (spec.fail_open, spec.status_on_error) {
         (true, _) => OnFailure::Pass,
         (false, status) => OnFailure::Refuse(

@@ -20,8 +20,8 @@ use tollgate_snapshot::{
 };
 
 use crate::{
-    AttemptRecord, Exchange, Failure, LocalReply, Now, Plan, Ports, Record, Refusal, client, headers, prelude,
-    route::Payload,
+    AttemptRecord, Exchange, Failure, LocalReply, Now, Plan, Ports, Record, Refusal, client, headers,
+    prelude, route::Payload,
 };
 
 /// One request to one backend, ready to send, with the reader of its reply.

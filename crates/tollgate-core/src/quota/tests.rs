@@ -139,6 +139,7 @@ impl World {
             tls: None,
             guard: Guard::Open,
             client: Arc::default(),
+            access_log: None,
             hosts: HostTable::new([(HostPattern::Any, table)]),
         });
         let listeners = vec![listener];

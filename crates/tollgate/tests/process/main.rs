@@ -5,9 +5,9 @@ mod client;
 mod client_traffic;
 mod gateway;
 mod protocols;
+mod quota;
 mod tls;
 mod upstream;
-mod quota;
 
 use std::{
     io::{Read as _, Write as _},
