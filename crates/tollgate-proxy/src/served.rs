@@ -181,12 +181,8 @@ impl Endpoint {
             Probe::Http(_) | Probe::Tcp(_) => upstream.protocol,
         };
         let upstream = Upstream { protocol, ..upstream.clone() };
-        let tuning = Tuning {
-            connect_timeout: Some(check.timeout),
-            max_connections: Some(1),
-            max_waiting: Some(0),
-            ..Tuning::default()
-        };
+        // Several backends may be at one address, each with its own check: none of them may keep another one waiting.
+        let tuning = Tuning { connect_timeout: Some(check.timeout), ..Tuning::default() };
         Self::new(&address, &upstream, &tuning)
     }
 
