@@ -287,6 +287,7 @@ impl<'a> Listening<'a> {
             hostname: self.hostname,
             tls: self.tls,
             guard: self.guard,
+            access_log: None,
             client: Arc::clone(ClientSettings::none()),
             hosts: tables::tables(&self.candidates, &self.models),
         }

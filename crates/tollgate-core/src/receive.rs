@@ -214,6 +214,7 @@ mod tests {
                 tls: None,
                 client: Arc::clone(client),
                 guard: tollgate_snapshot::Guard::Open,
+                access_log: None,
                 hosts: HostTable::default(),
             })
         };

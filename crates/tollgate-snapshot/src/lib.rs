@@ -13,6 +13,7 @@ mod filter;
 mod host;
 mod limits;
 mod listener;
+mod logging;
 mod matcher;
 mod policy;
 mod problem;
@@ -43,6 +44,11 @@ pub use self::{
     host::{HostPattern, HostTable},
     limits::{GlobalLimit, Limits},
     listener::{Certificate, Listener, ListenerTls, Port, PortProtocol},
+    logging::{
+        AccessLogRule, AccessLogSettings, AddressPart, CertificatePart, Field, Format, FormatError,
+        InvalidLogFilter, LogFilter, LogRoot, LogScope, LoggedHeader, LoggedHeaders, MetadataPath, Namespace,
+        Operator, Piece, Remote, Shape, TimeFormat,
+    },
     matcher::{HeaderMatch, Matcher, ModelMatch, PathMatch, QueryMatch, RequestView, TextMatch},
     policy::{Guard, PolicyLevel, PolicyUse},
     problem::Problem,

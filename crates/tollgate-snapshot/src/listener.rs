@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use tollgate_types::{ListenerId, Secret};
 
-use crate::{ClientSettings, Guard, HostPattern, HostTable, Problem};
+use crate::{AccessLogSettings, ClientSettings, Guard, HostPattern, HostTable, Problem};
 
 /// One local port and every listener that shares it.
 #[derive(Debug)]
@@ -40,6 +40,8 @@ pub struct Listener {
     pub guard: Guard,
     /// What holds for connections that ask for its hosts by server name. Plain ports go by [`Port::client`].
     pub client: Arc<ClientSettings>,
+    /// What is logged of its requests, where its Gateway's EnvoyProxy says so; else they go to the process's own log.
+    pub access_log: Option<Arc<AccessLogSettings>>,
     /// Its routes by host.
     pub hosts: HostTable,
 }

@@ -12,9 +12,9 @@ use tollgate_core::{
 };
 use tollgate_llm::{BodyMutation, Delivery, Target};
 use tollgate_snapshot::{
-    Action, Address, AddressHost, Backend, Choice, Entry, Guard, HeaderEdit, HostPattern, HostTable,
-    Listener, LlmAction, Matcher, ModelEntry, ModelMatch, PathMatch, Port, PortProtocol, Retry, Rule,
-    Service, Snapshot, Table, Timeouts, Upstream, UpstreamProtocol,
+    AccessLogSettings, Action, Address, AddressHost, Backend, Choice, Entry, Guard, HeaderEdit, HostPattern,
+    HostTable, Listener, LlmAction, Matcher, ModelEntry, ModelMatch, PathMatch, Port, PortProtocol, Retry,
+    Rule, Service, Snapshot, Table, Timeouts, Upstream, UpstreamProtocol,
 };
 use tollgate_types::{ApiSchema, Endpoint, ModelId, ObjectRef, Tokens, Usage};
 
@@ -26,6 +26,11 @@ pub(crate) const T0: u64 = 1_795_248_000_123;
 /// One port, one listener, one rule for `gpt-4o-mini` with two backends: OpenAI's and, overriding the model,
 /// Anthropic's.
 pub(crate) fn live() -> Arc<Live> {
+    live_logging(None)
+}
+
+/// The same, with logs of its own.
+pub(crate) fn live_logging(access_log: Option<Arc<AccessLogSettings>>) -> Arc<Live> {
     let backends = vec![
         backend(0, "default/openai", ApiSchema::OpenAi),
         backend(1, "default/claude", ApiSchema::Anthropic),
@@ -76,6 +81,7 @@ pub(crate) fn live() -> Arc<Live> {
         hostname: HostPattern::Any,
         tls: None,
         guard: Guard::Open,
+        access_log,
         client: Arc::default(),
         hosts: HostTable::new([(HostPattern::Any, table)]),
     });

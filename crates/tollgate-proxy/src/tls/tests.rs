@@ -25,6 +25,7 @@ fn listener(host: &str, client: &Arc<ClientSettings>, certificate: &Certificate)
         tls: Some(ListenerTls::Terminate(vec![certificate.clone()])),
         client: Arc::clone(client),
         guard: tollgate_snapshot::Guard::Open,
+        access_log: None,
         hosts: HostTable::default(),
     })
 }

@@ -195,6 +195,7 @@ pub fn snapshot(rules: Vec<(&str, Rule)>, backends: Vec<Arc<Backend>>) -> Snapsh
         hostname: HostPattern::Any,
         tls: None,
         guard: Guard::Open,
+        access_log: None,
         client: Arc::default(),
         hosts: HostTable::new([(HostPattern::Any, table)]),
     };

@@ -1,0 +1,80 @@
+use std::sync::Arc;
+
+use http::HeaderName;
+
+mod filter;
+mod format;
+mod header;
+mod operator;
+mod scan;
+mod time;
+
+pub use self::{
+    filter::{InvalidLogFilter, LogFilter, LogRoot},
+    format::{Field, Format, FormatError, Piece, Shape},
+    header::{LoggedHeader, LoggedHeaders},
+    operator::{AddressPart, CertificatePart, MetadataPath, Namespace, Operator, Remote},
+    time::TimeFormat,
+};
+
+/// What is logged of the requests to one Gateway: `EnvoyProxy.spec.telemetry.accessLog`. The default logs nothing,
+/// as `disable: true` does.
+#[derive(Debug, Default)]
+pub struct AccessLogSettings {
+    logs: Vec<AccessLogRule>,
+    reply_headers: Vec<HeaderName>,
+}
+
+/// One of `settings[]`.
+#[derive(Debug)]
+pub struct AccessLogRule {
+    /// `type`
+    pub scope: LogScope,
+    /// `matches[]`: a request is logged where one of them is true; without any, every one is.
+    pub filters: Vec<LogFilter>,
+    /// `format`
+    pub format: Format,
+    /// `sinks[].file.path`; `/dev/stdout` and `/dev/stderr` are our own.
+    pub files: Vec<Arc<str>>,
+}
+
+/// Which requests a log is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogScope {
+    /// All of them (no `type`)
+    #[default]
+    All,
+    /// Those that a route took (`Route`)
+    Routed,
+    /// Those that no route took (`Listener`)
+    Unrouted,
+}
+
+// === impl AccessLogSettings ===
+
+impl AccessLogSettings {
+    /// Logs that are written beside each other.
+    #[must_use]
+    pub fn new(logs: Vec<AccessLogRule>) -> Self {
+        let mut reply_headers: Vec<_> =
+            logs.iter().flat_map(|log| log.format.reply_headers()).cloned().collect();
+        reply_headers.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+        reply_headers.dedup();
+        Self { logs, reply_headers }
+    }
+
+    /// The logs, in the order of the resource.
+    #[must_use]
+    pub fn logs(&self) -> &[AccessLogRule] {
+        &self.logs
+    }
+
+    /// Headers of replies that any of them shows: they have to be kept until the request is settled.
+    #[must_use]
+    pub fn reply_headers(&self) -> &[HeaderName] {
+        &self.reply_headers
+    }
+}
+
+#[cfg(test)]
+mod tests;
