@@ -1,8 +1,8 @@
 use std::fmt::{self, Write};
 
 use tollgate_snapshot::{
-    Action, Backend, CaCertificates, Choice, Cost, Guard, Listener, ListenerTls, Rule, Snapshot, Table,
-    UpstreamTls,
+    AccessLogRule, AccessLogSettings, Action, Backend, CaCertificates, Choice, Cost, Guard, Listener,
+    ListenerTls, Rule, Shape, Snapshot, Table, UpstreamTls,
 };
 
 /// The snapshot as people read it: ports, listeners, tables in order of precedence, rules, backends. Has no
@@ -41,9 +41,30 @@ fn write_listener(out: &mut String, listener: &Listener) -> fmt::Result {
         }
         Some(ListenerTls::Invalid(problem)) => writeln!(out, "    tls broken [{}] {problem}", problem.code)?,
     }
+    if let Some(logging) = &listener.access_log {
+        write_logging(out, logging)?;
+    }
     for (pattern, table) in listener.hosts.all() {
         writeln!(out, "    host {pattern}")?;
         write_table(out, table)?;
+    }
+    Ok(())
+}
+
+fn write_logging(out: &mut String, logging: &AccessLogSettings) -> fmt::Result {
+    if logging.logs().is_empty() {
+        writeln!(out, "    logs nothing")?;
+    }
+    for AccessLogRule { scope, filters, format, files } in logging.logs() {
+        let shape = match format.shape() {
+            Shape::Text(pieces) => format!("text of {} pieces", pieces.len()),
+            Shape::Json(members) => format!("JSON of {} members", members.len()),
+        };
+        write!(out, "    logs {scope:?} as {shape} to {}", files.join(", "))?;
+        for (i, filter) in filters.iter().enumerate() {
+            write!(out, " {} {}", if i == 0 { "where" } else { "or" }, filter.source())?;
+        }
+        writeln!(out)?;
     }
     Ok(())
 }

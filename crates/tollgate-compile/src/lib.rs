@@ -7,11 +7,13 @@
 //!
 //! What is broken is noted where it stands, and becomes a `Problem` in the snapshot that answers for itself alone.
 
+mod access_log;
 mod attach;
 mod backends;
 mod compile;
 mod costs;
 mod describe;
+mod envoy_proxy;
 mod filters;
 mod governed;
 mod grants;

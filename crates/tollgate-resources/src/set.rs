@@ -3,8 +3,8 @@ use tollgate_types::ObjectRef;
 use crate::{
     kinds::{
         AiGatewayRoute, AiServiceBackend, Backend, BackendSecurityPolicy, BackendTlsPolicy,
-        BackendTrafficPolicy, ConfigMapData, EndpointSlice, Gateway, GatewayClass, GatewayConfig, HttpRoute,
-        HttpRouteFilter, Namespace, ReferenceGrant, SecretData, SecurityPolicy, Service, Unserved,
+        BackendTrafficPolicy, ConfigMapData, EndpointSlice, EnvoyProxy, Gateway, GatewayClass, GatewayConfig,
+        HttpRoute, HttpRouteFilter, Namespace, ReferenceGrant, SecretData, SecurityPolicy, Service, Unserved,
     },
     object::Object,
 };
@@ -88,6 +88,8 @@ resource_set! {
     backend_tls_policies: BackendTlsPolicy, "BackendTLSPolicy";
     /// `HTTPRouteFilter`
     http_route_filters: HttpRouteFilter, "HTTPRouteFilter";
+    /// `EnvoyProxy`
+    envoy_proxies: EnvoyProxy, "EnvoyProxy";
     /// `AIGatewayRoute`
     ai_gateway_routes: AiGatewayRoute, "AIGatewayRoute";
     /// `AIServiceBackend`

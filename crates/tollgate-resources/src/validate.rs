@@ -5,6 +5,7 @@ mod backend_settings;
 mod backend_traffic;
 mod core;
 mod envoy_gateway;
+mod envoy_proxy;
 mod filter;
 mod gateway;
 mod health_check;
