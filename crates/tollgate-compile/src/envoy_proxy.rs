@@ -168,7 +168,7 @@ fn review(proxy: &Object<EnvoyProxy>, notes: &mut Notes) {
         (provider.is_some(), "provider", concerns_envoy, "how Tollgate runs is up to its own Deployment"),
         (logging.is_some(), "logging", concerns_envoy, "--log-level says what the process logs of itself"),
         (bootstrap.is_some(), "bootstrap", concerns_envoy, "there is no Envoy that it could configure"),
-        (concurrency.is_some(), "concurrency", concerns_envoy, "there is one worker for each core"),
+        (concurrency.is_some(), "concurrency", concerns_envoy, "--threads says how many workers there are"),
         (!extra_args.is_empty(), "extraArgs", concerns_envoy, "there is no Envoy that could take them"),
         (
             *merge_gateways == Some(true),
