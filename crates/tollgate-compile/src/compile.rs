@@ -8,6 +8,7 @@ use crate::{
     attach::{Attaching, Attachment, attach},
     backends::Backends,
     costs::{self, Costs},
+    envoy_proxy,
     governed::Governors,
     http_rules,
     listeners::{self, Listening},
@@ -95,6 +96,7 @@ pub fn compile(set: &ResourceSet, options: &Options) -> Compiled {
         tables::sort(&mut listening.candidates);
     }
     review::listeners(&listeners, &world, &mut notes);
+    envoy_proxy::unused(&world, &mut notes);
     review::unused(&world, &backends, &mut notes);
     quotas.review(&world, &rules, &mut notes);
     let costs = settings_costs(set, &global);

@@ -4,8 +4,8 @@ use std::{
 };
 
 use tollgate_snapshot::{
-    Action, Backend, CaCertificates, Choice, Cost, Guard, Listener, ListenerTls, Quota, Rule, Snapshot,
-    Table, UpstreamTls,
+    AccessLogRule, AccessLogSettings, Action, Backend, CaCertificates, Choice, Cost, Guard, Listener,
+    ListenerTls, Quota, Rule, Shape, Snapshot, Table, UpstreamTls,
 };
 
 use crate::describe_client::write_client;
@@ -50,9 +50,30 @@ fn write_listener(out: &mut String, listener: &Listener) -> fmt::Result {
         }
         Some(ListenerTls::Invalid(problem)) => writeln!(out, "    tls broken [{}] {problem}", problem.code)?,
     }
+    if let Some(logging) = &listener.access_log {
+        write_logging(out, logging)?;
+    }
     for (pattern, table) in listener.hosts.all() {
         writeln!(out, "    host {pattern}")?;
         write_table(out, table)?;
+    }
+    Ok(())
+}
+
+fn write_logging(out: &mut String, logging: &AccessLogSettings) -> fmt::Result {
+    if logging.logs().is_empty() {
+        writeln!(out, "    logs nothing")?;
+    }
+    for AccessLogRule { scope, filters, format, files } in logging.logs() {
+        let shape = match format.shape() {
+            Shape::Text(pieces) => format!("text of {} pieces", pieces.len()),
+            Shape::Json(members) => format!("JSON of {} members", members.len()),
+        };
+        write!(out, "    logs {scope:?} as {shape} to {}", files.join(", "))?;
+        for (i, filter) in filters.iter().enumerate() {
+            write!(out, " {} {}", if i == 0 { "where" } else { "or" }, filter.source())?;
+        }
+        writeln!(out)?;
     }
     Ok(())
 }

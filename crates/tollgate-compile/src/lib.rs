@@ -7,6 +7,7 @@
 //!
 //! What is broken is noted where it stands, and becomes a `Problem` in the snapshot that answers for itself alone.
 
+mod access_log;
 mod attach;
 mod backends;
 mod client;
@@ -17,6 +18,7 @@ mod compile;
 mod costs;
 mod describe;
 mod describe_client;
+mod envoy_proxy;
 mod filters;
 mod governed;
 mod grants;

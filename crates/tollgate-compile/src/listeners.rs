@@ -1,13 +1,16 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use tollgate_resources::{Gateway, Listener as Spec, Object, TlsMode};
-use tollgate_snapshot::{ClientSettings, Guard, HostPattern, Listener, ListenerTls, Port, PortProtocol};
+use tollgate_snapshot::{
+    AccessLogSettings, ClientSettings, Guard, HostPattern, Listener, ListenerTls, Port, PortProtocol,
+};
 use tollgate_types::ListenerId;
 
 use crate::{
     Fault,
     clients::{Clients, PortTerms},
     costs::{self, Costs},
+    envoy_proxy,
     grants::Party,
     lookup::nearest,
     notes::{At, Notes},
@@ -25,6 +28,7 @@ pub(crate) struct Listening<'a> {
     pub(crate) candidates: Vec<Candidate<'a>>,
     pub(crate) models: Vec<Listed>,
     pub(crate) guard: Guard,
+    access_log: Option<Arc<AccessLogSettings>>,
     protocol: PortProtocol,
     tls: Option<ListenerTls>,
     position: usize,
@@ -55,12 +59,14 @@ pub(crate) fn listeners<'a>(world: &World<'a>, notes: &mut Notes) -> Vec<Listeni
     for gateway in gateways {
         review_class(world, gateway, notes);
         review_gateway(gateway, notes);
-        let mut own = Vec::new();
+        let access_log = envoy_proxy::access_log(world, gateway, notes);
+        let mut own = Vec::<Listening<'a>>::new();
         for position in 0..gateway.spec.listeners.len() {
             let at = At::new(gateway, format!("spec.listeners[{position}]"));
             own.extend(listening(world, gateway, position, &at, notes));
         }
         own = distinct(own, notes);
+        own.iter_mut().for_each(|listening| listening.access_log.clone_from(&access_log));
         own.retain(|listening| match all.iter().find(|other| clash(other, listening).is_some()) {
             None => true,
             Some(older) => {
@@ -110,6 +116,7 @@ fn listening<'a>(
         candidates: Vec::new(),
         models: Vec::new(),
         guard: Guard::Open,
+        access_log: None,
         protocol,
         tls,
         position,
@@ -287,7 +294,7 @@ impl<'a> Listening<'a> {
             hostname: self.hostname,
             tls: self.tls,
             guard: self.guard,
-            access_log: None,
+            access_log: self.access_log,
             client,
             hosts: tables::tables(&self.candidates, &self.models),
         }

@@ -53,6 +53,7 @@ impl<'a, T> Lookup<'a, T> {
             "ConfigMap" => "config-map-not-found",
             "HTTPRouteFilter" => "filter-not-found",
             "GatewayConfig" => "gateway-config-not-found",
+            "EnvoyProxy" => "envoy-proxy-not-found",
             _ => "object-not-found",
         };
         if refused.iter().any(|object| &*object.namespace == namespace && &*object.name == name) {

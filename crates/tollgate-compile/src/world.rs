@@ -2,8 +2,9 @@ use std::collections::HashMap;
 
 use tollgate_resources::{
     AiGatewayRoute, AiServiceBackend, Backend, BackendSecurityPolicy, BackendTlsPolicy, BackendTrafficPolicy,
-    ClientTrafficPolicy, ConfigMapData, EndpointSlice, Gateway, GatewayConfig, HttpRoute, HttpRouteFilter,
-    Object, QuotaPolicy, ResourceSet, SecretData, SecurityPolicy, Service, Unserved,
+    ClientTrafficPolicy, ConfigMapData, EndpointSlice, EnvoyProxy, Gateway, GatewayClass, GatewayConfig,
+    HttpRoute, HttpRouteFilter, Object, QuotaPolicy, ResourceSet, SecretData, SecurityPolicy, Service,
+    Unserved,
 };
 use tollgate_types::{ObjectRef, Span};
 
@@ -29,6 +30,7 @@ pub(crate) struct World<'a> {
     pub(crate) set: &'a ResourceSet,
     pub(crate) gateways: Lookup<'a, Gateway>,
     pub(crate) gateway_configs: Lookup<'a, GatewayConfig>,
+    pub(crate) envoy_proxies: Lookup<'a, EnvoyProxy>,
     pub(crate) secrets: Lookup<'a, SecretData>,
     pub(crate) config_maps: Lookup<'a, ConfigMapData>,
     pub(crate) services: Lookup<'a, Service>,
@@ -64,7 +66,9 @@ kinds! {
     BackendTlsPolicy: "BackendTLSPolicy",
     BackendTrafficPolicy: "BackendTrafficPolicy",
     ConfigMapData: "ConfigMap",
+    EnvoyProxy: "EnvoyProxy",
     Gateway: "Gateway",
+    GatewayClass: "GatewayClass",
     GatewayConfig: "GatewayConfig",
     HttpRoute: "HTTPRoute",
     HttpRouteFilter: "HTTPRouteFilter",
@@ -112,6 +116,7 @@ impl<'a> World<'a> {
             set,
             gateways: Lookup::new("Gateway", &set.gateways, refused),
             gateway_configs: Lookup::new("GatewayConfig", &set.gateway_configs, refused),
+            envoy_proxies: Lookup::new("EnvoyProxy", &set.envoy_proxies, refused),
             secrets: Lookup::new("Secret", &set.secrets, refused),
             config_maps: Lookup::new("ConfigMap", &set.config_maps, refused),
             services: Lookup::new("Service", &set.services, refused),

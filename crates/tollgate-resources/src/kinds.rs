@@ -9,6 +9,7 @@ mod client_traffic;
 mod common;
 mod core;
 mod envoy_gateway;
+mod envoy_proxy;
 mod gateway;
 mod health_check;
 mod http_route;
@@ -67,6 +68,12 @@ pub use self::{
         FilterPathModifier, FilterPathModifierType, FilterUrlRewrite, FqdnEndpoint, HostnameModifier,
         HostnameModifierType, HttpRouteFilter, InjectedCredential, IpEndpoint, PolicyTargetRef, ReplaceRegex,
         SubjectAltName, SubjectAltNameType, TlsVersion, UnixEndpoint, ValueSource, WellKnownCaCertificates,
+    },
+    envoy_proxy::{
+        AccessLog, AccessLogFile, AccessLogFormat, AccessLogFormatType, AccessLogSetting, AccessLogSink,
+        AccessLogSinkType, AccessLogType, EnvoyDaemonSet, EnvoyDeployment, EnvoyPod, EnvoyProxy,
+        EnvoyProxyKubernetes, EnvoyProxyMetrics, EnvoyProxyPrometheus, EnvoyProxyProvider,
+        EnvoyProxyProviderType, EnvoyProxyTelemetry, IpFamily,
     },
     gateway::{
         AllowedListeners, AllowedRoutes, ClientCertificateMode, FromNamespaces, FrontendTls, FrontendTlsPort,

@@ -9,6 +9,7 @@ mod formats;
 mod kinds;
 mod load;
 mod merge;
+mod misplaced;
 mod not_yet;
 mod object;
 mod parse;

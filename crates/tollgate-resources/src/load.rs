@@ -7,7 +7,7 @@ use crate::{
     de::{De, Path},
     finding::{Finding, did_you_mean},
     kinds::Unserved,
-    not_yet,
+    misplaced, not_yet,
     object::{Meta, Metadata, Object, Positions},
     parse,
     registry::{self, Known, Role, Scope, Served},
@@ -208,6 +208,7 @@ impl Loader<'_> {
             }
             Served::BackendTlsPolicy => self.place(&mut lists.backend_tls_policies, draft, Layout::Spec),
             Served::HttpRouteFilter => self.place(&mut lists.http_route_filters, draft, Layout::Spec),
+            Served::EnvoyProxy => self.place(&mut lists.envoy_proxies, draft, Layout::Spec),
             Served::AiGatewayRoute => self.place(&mut lists.ai_gateway_routes, draft, Layout::Spec),
             Served::AiServiceBackend => self.place(&mut lists.ai_service_backends, draft, Layout::Spec),
             Served::BackendSecurityPolicy => {
@@ -362,7 +363,9 @@ impl Draft {
             Some(key) => self.node.get(key).filter(|node| !node.is_null()).unwrap_or(&empty),
         };
         let result = T::deserialize(De::new(node, &inner, &notes));
-        self.findings.extend(notes.into_inner());
+        let mut notes = notes.into_inner();
+        notes.iter_mut().for_each(|finding| misplaced::explain(self.known.kind, finding));
+        self.findings.extend(notes);
         result.map_err(|error| self.findings.push(error.into_finding())).ok()
     }
 

@@ -12,12 +12,6 @@ pub(crate) fn consequence(known: &Known, spec: Option<&Node>) -> (Severity, Stri
         "XBackendTrafficPolicy" | "EnvoyExtensionPolicy" | "EnvoyPatchPolicy" => {
             format!("{kind} is not served yet: traffic flows without it ({})", settings(spec))
         }
-        "EnvoyProxy" => {
-            return (
-                Severity::Info,
-                "EnvoyProxy configures Envoy, which is not there; it has no effect".to_owned(),
-            );
-        }
         "InferencePool" => {
             "InferencePool is not served yet: rules that refer to it answer 500 for their share of requests"
                 .to_owned()

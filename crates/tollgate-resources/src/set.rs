@@ -3,9 +3,9 @@ use tollgate_types::ObjectRef;
 use crate::{
     kinds::{
         AiGatewayRoute, AiServiceBackend, Backend, BackendSecurityPolicy, BackendTlsPolicy,
-        BackendTrafficPolicy, ClientTrafficPolicy, ConfigMapData, EndpointSlice, Gateway, GatewayClass,
-        GatewayConfig, HttpRoute, HttpRouteFilter, Namespace, QuotaPolicy, ReferenceGrant, SecretData,
-        SecurityPolicy, Service, Unserved,
+        BackendTrafficPolicy, ClientTrafficPolicy, ConfigMapData, EndpointSlice, EnvoyProxy, Gateway,
+        GatewayClass, GatewayConfig, HttpRoute, HttpRouteFilter, Namespace, QuotaPolicy, ReferenceGrant,
+        SecretData, SecurityPolicy, Service, Unserved,
     },
     object::Object,
 };
@@ -91,6 +91,8 @@ resource_set! {
     backend_tls_policies: BackendTlsPolicy, "BackendTLSPolicy";
     /// `HTTPRouteFilter`
     http_route_filters: HttpRouteFilter, "HTTPRouteFilter";
+    /// `EnvoyProxy`
+    envoy_proxies: EnvoyProxy, "EnvoyProxy";
     /// `AIGatewayRoute`
     ai_gateway_routes: AiGatewayRoute, "AIGatewayRoute";
     /// `AIServiceBackend`

@@ -6,6 +6,7 @@ mod backend_traffic;
 mod client_traffic;
 mod core;
 mod envoy_gateway;
+mod envoy_proxy;
 mod filter;
 mod gateway;
 mod health_check;

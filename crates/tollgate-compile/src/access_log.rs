@@ -1,0 +1,137 @@
+use std::sync::Arc;
+
+use tollgate_resources::{
+    AccessLog, AccessLogFormat, AccessLogFormatType, AccessLogSetting, AccessLogSink, AccessLogSinkType,
+    AccessLogType,
+};
+use tollgate_snapshot::{AccessLogRule, AccessLogSettings, Format, FormatError, LogFilter, LogScope};
+
+use crate::{
+    Fault,
+    notes::{At, Notes},
+};
+
+/// Where a log without sinks goes.
+const STDOUT: &str = "/dev/stdout";
+
+/// What is logged of the requests to a Gateway; None where they stay in the process's own log, since nothing is said,
+/// or nothing that can be done.
+pub(crate) fn settings(log: &AccessLog, at: &At<'_>, notes: &mut Notes) -> Option<AccessLogSettings> {
+    let AccessLog { disable, settings } = log;
+    if *disable {
+        return Some(AccessLogSettings::default());
+    }
+    let each = settings.iter().enumerate();
+    let logs: Vec<_> =
+        each.filter_map(|(i, setting)| rule(setting, &at.to(format!(".settings[{i}]")), notes)).collect();
+    (!logs.is_empty()).then(|| AccessLogSettings::new(logs))
+}
+
+/// One log; none where some of it is broken, which is said.
+fn rule(setting: &AccessLogSetting, at: &At<'_>, notes: &mut Notes) -> Option<AccessLogRule> {
+    let AccessLogSetting { format, matches, sinks, log_type } = setting;
+    let scope = scope(*log_type, at, notes);
+    let format = line_format(format.as_ref(), &at.to(".format"), notes);
+    let filters = filters(matches, at, notes);
+    let files = files(sinks, at, notes);
+    Some(AccessLogRule { scope: scope?, filters: filters?, format: format?, files: files? })
+}
+
+fn scope(log_type: Option<AccessLogType>, at: &At<'_>, notes: &mut Notes) -> Option<LogScope> {
+    match log_type {
+        None => Some(LogScope::All),
+        Some(AccessLogType::Route) => Some(LogScope::Routed),
+        Some(AccessLogType::Listener) => Some(LogScope::Unrouted),
+        Some(AccessLogType::Upstream) => {
+            let fault = Fault::not_served("a log of attempts (type Upstream)");
+            notes.warning(&at.to(".type"), fault.help("this log is left out; type Route logs requests"));
+            None
+        }
+    }
+}
+
+fn line_format(format: Option<&AccessLogFormat>, at: &At<'_>, notes: &mut Notes) -> Option<Format> {
+    let Some(AccessLogFormat { format_type, text, json }) = format else { return Some(Format::default()) };
+    let (parsed, field) = match (text, format_type) {
+        (Some(text), Some(AccessLogFormatType::Text) | None) => (Format::parse(text), ".text"),
+        (None, Some(AccessLogFormatType::Text)) => return Some(Format::default()),
+        (_, Some(AccessLogFormatType::Json) | None) if json.is_empty() => return Some(Format::default()),
+        (_, Some(AccessLogFormatType::Json) | None) => {
+            (Format::json(json.iter().map(|(key, text)| (key.as_str(), text.as_str()))), ".json")
+        }
+    };
+    let at = at.to(field);
+    match parsed {
+        Ok(format) => {
+            warn(&format, &at, notes);
+            Some(format)
+        }
+        Err(error) => {
+            let at = match &error {
+                FormatError::Member { key, error: _ } => at.to(format!("[\"{key}\"]")),
+                _ => at,
+            };
+            notes.error(&at, left_out("invalid-log-format", format!("the format cannot be used: {error}")));
+            None
+        }
+    }
+}
+
+/// What a format asks for and never gets.
+fn warn(format: &Format, at: &At<'_>, notes: &mut Notes) {
+    for name in format.empty_operators() {
+        let message = format!("command operator %{name}% is always empty here");
+        notes.warning(at, Fault::new("empty-operator", message));
+    }
+    for header in format.hidden_headers() {
+        let message = format!("the value of header {header} is a credential and is written as ***");
+        notes.warning(at, Fault::new("hidden-header", message));
+    }
+}
+
+fn filters(matches: &[String], at: &At<'_>, notes: &mut Notes) -> Option<Vec<LogFilter>> {
+    let (mut filters, mut broken) = (Vec::with_capacity(matches.len()), false);
+    for (i, source) in matches.iter().enumerate() {
+        match LogFilter::new(source) {
+            Ok(filter) => filters.push(filter),
+            Err(error) => {
+                // The compiler's words are several lines.
+                let words = error.to_string();
+                let words: Vec<_> = words.split_whitespace().collect();
+                notes.error(&at.to(format!(".matches[{i}]")), left_out("invalid-cel", words.join(" ")));
+                broken = true;
+            }
+        }
+    }
+    (!broken).then_some(filters)
+}
+
+/// Paths; none where all of what is given is of other types.
+fn files(sinks: &[AccessLogSink], at: &At<'_>, notes: &mut Notes) -> Option<Vec<Arc<str>>> {
+    if sinks.is_empty() {
+        return Some(vec![Arc::from(STDOUT)]);
+    }
+    let mut files = Vec::new();
+    for (i, sink) in sinks.iter().enumerate() {
+        let name = match sink.sink_type {
+            AccessLogSinkType::File => {
+                files.extend(sink.file.as_ref().map(|file| Arc::from(file.path.as_str())));
+                continue;
+            }
+            AccessLogSinkType::Als => "ALS",
+            AccessLogSinkType::OpenTelemetry => "OpenTelemetry",
+        };
+        let fault = Fault::not_served(format!("an access log sink of type {name}"));
+        notes.warning(
+            &at.to(format!(".sinks[{i}].type")),
+            fault.help("no line goes there; sinks of type File are served"),
+        );
+    }
+    (!files.is_empty()).then_some(files)
+}
+
+fn left_out(code: &'static str, message: String) -> Fault {
+    Fault::new(code, message).help(
+        "this log is left out until it is corrected; where no log is left, requests stay in the process's own log",
+    )
+}

@@ -1,0 +1,79 @@
+use super::{Rules, Validate};
+use crate::kinds::{
+    AccessLogFormat, AccessLogFormatType, AccessLogSetting, AccessLogSink, AccessLogSinkType, EnvoyProxy,
+    EnvoyProxyKubernetes, EnvoyProxyProvider, EnvoyProxyProviderType,
+};
+
+impl Validate for EnvoyProxy {
+    fn validate(&self, rules: &mut Rules) {
+        rules.optional("provider", self.provider.as_ref(), provider);
+        rules.count("dynamicModules", self.dynamic_modules.len(), 0..=16);
+        let Some(telemetry) = &self.telemetry else { return };
+        rules.field("telemetry", |rules| {
+            rules.optional("accessLog", telemetry.access_log.as_ref(), |rules, log| {
+                rules.count("settings", log.settings.len(), 0..=50);
+                rules.each("settings", &log.settings, setting);
+            });
+            rules.optional("metrics", telemetry.metrics.as_ref(), |rules, metrics| {
+                rules.count("sinks", metrics.sinks.len(), 0..=16);
+            });
+        });
+    }
+}
+
+fn provider(rules: &mut Rules, provider: &EnvoyProxyProvider) {
+    let EnvoyProxyProvider { provider_type, kubernetes, host } = provider;
+    let foreign = match provider_type {
+        EnvoyProxyProviderType::Kubernetes => host.is_some(),
+        EnvoyProxyProviderType::Host => kubernetes.is_some(),
+    };
+    let message = "its settings have to be those of its `type`";
+    rules.demand(!foreign, "foreign-member", ("", message));
+    rules.optional("kubernetes", kubernetes.as_ref(), |rules, kubernetes| {
+        let EnvoyProxyKubernetes { envoy_deployment, envoy_daemon_set, envoy_hpa, .. } = kubernetes;
+        let both = envoy_deployment.is_some() && envoy_daemon_set.is_some();
+        let message = "expected at most one of `envoyDeployment` and `envoyDaemonSet`";
+        rules.demand(!both, "at-most-one-of", ("envoyDaemonSet", message));
+        let both = envoy_hpa.is_some() && envoy_daemon_set.is_some();
+        let message = "a DaemonSet is as large as the cluster: `envoyHpa` needs `envoyDeployment`";
+        rules.demand(!both, "at-most-one-of", ("envoyHpa", message));
+    });
+}
+
+fn setting(rules: &mut Rules, setting: &AccessLogSetting) {
+    let AccessLogSetting { format, matches, sinks, log_type: _ } = setting;
+    rules.optional("format", format.as_ref(), line_format);
+    rules.count("matches", matches.len(), 0..=10);
+    rules.count("sinks", sinks.len(), 0..=50);
+    rules.each("sinks", sinks, sink);
+}
+
+fn line_format(rules: &mut Rules, format: &AccessLogFormat) {
+    let AccessLogFormat { format_type, text, json } = format;
+    let foreign = match format_type {
+        Some(AccessLogFormatType::Text) => !json.is_empty(),
+        Some(AccessLogFormatType::Json) => text.is_some(),
+        None => text.is_some() && !json.is_empty(),
+    };
+    let message = "`type: Text` goes with `text` alone, `type: JSON` with `json` alone";
+    rules.demand(!foreign, "foreign-member", ("", message));
+}
+
+fn sink(rules: &mut Rules, sink: &AccessLogSink) {
+    let AccessLogSink { sink_type, file, als, open_telemetry } = sink;
+    let given = [
+        (AccessLogSinkType::File, file.is_some(), "`type: File` needs `file`"),
+        (AccessLogSinkType::Als, als.is_some(), "`type: ALS` needs `als`"),
+        (
+            AccessLogSinkType::OpenTelemetry,
+            open_telemetry.is_some(),
+            "`type: OpenTelemetry` needs `openTelemetry`",
+        ),
+    ];
+    for (kind, given, message) in given {
+        rules.demand(given || kind != *sink_type, "missing-field", ("", message));
+    }
+    if let Some(file) = file {
+        rules.field("file", |rules| rules.length("path", &file.path, 1..=4096));
+    }
+}
