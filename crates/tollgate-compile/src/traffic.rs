@@ -41,6 +41,7 @@ pub(crate) fn traffic(spec: &BackendTrafficPolicy, at: &At<'_>, notes: &mut Note
         connections.max_pending = Some(breaker.max_pending_requests);
         connections.max_requests = breaker.max_requests_per_connection;
     }
+    traffic.replayed = spec.connection.as_ref().and_then(|connection| connection.buffer_limit);
     traffic.faults = spec.fault_injection.as_ref().map(faults);
     traffic.request_buffer =
         spec.request_buffer.map(|buffer| usize::try_from(buffer.limit).unwrap_or(usize::MAX));
@@ -69,7 +70,11 @@ fn review(spec: &BackendTrafficPolicy, at: &At<'_>, notes: &mut Notes) {
     let given = [
         ("proxyProtocol", spec.proxy_protocol.is_some()),
         ("tcpKeepalive", spec.tcp_keepalive.is_some()),
-        ("connection", spec.connection.is_some()),
+        (
+            "connection.socketBufferLimit",
+            spec.connection.as_ref().is_some_and(|it| it.socket_buffer_limit.is_some()),
+        ),
+        ("connection.preconnect", spec.connection.as_ref().is_some_and(|it| it.preconnect.is_some())),
         ("dns", spec.dns.is_some()),
         ("http2", spec.http2.is_some()),
         ("bandwidthLimit", spec.bandwidth_limit.is_some()),

@@ -157,7 +157,8 @@ impl Plan {
     #[must_use]
     pub fn replays(&self) -> Option<u64> {
         let wanted = self.rule.traffic.retry.is_some() || self.rule.retry.scope == RetryScope::AnyBackend;
-        (matches!(self.payload, Payload::Http) && wanted).then_some(Self::REPLAYED)
+        (matches!(self.payload, Payload::Http) && wanted)
+            .then(|| self.rule.traffic.replayed.unwrap_or(Self::REPLAYED))
     }
 
     /// When the whole request has to be done, where its rule says so.

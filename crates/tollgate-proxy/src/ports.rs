@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use tokio::time::sleep;
 use tollgate_auth::{Access, KeyRing as _, TokenCache};
 use tollgate_core::{Answer, ExtAuthVerdict, Ports, Question, Record};
 use tollgate_limit::{Store, UnixMillis};
@@ -18,6 +19,8 @@ const KEYS: Duration = Duration::from_secs(5);
 
 /// Less than any fetch takes.
 const AT_ONCE: Duration = Duration::from_micros(100);
+/// How soon to look again where there is nothing to wait for.
+const AGAIN: Duration = Duration::from_millis(10);
 
 impl Ports for Worker {
     type Keys = KeySets;
@@ -47,9 +50,12 @@ pub(crate) async fn answer(worker: &Worker, served: &Served, record: &Record, qu
                 let asked = Instant::now();
                 let good = worker.shared.keys.refreshed(source, deadline).await;
                 let there = worker.shared.keys.keys(source).is_some();
-                // One that is not waited for, since too many wait already, is told at once.
-                if good || there || asked.elapsed() < AT_ONCE || Instant::now() >= deadline {
+                if good || there || Instant::now() >= deadline {
                     break;
+                }
+                // Told at once: too many wait already, or the core that fetches has not heard of this source yet.
+                if asked.elapsed() < AT_ONCE {
+                    sleep(AGAIN).await;
                 }
             }
             Answer::Keys

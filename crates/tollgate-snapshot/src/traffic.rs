@@ -25,6 +25,9 @@ pub struct Traffic {
     pub faults: Option<Faults>,
     /// `requestBuffer.limit`, bytes: the whole body is read before a backend is asked; a larger one is a 413.
     pub request_buffer: Option<usize>,
+    /// `connection.bufferLimit`, bytes: bodies up to this length are kept for another attempt, where attempts are
+    /// repeated. 32 KiB unless configured.
+    pub replayed: Option<u64>,
     /// `responseOverride`
     pub overrides: Vec<ReplyOverride>,
     /// `compressor`, the first one preferred.
