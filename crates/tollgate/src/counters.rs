@@ -14,6 +14,8 @@ use tollgate_types::Secret;
 const REDIS_URL: &str = "TOLLGATE_REDIS_URL";
 /// How long one request may wait for Redis, as Envoy Gateway has it for its rate limit service.
 const PATIENCE: Duration = Duration::from_millis(20);
+/// How long the start may wait for Redis.
+const CONNECT: Duration = Duration::from_secs(2);
 
 /// Where counters are kept.
 #[derive(Clone, clap::Args)]
@@ -88,10 +90,12 @@ impl fmt::Debug for CounterArgs {
 // === impl Counters ===
 
 impl Counters {
-    /// Writes and fetches in the background, where there is anything to; has to be called on a runtime.
-    pub(crate) fn spawn(&self) {
-        if let Some(redis) = &self.redis {
-            tokio::spawn(Arc::clone(redis).run(now));
+    /// Writes and fetches in the background, where there is anything to; returns once that has begun.
+    pub(crate) async fn start(&self) {
+        let Some(redis) = &self.redis else { return };
+        tokio::spawn(Arc::clone(redis).run(now));
+        if !redis.connected(CONNECT).await {
+            tracing::warn!("Redis cannot be reached yet; --redis-outage says what requests get meanwhile");
         }
     }
 

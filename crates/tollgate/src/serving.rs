@@ -125,7 +125,7 @@ pub(crate) fn run(mut resources: Resources, serving: Serving) -> io::Result<Exit
     };
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let code = runtime.block_on(async {
-        counters.spawn();
+        counters.start().await;
         let code = control.serve(resources, state, (admin, drain, began)).await;
         counters.finish().await;
         code

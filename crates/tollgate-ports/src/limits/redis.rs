@@ -111,6 +111,17 @@ impl RedisLimits {
         }
     }
 
+    /// Waits for [`Self::run`] to connect, but no longer than this; true where it has. A process that serves before knows
+    /// nothing of what others have counted.
+    pub async fn connected(&self, patience: Duration) -> bool {
+        let connected = async {
+            while self.connection.load().is_none() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(patience, connected).await.is_ok()
+    }
+
     /// Writes what is owed and gives leases back; for the end of a process.
     pub async fn finish(&self, now: UnixMillis) {
         let later = UnixMillis(now.0.saturating_add(2000));
