@@ -50,7 +50,8 @@ fn a_model_that_is_not_ready_gets_nothing_until_it_is() {
     // The other model is not concerned.
     assert_eq!(all.predict("/v1/models/pytorch-resnet:predict", &all.token("tenant-c")).status, 200);
     all.sklearn.clear_rules();
-    wait_for(&all.sklearn, READY, 3);
+    // Two good ones bring it back, and two backends at this address are checked, each for itself.
+    wait_for(&all.sklearn, READY, 6);
     assert_eq!(all.predict(SKLEARN, &token).status, 200);
 }
 
