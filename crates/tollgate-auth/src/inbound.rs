@@ -8,7 +8,6 @@ mod basic;
 mod jwt;
 
 mod authorization;
-mod cidr;
 mod cors;
 mod ext_auth;
 
@@ -25,7 +24,6 @@ pub use self::{
     },
     basic::{BadHtpasswd, Basic},
     caller::{Caller, UnixSeconds},
-    cidr::{BadCidr, Cidr},
     cors::{Cors, OriginRule},
     denial::Denial,
     ext_auth::{BodyToAuth, ExtAuth, ExtAuthId, ExtAuthProtocol, HttpPath, OnFailure},

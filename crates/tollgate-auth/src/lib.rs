@@ -13,8 +13,8 @@ mod inbound;
 pub use self::{
     credential::{Credential, InvalidCredential},
     inbound::{
-        Access, Action, ApiKeys, Authorization, BadCidr, BadHtpasswd, BadKeySet, Basic, BodyToAuth, Caller,
-        Cidr, ClaimToHeader, Claims, Cors, Denial, ExtAuth, ExtAuthId, ExtAuthProtocol, HeaderRule, HttpPath,
+        Access, Action, ApiKeys, Authorization, BadHtpasswd, BadKeySet, Basic, BodyToAuth, Caller,
+        ClaimToHeader, Claims, Cors, Denial, ExtAuth, ExtAuthId, ExtAuthProtocol, HeaderRule, HttpPath,
         Identity, Jwt, JwtRule, KeyOrigin, KeyRing, KeySet, KeySourceId, Keys, Leniency, OnFailure,
         Operation, OriginRule, PathRule, PathShape, Place, Principal, Provider, RepeatedKey, RequiredClaim,
         Rule, TokenCache, TokenFault, UnixSeconds,

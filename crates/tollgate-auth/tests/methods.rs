@@ -10,11 +10,11 @@ use regex::Regex;
 use serde_json::json;
 use support::*;
 use tollgate_auth::{
-    Access, Action, ApiKeys, Authorization, BadHtpasswd, Basic, Cidr, ClaimToHeader, Cors, Denial,
-    HeaderRule, Identity, JwtRule, Operation, OriginRule, PathRule, PathShape, Place, Principal, Provider,
-    RequiredClaim, Rule,
+    Access, Action, ApiKeys, Authorization, BadHtpasswd, Basic, ClaimToHeader, Cors, Denial, HeaderRule,
+    Identity, JwtRule, Operation, OriginRule, PathRule, PathShape, Place, Principal, Provider, RequiredClaim,
+    Rule,
 };
-use tollgate_types::Secret;
+use tollgate_types::{Cidr, Secret};
 
 fn name(text: &str) -> HeaderName {
     text.parse().unwrap()

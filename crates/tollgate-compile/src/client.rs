@@ -242,7 +242,7 @@ fn address(made: &mut ClientSettings, spec: &ClientIpDetection) -> Result<Client
             return Ok(ClientAddress::TrustedHops(*hops));
         }
         let ranges = trusted_cidrs.iter().map(|text| text.parse());
-        let ranges: Result<_, tollgate_snapshot::InvalidIpRange> = ranges.collect();
+        let ranges: Result<_, tollgate_types::InvalidCidr> = ranges.collect();
         return ranges
             .map(ClientAddress::TrustedRanges)
             .map_err(|error| Fault::new("invalid-cidr", error.to_string()));

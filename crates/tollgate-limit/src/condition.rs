@@ -2,8 +2,9 @@ use std::borrow::Cow;
 
 use http::{HeaderName, Method};
 use regex::Regex;
+use tollgate_types::Cidr;
 
-use crate::{Cidr, View, counter::Value, query};
+use crate::{View, counter::Value, query};
 
 /// One part of a client selector. A rule applies where all its conditions hold.
 #[derive(Clone, Debug)]

@@ -5,7 +5,6 @@
 //! The clock is always an argument.
 
 mod bucket;
-mod cidr;
 mod claim;
 mod condition;
 mod counter;
@@ -23,7 +22,6 @@ mod view;
 
 pub use self::{
     bucket::Buckets,
-    cidr::{Cidr, InvalidCidr},
     claim::{Claim, Claims, Mode, Settlement},
     condition::{Condition, PathSelect, TextSelect},
     counter::Counter,

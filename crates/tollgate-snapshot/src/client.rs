@@ -12,7 +12,7 @@ mod heads;
 mod tls;
 
 pub use self::{
-    address::{ClientAddress, InvalidIpRange, IpRange},
+    address::ClientAddress,
     heads::{
         CertificateDetails, ClientHeaderEdit, EscapedSlashes, ForwardedCertificate, HeadRules, Http10,
         NameMatch, RequestIds, Scheme, Underscores,

@@ -38,8 +38,8 @@ pub use self::{
     client::{
         CertificateDetails, ClientAddress, ClientCertificates, ClientHeaderEdit, ClientSettings,
         ClientTimeouts, ClientTls, ConnectionRules, EscapedSlashes, ForwardedCertificate, HeadRules,
-        Http1Rules, Http2Rules, Http10, InvalidIpRange, IpRange, NameMatch, ProxyProtocol, RequestIds,
-        Revocation, SanMatch, Scheme, TcpKeepalive, TlsVersion, Underscores, Verification,
+        Http1Rules, Http2Rules, Http10, NameMatch, ProxyProtocol, RequestIds, Revocation, SanMatch, Scheme,
+        TcpKeepalive, TlsVersion, Underscores, Verification,
     },
     cost::{Cost, CostInputs, CostKind, CostProgram, InvalidCost},
     fault::{Abort, Faults},

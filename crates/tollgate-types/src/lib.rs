@@ -3,6 +3,7 @@
 //! Nothing here decides anything, and nothing here reads a clock, a file or the environment.
 
 mod certificate;
+mod cidr;
 mod diagnostic;
 mod endpoint;
 mod ids;
@@ -13,6 +14,7 @@ mod usage;
 
 pub use self::{
     certificate::ClientCertificateFacts,
+    cidr::{Cidr, InvalidCidr},
     diagnostic::{Diagnostic, Diagnostics, ObjectRef, Severity, Span},
     endpoint::{Dialect, Endpoint},
     ids::{BackendId, ListenerId, ModelId, RouteId, RuleId},

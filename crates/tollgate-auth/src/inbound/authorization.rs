@@ -3,8 +3,9 @@ use std::sync::Arc;
 use http::{HeaderName, Method};
 use regex::Regex;
 use serde_json::Value;
+use tollgate_types::Cidr;
 
-use crate::{Caller, Cidr, Claims, Denial, Identity};
+use crate::{Caller, Claims, Denial, Identity};
 
 /// Who may do what (SecurityPolicy `authorization`): the first rule that matches decides.
 #[derive(Clone, Debug)]

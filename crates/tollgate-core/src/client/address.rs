@@ -1,7 +1,8 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::HeaderMap;
-use tollgate_snapshot::{ClientAddress, IpRange};
+use tollgate_snapshot::ClientAddress;
+use tollgate_types::Cidr;
 
 use super::HeadFault;
 use crate::{RequestHead, headers::FORWARDED_FOR};
@@ -43,7 +44,7 @@ fn from_the_right(headers: &HeaderMap, hops: u32) -> Option<IpAddr> {
 
 /// Goes back from proxy to proxy as long as they are trusted. An entry that cannot be read ends the walk at the
 /// peer, since nothing before it can be told from a forgery.
-fn beyond(trusted: &[IpRange], peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+fn beyond(trusted: &[Cidr], peer: IpAddr, headers: &HeaderMap) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|range| range.contains(address));
     if !is_trusted(peer) {
         return peer;

@@ -1,5 +1,6 @@
 use http::Method;
-use tollgate_snapshot::{ClientHeaderEdit, EscapedSlashes, HeadRules, HeaderEdit, IpRange};
+use tollgate_snapshot::{ClientHeaderEdit, EscapedSlashes, HeadRules, HeaderEdit};
+use tollgate_types::Cidr;
 
 use super::*;
 
@@ -39,7 +40,7 @@ fn hops_are_counted_from_the_right() {
 
 #[test]
 fn trusted_proxies_are_skipped_and_nobody_else() {
-    let trusted: Vec<IpRange> =
+    let trusted: Vec<Cidr> =
         ["10.0.0.0/8", "fd00::/8"].iter().map(|range| range.parse().expect("a range")).collect();
     for (sent, want) in [
         ("1.1.1.1, 2.2.2.2, 10.1.1.1", "2.2.2.2"),

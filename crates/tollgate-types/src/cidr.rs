@@ -4,8 +4,8 @@ use std::{
     str::FromStr,
 };
 
-/// A block of addresses. An IPv4 address that arrives mapped into IPv6 is treated as IPv4.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A block of addresses, `10.0.0.0/8` or `fd00::/8`; a single address is a block of one. An IPv4 address that arrives mapped into IPv6 is treated as IPv4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Cidr {
     /// Bits behind the prefix are zero.
     base: IpAddr,
@@ -14,7 +14,7 @@ pub struct Cidr {
 
 /// A text that is no block of addresses.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no CIDR such as 10.0.0.0/8")]
+#[error("{0} is not an address or a range like 10.0.0.0/8")]
 pub struct InvalidCidr(Box<str>);
 
 // === impl Cidr ===
@@ -86,6 +86,30 @@ mod tests {
     fn nonsense_is_refused() {
         for text in ["", "10.0.0.0/33", "10.0.0.0/-1", "::/129", "a/8", "10.0.0/8"] {
             assert!(text.parse::<Cidr>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_range_covers_its_own_and_no_more() {
+        for (range, inside, outside) in [
+            ("10.0.0.0/8", "10.255.0.1", "11.0.0.0"),
+            ("10.0.0.7", "10.0.0.7", "10.0.0.6"),
+            ("0.0.0.0/0", "255.255.255.255", "::1"),
+            ("10.0.0.0/8", "::ffff:10.1.2.3", "::ffff:11.1.2.3"),
+            ("fd00::/8", "fdff::1", "fe00::1"),
+            ("::/0", "2001:db8::1", "1.2.3.4"),
+            ("::1/128", "::1", "::2"),
+        ] {
+            let range: Cidr = range.parse().expect("a range");
+            assert!(range.contains(inside.parse().expect("an address")), "{inside}");
+            assert!(!range.contains(outside.parse().expect("an address")), "{outside}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_range_is_told() {
+        for text in ["", "10.0.0.0/33", "::/129", "10.0.0.0/-1", "a/8", "10.0.0.0/8/8"] {
+            assert_eq!(text.parse::<Cidr>(), Err(InvalidCidr(text.into())), "{text}");
         }
     }
 }
