@@ -13,9 +13,8 @@ use tollgate_snapshot::{
 };
 
 use crate::{
-    Fault,
-    client_heads::{self, header_name},
-    client_tls,
+    Fault, client_heads, client_tls,
+    matches::header_name,
     notes::{At, Notes},
     world::World,
 };

@@ -12,7 +12,7 @@ use tollgate_snapshot::{
 
 use crate::{
     Fault,
-    matches::whole,
+    matches::{header_name, whole},
     notes::{At, Notes},
 };
 
@@ -116,11 +116,6 @@ fn pairs(headers: &[HttpHeader]) -> Result<Vec<(HeaderName, HeaderValue)>, Fault
         Ok((header_name(name)?, value))
     };
     headers.iter().map(pair).collect()
-}
-
-pub(crate) fn header_name(name: &str) -> Result<HeaderName, Fault> {
-    HeaderName::from_bytes(name.to_ascii_lowercase().as_bytes())
-        .map_err(|_| Fault::new("invalid-header-name", format!("{name:?} is no header name")))
 }
 
 fn name_match(spec: &StringMatch) -> Result<NameMatch, Fault> {

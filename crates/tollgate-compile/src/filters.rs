@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode};
 use regex::Regex;
 use tollgate_resources::{
     CredentialInjection, DirectResponse as DirectSpec, FilterMatch, FilterUrlRewrite, HostnameModifierType,
@@ -231,10 +231,9 @@ fn envoy_rewrite(spec: &FilterUrlRewrite) -> Result<UrlRewrite, Fault> {
         None => None,
         Some(modifier) => Some(match (modifier.modifier_type, &modifier.header) {
             (HostnameModifierType::Backend, _) => HostRewrite::Backend,
-            (HostnameModifierType::Header, Some(name)) => HostRewrite::FromHeader(
-                HeaderName::from_bytes(name.to_ascii_lowercase().as_bytes())
-                    .map_err(|_| Fault::new("invalid-header-name", format!("{name:?} is no header name")))?,
-            ),
+            (HostnameModifierType::Header, Some(name)) => {
+                HostRewrite::FromHeader(matches::header_name(name)?)
+            }
             (HostnameModifierType::Header, None) => {
                 return Err(Fault::new("incompatible-filters", "hostname type Header has no header"));
             }
@@ -339,8 +338,7 @@ fn injection(spec: &CredentialInjection, namespace: &str, world: &World<'_>) -> 
     })?;
     value.set_sensitive(true);
     let name = header.as_deref().unwrap_or("authorization").to_ascii_lowercase();
-    let name = HeaderName::from_bytes(name.as_bytes())
-        .map_err(|_| Fault::new("invalid-header-name", format!("{name:?} is no header name")))?;
+    let name = matches::header_name(&name)?;
     Ok(match overwrite {
         true => Filter::RequestHeaders(HeaderEdit { set: vec![(name, value)], ..HeaderEdit::default() }),
         false => Filter::DefaultHeader(name, value),

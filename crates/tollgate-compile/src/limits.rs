@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderName, Method};
+use http::Method;
 use tollgate_limit::{
     Basis, Condition, Cost as Charge, Estimator, Limit, LimitRule, LimitRuleSpec, LocalLimits, PathSelect,
     Scope, TextSelect, Unit,
@@ -16,7 +16,7 @@ use tollgate_snapshot::{Cost, CostKind, GlobalLimit, Limits, Problem};
 
 use crate::{
     Fault,
-    matches::whole,
+    matches::{header_name, whole},
     notes::{At, Notes},
 };
 
@@ -190,8 +190,7 @@ fn conditions(selector: &RateLimitSelector, all: &mut Vec<Condition>) -> Result<
 /// Conditions on headers.
 pub(crate) fn headers(selectors: &[RateLimitHeaderMatch], all: &mut Vec<Condition>) -> Result<(), Fault> {
     for header in selectors {
-        let name = HeaderName::from_bytes(header.name.to_ascii_lowercase().as_bytes())
-            .map_err(|_| Fault::new("invalid-header-name", format!("{:?} is no header name", header.name)))?;
+        let name = header_name(&header.name)?;
         let value = text(header.match_type, header.value.as_deref())?;
         all.push(Condition::Header { name, value, invert: header.invert });
     }

@@ -32,6 +32,12 @@ pub(crate) fn partial(pattern: &str) -> Result<Regex, Fault> {
     })
 }
 
+/// A header name as users write it, in any case.
+pub(crate) fn header_name(name: &str) -> Result<HeaderName, Fault> {
+    HeaderName::from_bytes(name.to_ascii_lowercase().as_bytes())
+        .map_err(|_| Fault::new("invalid-header-name", format!("{name:?} is no header name")))
+}
+
 fn text(kind: MatchType, value: &str) -> Result<TextMatch, Fault> {
     Ok(match kind {
         MatchType::Exact => TextMatch::Exact(value.into()),
@@ -52,8 +58,7 @@ fn headers(matches: &[HeaderMatch]) -> Result<(Vec<Header>, Option<ModelMatch>),
             }
             continue;
         }
-        let name = HeaderName::from_bytes(name.to_ascii_lowercase().as_bytes())
-            .map_err(|_| Fault::new("invalid-header-name", format!("{name:?} is no header name")))?;
+        let name = header_name(name)?;
         if !headers.iter().any(|known| known.name == name) {
             headers.push(Header { name, value: text(*match_type, value)? });
         }

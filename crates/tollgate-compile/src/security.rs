@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
+use http::{HeaderValue, Method, StatusCode, Uri};
 use tollgate_auth::{
     Access, Action, ApiKeys, Authorization, Basic, BodyToAuth, ClaimToHeader, Cors, ExtAuth, ExtAuthId,
     ExtAuthProtocol, HeaderRule, HttpPath, Jwt, JwtRule, KeyOrigin, KeySet, KeySourceId, Keys, Leniency,
@@ -23,7 +23,7 @@ use crate::{
     Fault,
     backends::Backends,
     grants::Party,
-    matches::whole,
+    matches::{header_name, whole},
     notes::{At, Broken, Notes},
     policies::Winner,
     tls::keys_of,
@@ -120,11 +120,6 @@ pub(crate) fn access(
         access.authorization = Some(Authorization { rules, default: action(default) });
     }
     Ok(access)
-}
-
-fn header_name(name: &str) -> Result<HeaderName, Fault> {
-    HeaderName::from_bytes(name.to_ascii_lowercase().as_bytes())
-        .map_err(|_| Fault::new("invalid-header-name", format!("{name:?} is no header name")))
 }
 
 fn header_value(text: &str) -> Result<HeaderValue, Fault> {

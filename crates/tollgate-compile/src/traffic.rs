@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::{HeaderName, StatusCode};
+use http::StatusCode;
 use tollgate_balance::{Algorithm, Budget, Limits, Outlier};
 use tollgate_resources::{
     BackendTimeouts, BackendTrafficPolicy, CircuitBreaker, Compressor as CompressorSpec, CompressorType,
@@ -14,7 +14,7 @@ use tollgate_snapshot::{
 };
 
 use crate::{
-    Fault, health_checks,
+    Fault, health_checks, matches,
     notes::{At, Notes},
 };
 
@@ -134,10 +134,7 @@ fn load_balancing(spec: &LoadBalancer, traffic: &mut Traffic, at: &At<'_>, notes
 
 fn hash_on(spec: &ConsistentHash, at: &At<'_>, notes: &mut Notes) -> Vec<HashOn> {
     let ConsistentHash { hash_type, header, headers, cookie, query_params, table_size: _ } = spec;
-    let header_name = |named: &HashName| {
-        let name = HeaderName::from_bytes(named.name.to_ascii_lowercase().as_bytes());
-        name.ok().map(HashOn::Header)
-    };
+    let header_name = |named: &HashName| matches::header_name(&named.name).ok().map(HashOn::Header);
     match hash_type {
         ConsistentHashType::SourceIp => vec![HashOn::SourceIp],
         ConsistentHashType::Header => header.iter().filter_map(header_name).collect(),
