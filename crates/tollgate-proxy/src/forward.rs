@@ -84,7 +84,7 @@ async fn hold(worker: &Rc<Worker>, plan: Plan, client: &mut Client) -> Result<Pl
     let patience = worker.options().body_timeout;
     let mut timer = Timer::until(plan.record().began.instant.checked_add(patience));
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let collected = Box::pin(timer.within(body.collect(limit))).await;
+    let collected = Box::pin(timer.within(body.into_inbound().collect(limit))).await;
     let mut plan = plan.release();
     let refusal = match collected {
         Ok(Ok(body)) => {

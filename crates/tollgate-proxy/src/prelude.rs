@@ -1,10 +1,10 @@
 use std::{future::pending, rc::Rc};
 
 use tollgate_core::{Plan, Prelude, Refusal};
-use tollgate_net::InboundError;
 
 use crate::{
     forward::Client,
+    serve,
     timer::{Expired, Timer},
     worker::Worker,
 };
@@ -47,10 +47,7 @@ pub(crate) async fn run(
             plan.hold(body);
             return Ok(());
         }
-        Ok(Err(InboundError::TooLarge { limit })) => Refusal::TooLarge(limit),
-        Ok(Err(InboundError::Idle)) => Refusal::SlowBody(worker.options().server.body_idle_timeout),
-        Ok(Err(InboundError::Late)) => Refusal::LateBody,
-        Ok(Err(InboundError::Broken(_))) => Refusal::BrokenBody,
+        Ok(Err(error)) => serve::broken_body(worker, &error),
         Err(Expired::Phase) => Refusal::SlowBody(patience),
         Err(Expired::Overall) => return Err(Stop::Expired),
     };

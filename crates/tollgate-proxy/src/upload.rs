@@ -41,11 +41,6 @@ impl Upload {
         Self { inbound, copies: SmallVec::new() }
     }
 
-    /// All of it, up to a limit in bytes. Nobody may have asked for a copy.
-    pub(crate) async fn collect(self, limit: usize) -> Result<Bytes, InboundError> {
-        self.inbound.collect(limit).await
-    }
-
     /// The body itself, to be read whole; copies are made of what was read.
     pub(crate) fn into_inbound(self) -> Inbound {
         self.inbound
