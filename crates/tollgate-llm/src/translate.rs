@@ -1,9 +1,12 @@
 //! Pairs of dialect and schema that differ: `dialect/` decodes requests and encodes replies, `provider/`
 //! encodes requests and decodes replies, and both know only the neutral `turn` and `event` between them.
 
+mod count;
 mod dialect;
+mod embed;
 mod event;
 mod json;
+mod once;
 mod pair;
 mod provider;
 mod turn;
@@ -15,8 +18,10 @@ use http::{
 use tollgate_types::{ApiSchema, Endpoint, ModelId, Usage};
 
 use self::{
-    dialect::{anthropic_messages, openai_chat},
+    dialect::{anthropic_messages, openai_chat, openai_embeddings},
+    embed::{DecodeEmbedded, Embedder},
     event::{Decode, Encode},
+    once::Once,
     pair::Pair,
     turn::Turn,
 };
@@ -87,57 +92,71 @@ pub trait Reader: Send + std::fmt::Debug {
     fn model(&self) -> Option<&str>;
 }
 
-/// What clients speak, where translation begins.
+/// What clients speak, where the translation of a conversation begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Client {
     OpenAiChat,
     AnthropicMessages,
 }
 
-/// What backends speak, where translation ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Provider {
-    OpenAi,
-    AzureOpenAi,
-    Anthropic,
+/// The clients that hold conversations; see [`converses`].
+const fn client(endpoint: Endpoint) -> Option<Client> {
+    match endpoint {
+        Endpoint::ChatCompletions => Some(Client::OpenAiChat),
+        Endpoint::Messages => Some(Client::AnthropicMessages),
+        _ => None,
+    }
 }
 
-/// The one table of pairs; `None` where the pair is passed through or has no translation.
-const fn pair(endpoint: Endpoint, schema: ApiSchema) -> Option<(Client, Provider)> {
-    match endpoint {
-        Endpoint::ChatCompletions => match schema {
-            ApiSchema::Anthropic => Some((Client::OpenAiChat, Provider::Anthropic)),
-            ApiSchema::OpenAi
-            | ApiSchema::AzureOpenAi
-            | ApiSchema::AwsBedrock
-            | ApiSchema::AwsAnthropic
-            | ApiSchema::GcpVertexAi
-            | ApiSchema::GcpAnthropic
-            | ApiSchema::Cohere => None,
-        },
-        Endpoint::Messages => match schema {
-            ApiSchema::OpenAi => Some((Client::AnthropicMessages, Provider::OpenAi)),
-            ApiSchema::AzureOpenAi => Some((Client::AnthropicMessages, Provider::AzureOpenAi)),
-            ApiSchema::Anthropic
-            | ApiSchema::AwsBedrock
-            | ApiSchema::AwsAnthropic
-            | ApiSchema::GcpVertexAi
-            | ApiSchema::GcpAnthropic
-            | ApiSchema::Cohere => None,
-        },
-        Endpoint::Completions
-        | Endpoint::Embeddings
-        | Endpoint::Responses
-        | Endpoint::Models
-        | Endpoint::CountTokens
-        | Endpoint::AnthropicModels => None,
+/// Which schemas a client converses with by translation: all that hold conversations, but for those that speak
+/// the client's own dialect.
+const fn converses(client: Client, schema: ApiSchema) -> bool {
+    match schema {
+        ApiSchema::OpenAi | ApiSchema::AzureOpenAi => !matches!(client, Client::OpenAiChat),
+        ApiSchema::Anthropic => !matches!(client, Client::AnthropicMessages),
+        ApiSchema::AwsBedrock
+        | ApiSchema::AwsAnthropic
+        | ApiSchema::GcpVertexAi
+        | ApiSchema::GcpAnthropic
+        | ApiSchema::Cohere => false,
+    }
+}
+
+/// The schemas that embed what an OpenAI client sends, beside OpenAI's own.
+const fn embeds(schema: ApiSchema) -> bool {
+    match schema {
+        ApiSchema::Cohere => true,
+        ApiSchema::OpenAi
+        | ApiSchema::AzureOpenAi
+        | ApiSchema::Anthropic
+        | ApiSchema::AwsBedrock
+        | ApiSchema::AwsAnthropic
+        | ApiSchema::GcpVertexAi
+        | ApiSchema::GcpAnthropic => false,
+    }
+}
+
+/// The ways through a translation.
+enum Way {
+    /// A conversation: by way of a [`Turn`].
+    Converse(Client),
+    /// Embeddings: by way of an [`embed::Embed`].
+    Embed,
+}
+
+/// The one table of pairs; `None` where there is no translation. What is passed through never comes here.
+const fn way(endpoint: Endpoint, schema: ApiSchema) -> Option<Way> {
+    match (client(endpoint), endpoint) {
+        (Some(client), _) if converses(client, schema) => Some(Way::Converse(client)),
+        (None, Endpoint::Embeddings) if embeds(schema) => Some(Way::Embed),
+        _ => None,
     }
 }
 
 /// True where this endpoint reaches this schema through translation.
 #[must_use]
 pub const fn supports(endpoint: Endpoint, schema: ApiSchema) -> bool {
-    pair(endpoint, schema).is_some()
+    way(endpoint, schema).is_some()
 }
 
 /// Translates a request; see [`supports`].
@@ -145,23 +164,10 @@ pub const fn supports(endpoint: Endpoint, schema: ApiSchema) -> bool {
 /// # Errors
 /// [`Untranslatable`], with the field of the client's request.
 pub fn translate(job: &Job<'_>, body: &[u8]) -> Result<Translated, Untranslatable> {
-    let Some((client, provider)) = pair(job.endpoint, job.target.schema) else {
-        return Err(Untranslatable::UnsupportedPair { endpoint: job.endpoint, schema: job.target.schema });
-    };
-    let (turn, encode): (Turn<'_>, Box<dyn Encode>) = match client {
-        Client::OpenAiChat => (openai_chat::request(body)?, Box::new(openai_chat::Writer::new(job))),
-        Client::AnthropicMessages => {
-            (anthropic_messages::request(body)?, Box::new(anthropic_messages::Writer::new(job)))
-        }
-    };
-    let (call, decode): (provider::Call, Box<dyn Decode>) = match provider {
-        Provider::OpenAi => (provider::openai::call(job, &turn)?, Box::new(provider::openai::Decoder::new())),
-        Provider::AzureOpenAi => {
-            (provider::openai::azure_call(job, &turn)?, Box::new(provider::openai::Decoder::new()))
-        }
-        Provider::Anthropic => {
-            (provider::anthropic::call(job, &turn)?, Box::new(provider::anthropic::Decoder::new()))
-        }
+    let (call, reader) = match way(job.endpoint, job.target.schema) {
+        Some(Way::Converse(client)) => converse(job, client, body)?,
+        Some(Way::Embed) => embed(job, body)?,
+        None => return Err(unsupported(job)),
     };
     let provider::Call { path, headers: dialect, body } = call;
     let mut headers = vec![
@@ -170,7 +176,58 @@ pub fn translate(job: &Job<'_>, body: &[u8]) -> Result<Translated, Untranslatabl
         (ACCEPT_ENCODING, HeaderValue::from_static("identity")),
     ];
     headers.extend(dialect);
-    Ok(Translated { path, headers, body, reader: Box::new(Pair::new(decode, encode)) })
+    Ok(Translated { path, headers, body, reader })
+}
+
+const fn unsupported(job: &Job<'_>) -> Untranslatable {
+    Untranslatable::UnsupportedPair { endpoint: job.endpoint, schema: job.target.schema }
+}
+
+/// What goes to the provider, and the reader of what comes back.
+type Exchange = (provider::Call, Box<dyn Reader>);
+
+fn converse(job: &Job<'_>, client: Client, body: &[u8]) -> Result<Exchange, Untranslatable> {
+    let (turn, encode): (Turn<'_>, Box<dyn Encode>) = match client {
+        Client::OpenAiChat => (openai_chat::request(body)?, Box::new(openai_chat::Writer::new(job))),
+        Client::AnthropicMessages => {
+            (anthropic_messages::request(body)?, Box::new(anthropic_messages::Writer::new(job)))
+        }
+    };
+    let (call, decode): (provider::Call, Box<dyn Decode>) = match job.target.schema {
+        ApiSchema::OpenAi => {
+            (provider::openai::call(job, &turn)?, Box::new(provider::openai::Decoder::new()))
+        }
+        ApiSchema::AzureOpenAi => {
+            (provider::openai::azure_call(job, &turn)?, Box::new(provider::openai::Decoder::new()))
+        }
+        ApiSchema::Anthropic => {
+            (provider::anthropic::call(job, &turn)?, Box::new(provider::anthropic::Decoder::new()))
+        }
+        ApiSchema::AwsBedrock
+        | ApiSchema::AwsAnthropic
+        | ApiSchema::GcpVertexAi
+        | ApiSchema::GcpAnthropic
+        | ApiSchema::Cohere => return Err(unsupported(job)),
+    };
+    Ok((call, Box::new(Pair::new(decode, encode))))
+}
+
+fn embed(job: &Job<'_>, body: &[u8]) -> Result<Exchange, Untranslatable> {
+    let embed = openai_embeddings::request(body)?;
+    let encode = Box::new(openai_embeddings::Writer::new(job, embed.encoding));
+    let (call, decode): (provider::Call, Box<dyn DecodeEmbedded>) = match job.target.schema {
+        ApiSchema::Cohere => {
+            (provider::cohere::embed_call(job, &embed)?, Box::new(provider::cohere::EmbedDecoder))
+        }
+        ApiSchema::OpenAi
+        | ApiSchema::AzureOpenAi
+        | ApiSchema::Anthropic
+        | ApiSchema::AwsBedrock
+        | ApiSchema::AwsAnthropic
+        | ApiSchema::GcpVertexAi
+        | ApiSchema::GcpAnthropic => return Err(unsupported(job)),
+    };
+    Ok((call, Box::new(Once::new(Box::new(Embedder { decode, encode })))))
 }
 
 #[cfg(test)]

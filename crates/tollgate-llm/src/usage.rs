@@ -140,6 +140,7 @@ impl AnthropicCounts {
             cached_input: cache_read,
             cache_creation_input: cache_creation,
             reasoning: thinking,
+            ..Usage::default()
         }
     }
 }
@@ -171,6 +172,7 @@ mod tests {
             cached_input: tokens(4),
             cache_creation_input: tokens(2),
             reasoning: tokens(3),
+            ..Usage::default()
         };
         assert_eq!(chat, wanted);
     }

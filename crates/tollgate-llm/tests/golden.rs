@@ -1,7 +1,7 @@
 //! Golden cases of both pairs: requests, whole replies, streams, errors and refusals.
 //!
 //! Sources: `request.<dialect>.json`, `reply.<provider>.{json,sse}`, `error.<provider>.<status>.<ext>`.
-//! Wants: `want.request.<schema>.json` or `want.refused.txt`, `want.reply.<dialect>.{json,sse}`,
+//! Wants: `want.request.<schema>.json` or `want.refused.<schema>.txt`, `want.reply.<dialect>.{json,sse}`,
 //! `want.usage.json`, `want.fault.txt`, `want.error.<dialect>.json`.
 
 mod support;
@@ -61,14 +61,15 @@ fn requests(client: &Client, case: &Case) {
     }
     for (name, schema) in client.schemas {
         let want = format!("want.request.{name}.json");
+        let refusal = format!("want.refused.{name}.txt");
         match run(client.endpoint, *schema, &case.read(&source)) {
             Ok(translated) => {
-                assert!(!case.has("want.refused.txt"), "{}: {name} was to refuse", case.name);
+                assert!(!case.has(&refusal), "{}: {name} was to refuse", case.name);
                 case.expect(&want, &pretty(&translated.body));
             }
             Err(refused) => {
-                assert!(case.has("want.refused.txt"), "{}: {name} refused: {refused}", case.name);
-                case.expect("want.refused.txt", &format!("{refused}\n"));
+                assert!(!case.has(&want), "{}: {name} refused: {refused}", case.name);
+                case.expect(&refusal, &format!("{refused}\n"));
             }
         }
     }
@@ -138,7 +139,7 @@ fn pretty(json: &[u8]) -> String {
 }
 
 fn usage(usage: &Usage) -> String {
-    let Usage { input, output, total, cached_input, cache_creation_input, reasoning } = usage;
+    let Usage { input, output, total, cached_input, cache_creation_input, reasoning, .. } = usage;
     let fields = [
         ("input", input),
         ("output", output),

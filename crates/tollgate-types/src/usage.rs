@@ -19,6 +19,10 @@ pub struct Usage {
     pub cache_creation_input: Option<Tokens>,
     /// Tokens the model spent thinking (part of `output`).
     pub reasoning: Option<Tokens>,
+    /// Prompt tokens that are sound (part of `input`).
+    pub audio_input: Option<Tokens>,
+    /// Completion tokens that are sound (part of `output`).
+    pub audio_output: Option<Tokens>,
 }
 
 // === impl Usage ===
@@ -33,11 +37,22 @@ impl Usage {
             && self.cached_input.is_none()
             && self.cache_creation_input.is_none()
             && self.reasoning.is_none()
+            && self.audio_input.is_none()
+            && self.audio_output.is_none()
     }
 
     /// Takes over every field that `later` sets: counts in a stream are cumulative, so the latest wins.
     pub fn merge(&mut self, later: &Self) {
-        let Self { input, output, total, cached_input, cache_creation_input, reasoning } = later;
+        let Self {
+            input,
+            output,
+            total,
+            cached_input,
+            cache_creation_input,
+            reasoning,
+            audio_input,
+            audio_output,
+        } = later;
         let set = |field: &mut Option<Tokens>, value: &Option<Tokens>| {
             if value.is_some() {
                 *field = *value;
@@ -49,6 +64,8 @@ impl Usage {
         set(&mut self.cached_input, cached_input);
         set(&mut self.cache_creation_input, cache_creation_input);
         set(&mut self.reasoning, reasoning);
+        set(&mut self.audio_input, audio_input);
+        set(&mut self.audio_output, audio_output);
     }
 
     /// The total as reported, or else the sum of what is known.

@@ -7,7 +7,7 @@ mod stream;
 
 pub use self::{
     error::{ErrorBody, ErrorDetail},
-    reply::{OutputDetails, Reply, ReplyBlock, Usage},
+    reply::{Citation, OutputDetails, Reply, ReplyBlock, Usage},
     request::{
         Block, Message, Metadata, OutputConfig, OutputFormat, Request, Source, ThinkingConfig, Tool,
         ToolChoice,

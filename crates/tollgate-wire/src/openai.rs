@@ -8,10 +8,13 @@ mod stream;
 
 pub use self::{
     error::{ErrorBody, ErrorDetail},
-    reply::{Choice, CompletionDetails, PromptDetails, Reply, ReplyMessage, ToolCall, ToolFunction, Usage},
+    reply::{
+        Annotation, Choice, ChoiceLogprobs, CompletionDetails, PromptDetails, Reply, ReplyMessage,
+        TokenLogprob, ToolCall, ToolFunction, TopLogprob, UrlCitation, Usage,
+    },
     request::{
-        CalledFunction, File, FunctionSpec, ImageUrl, JsonSchema, Message, NamedFunction, NamedTool, Part,
-        Request, RequestToolCall, ResponseFormat, ThinkingBlock, ThinkingOption, Tool,
+        CalledFunction, File, FunctionSpec, ImageUrl, InputAudio, JsonSchema, Message, NamedFunction,
+        NamedTool, Part, Request, RequestToolCall, ResponseFormat, ThinkingBlock, ThinkingOption, Tool,
     },
     stream::{Chunk, ChunkChoice, Delta, DeltaFunction, DeltaToolCall},
 };

@@ -124,7 +124,7 @@ fn gzip(text: &str) -> Vec<u8> {
 }
 
 fn counts(usage: Usage) -> [Option<u64>; 6] {
-    let Usage { input, output, total, cached_input, cache_creation_input, reasoning } = usage;
+    let Usage { input, output, total, cached_input, cache_creation_input, reasoning, .. } = usage;
     [input, output, total, cached_input, cache_creation_input, reasoning]
         .map(|tokens| tokens.map(|Tokens(n)| n))
 }

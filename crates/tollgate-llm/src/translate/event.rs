@@ -1,19 +1,39 @@
 //! A reply between the dialects: whole, as an error, or as the steps of a stream.
 
 use http::StatusCode;
+use serde_json::value::RawValue;
 use tollgate_types::Usage;
 use tollgate_wire::{Literal, Number};
 
-use super::turn::PartKind;
+use super::turn::{Citation, PartKind};
 use crate::Fault;
 
 /// A whole reply.
 #[derive(Debug)]
 pub(crate) struct Answer<'a> {
     pub(crate) head: ReplyHead<'a>,
+    /// One, unless the client asked for more.
+    pub(crate) choices: Vec<Choice<'a>>,
+    pub(crate) usage: Usage,
+}
+
+/// One of the answers.
+#[derive(Debug, Default)]
+pub(crate) struct Choice<'a> {
     pub(crate) parts: Vec<PartKind<'a>>,
     pub(crate) finish: Finish<'a>,
-    pub(crate) usage: Usage,
+    pub(crate) logprobs: Vec<TokenLogprob<'a>>,
+    /// What the provider adds to the message, JSON by name.
+    pub(crate) extras: Vec<(&'static str, &'a RawValue)>,
+}
+
+/// The probability of one token of the answer.
+#[derive(Clone, Debug)]
+pub(crate) struct TokenLogprob<'a> {
+    pub(crate) token: Literal<'a>,
+    pub(crate) logprob: Number<'a>,
+    /// What else could have stood there.
+    pub(crate) top: Vec<(Literal<'a>, Number<'a>)>,
 }
 
 /// What identifies a reply. Where the provider is silent, the dialect fills in.
@@ -23,12 +43,15 @@ pub(crate) struct ReplyHead<'a> {
     pub(crate) model: Option<Literal<'a>>,
     /// Unix seconds.
     pub(crate) created: Option<Number<'a>>,
+    /// The tier that served it, in OpenAI's words.
+    pub(crate) service_tier: Option<Literal<'a>>,
 }
 
 /// Why the model stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Finish<'a> {
     /// It had no more to say; also what a reason that we do not know is taken for.
+    #[default]
     Stop,
     /// It wrote this stop sequence.
     StopSequence(Literal<'a>),
@@ -38,6 +61,20 @@ pub(crate) enum Finish<'a> {
     ToolCalls,
     /// It, or a filter, refused.
     Refusal,
+}
+
+// === impl Answer ===
+
+impl<'a> Answer<'a> {
+    /// The usual one: a single choice without probabilities.
+    pub(crate) fn single(
+        head: ReplyHead<'a>,
+        parts: Vec<PartKind<'a>>,
+        finish: Finish<'a>,
+        usage: Usage,
+    ) -> Self {
+        Self { head, choices: vec![Choice { parts, finish, ..Choice::default() }], usage }
+    }
 }
 
 /// An error in the provider's words.
@@ -56,12 +93,20 @@ pub(crate) struct ProviderError {
 pub(crate) enum Event<'a> {
     /// Comes first, and again only to fill what was missing.
     Started(ReplyHead<'a>),
+    /// What follows belongs to this of several answers; the first, until it comes.
+    Choice(usize),
     Text(Literal<'a>),
+    /// Of the text before it.
+    Citation(Citation<'a>),
+    /// Of tokens before it.
+    Logprobs(Vec<TokenLogprob<'a>>),
+    /// What the provider adds to the message, JSON by name.
+    Extra(&'static str, &'a RawValue),
     Refusal(Literal<'a>),
     Thinking(Literal<'a>),
     Signature(Literal<'a>),
     RedactedThinking(Literal<'a>),
-    /// Tools count from 0 in the order in which they start.
+    /// Tools count from 0 in the order in which they start, over all answers.
     ToolStarted {
         tool: usize,
         id: Literal<'a>,

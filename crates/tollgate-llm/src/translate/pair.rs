@@ -113,7 +113,14 @@ impl Reader for Pair {
                 | Event::RedactedThinking(_)
                 | Event::ToolStarted { .. }
                 | Event::ToolArguments { .. } => *progress = with_this,
-                Event::Signature(_) | Event::BlockStopped | Event::Finished(_) | Event::Ping => {}
+                Event::Choice(_)
+                | Event::Citation(_)
+                | Event::Logprobs(_)
+                | Event::Extra(..)
+                | Event::Signature(_)
+                | Event::BlockStopped
+                | Event::Finished(_)
+                | Event::Ping => {}
             }
             written = encode.event(&event, out);
         })?;
@@ -135,9 +142,7 @@ impl Reader for Pair {
     fn error(&mut self, status: StatusCode, headers: &HeaderMap, body: &[u8], out: &mut Vec<u8>) {
         let mut error = self.decode.error(body).unwrap_or_else(|| raw_error(status, body));
         if error.request_id.is_none() {
-            let named =
-                ["request-id", "x-request-id", "apim-request-id"].iter().find_map(|name| headers.get(*name));
-            error.request_id = named.and_then(|value| value.to_str().ok()).map(str::to_owned);
+            error.request_id = request_id(headers);
         }
         self.encode.error(status, &error, out);
     }
@@ -174,6 +179,13 @@ impl Reader for Pair {
     }
 }
 
+/// What the provider's support wants to know.
+pub(crate) fn request_id(headers: &HeaderMap) -> Option<String> {
+    let names = ["request-id", "x-request-id", "apim-request-id", "x-amzn-requestid"];
+    let named = names.iter().find_map(|name| headers.get(*name));
+    named.and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
 /// Keeps the first model that is named.
 fn note_model(model: &mut Option<String>, head: &ReplyHead<'_>) {
     if let (None, Some(named)) = (&model, head.model)
@@ -184,7 +196,7 @@ fn note_model(model: &mut Option<String>, head: &ReplyHead<'_>) {
 }
 
 /// An error whose body is not the provider's JSON: its text, or the status in words.
-fn raw_error(status: StatusCode, body: &[u8]) -> ProviderError {
+pub(crate) fn raw_error(status: StatusCode, body: &[u8]) -> ProviderError {
     let text = String::from_utf8_lossy(&body[..body.len().min(RAW_ERROR_LIMIT)]);
     let text = text.trim();
     let message = if text.is_empty() {

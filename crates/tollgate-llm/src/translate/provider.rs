@@ -3,6 +3,7 @@
 use http::{HeaderName, HeaderValue};
 
 pub(crate) mod anthropic;
+pub(crate) mod cohere;
 pub(crate) mod openai;
 
 /// What goes to a provider.

@@ -27,12 +27,12 @@ fn what_is_not_in_the_table_is_refused_by_name() {
     assert!(supports(Endpoint::Messages, ApiSchema::AzureOpenAi));
     assert!(!supports(Endpoint::CountTokens, ApiSchema::OpenAi));
     assert!(!supports(Endpoint::ChatCompletions, ApiSchema::OpenAi));
-    let target = Target { schema: ApiSchema::Cohere, prefix: String::new(), version: None };
+    let target = Target { schema: ApiSchema::Anthropic, prefix: String::new(), version: None };
     let model = ModelId::from("m");
     let (endpoint, delivery) = (Endpoint::Embeddings, Delivery::Whole);
     let job = Job { endpoint, target: &target, model: &model, delivery, wants_usage: false, now: 0 };
     let refused = translate(&job, b"{}").unwrap_err();
-    assert_eq!(refused, Untranslatable::UnsupportedPair { endpoint, schema: ApiSchema::Cohere });
+    assert_eq!(refused, Untranslatable::UnsupportedPair { endpoint, schema: ApiSchema::Anthropic });
 }
 
 #[test]

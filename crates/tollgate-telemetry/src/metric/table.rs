@@ -64,7 +64,7 @@ pub(crate) const TOKEN_TYPES: [&str; 5] =
 
 /// Counts by type, in the order of [`TOKEN_TYPES`].
 pub(crate) fn token_counts(usage: &Usage) -> [Option<u64>; 5] {
-    let Usage { input, output, total: _, cached_input, cache_creation_input, reasoning } = usage;
+    let Usage { input, output, cached_input, cache_creation_input, reasoning, .. } = usage;
     [input, output, cached_input, cache_creation_input, reasoning].map(|tokens| tokens.map(|tokens| tokens.0))
 }
 

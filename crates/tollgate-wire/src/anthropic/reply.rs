@@ -47,6 +47,43 @@ pub struct ReplyBlock<'a> {
     /// Of `tool_use`: an object.
     #[serde(borrow)]
     pub input: Option<&'a RawValue>,
+    /// Of `text`.
+    pub citations: Option<Vec<Citation<'a>>>,
+}
+
+/// What a text rests on: `type` says which of the fields counts.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Citation<'a> {
+    /// `char_location`, `page_location`, `content_block_location`, `web_search_result_location`,
+    /// `search_result_location`.
+    #[serde(borrow, rename = "type")]
+    pub kind: Option<Literal<'a>>,
+    /// The words that are cited.
+    pub cited_text: Option<Literal<'a>>,
+    /// Which document of the request, from 0.
+    pub document_index: Option<u64>,
+    /// Its title.
+    pub document_title: Option<Literal<'a>>,
+    /// Of `char_location`, from 0.
+    pub start_char_index: Option<u64>,
+    /// Exclusive.
+    pub end_char_index: Option<u64>,
+    /// Of `page_location`, from 1.
+    pub start_page_number: Option<u64>,
+    /// Exclusive.
+    pub end_page_number: Option<u64>,
+    /// Of `content_block_location` and `search_result_location`, from 0.
+    pub start_block_index: Option<u64>,
+    /// Exclusive.
+    pub end_block_index: Option<u64>,
+    /// Of `web_search_result_location`.
+    pub url: Option<Literal<'a>>,
+    /// Of `web_search_result_location` and `search_result_location`.
+    pub title: Option<Literal<'a>>,
+    /// Of `search_result_location`, from 0.
+    pub search_result_index: Option<u64>,
+    /// Of `search_result_location`.
+    pub source: Option<Literal<'a>>,
 }
 
 /// Tokens, in Anthropic's semantics: the three parts of the prompt are counted apart.

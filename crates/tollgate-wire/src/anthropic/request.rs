@@ -33,6 +33,8 @@ pub struct Request<'a> {
     pub output_format: Option<OutputFormat<'a>>,
     /// Who is behind the call.
     pub metadata: Option<Metadata<'a>>,
+    /// `auto`, `standard_only`.
+    pub service_tier: Option<Literal<'a>>,
     /// Servers whose tools Anthropic calls: a list.
     #[serde(borrow)]
     pub mcp_servers: Option<&'a RawValue>,

@@ -1,6 +1,6 @@
 use serde::Deserialize;
 
-use super::{ErrorDetail, ReplyBlock, Usage};
+use super::{Citation, ErrorDetail, ReplyBlock, Usage};
 use crate::Literal;
 
 /// One event of a stream: `type` says which of the fields counts.
@@ -49,6 +49,8 @@ pub struct BlockDelta<'a> {
     pub signature: Option<Literal<'a>>,
     /// Of `input_json_delta`: a piece of JSON.
     pub partial_json: Option<Literal<'a>>,
+    /// Of `citations_delta`.
+    pub citation: Option<Citation<'a>>,
     /// Of `message_delta`.
     pub stop_reason: Option<Literal<'a>>,
     /// Of `message_delta`.

@@ -13,6 +13,8 @@ pub struct Reply<'a> {
     pub model: Option<Literal<'a>>,
     /// Unix seconds; some servers write a fraction.
     pub created: Option<Number<'a>>,
+    /// The tier that served it.
+    pub service_tier: Option<Literal<'a>>,
     /// One for each answer.
     pub choices: Option<Vec<Choice<'a>>>,
     /// Tokens.
@@ -27,6 +29,8 @@ pub struct Choice<'a> {
     /// What was said.
     #[serde(borrow)]
     pub message: Option<ReplyMessage<'a>>,
+    /// Probabilities of its tokens.
+    pub logprobs: Option<ChoiceLogprobs<'a>>,
     /// `stop`, `length`, `tool_calls`, `content_filter`, `function_call`.
     pub finish_reason: Option<Literal<'a>>,
     /// vLLM: the stop sequence that matched, as a string, or a token id.
@@ -50,6 +54,62 @@ pub struct ReplyMessage<'a> {
     pub reasoning: Option<Literal<'a>>,
     /// Extension: its thinking, signed.
     pub thinking_blocks: Option<Vec<ThinkingBlock<'a>>>,
+    /// What the text rests on.
+    pub annotations: Option<Vec<Annotation<'a>>>,
+}
+
+/// What a stretch of the text rests on.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Annotation<'a> {
+    /// `url_citation`
+    #[serde(borrow, rename = "type")]
+    pub kind: Literal<'a>,
+    /// Of `url_citation`.
+    pub url_citation: Option<UrlCitation<'a>>,
+}
+
+/// A page of the web.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct UrlCitation<'a> {
+    /// In characters of the text.
+    pub start_index: Option<u64>,
+    /// In characters of the text, exclusive.
+    pub end_index: Option<u64>,
+    /// Its address.
+    #[serde(borrow)]
+    pub url: Literal<'a>,
+    /// Its title.
+    pub title: Option<Literal<'a>>,
+}
+
+/// Probabilities of an answer's tokens.
+#[derive(Debug, Deserialize)]
+pub struct ChoiceLogprobs<'a> {
+    /// Of its text.
+    #[serde(borrow)]
+    pub content: Option<Vec<TokenLogprob<'a>>>,
+}
+
+/// The probability of one token.
+#[derive(Debug, Deserialize)]
+pub struct TokenLogprob<'a> {
+    /// Its text.
+    #[serde(borrow)]
+    pub token: Literal<'a>,
+    /// Natural logarithm.
+    pub logprob: Number<'a>,
+    /// What else could have stood there.
+    pub top_logprobs: Option<Vec<TopLogprob<'a>>>,
+}
+
+/// A token that could have stood there.
+#[derive(Debug, Deserialize)]
+pub struct TopLogprob<'a> {
+    /// Its text.
+    #[serde(borrow)]
+    pub token: Literal<'a>,
+    /// Natural logarithm.
+    pub logprob: Number<'a>,
 }
 
 /// One call.
@@ -92,6 +152,8 @@ pub struct Usage {
 pub struct PromptDetails {
     /// Read from a cache.
     pub cached_tokens: Option<u64>,
+    /// Sound.
+    pub audio_tokens: Option<u64>,
     /// Extension: written to a cache.
     pub cache_creation_input_tokens: Option<u64>,
 }
@@ -101,4 +163,6 @@ pub struct PromptDetails {
 pub struct CompletionDetails {
     /// Spent thinking.
     pub reasoning_tokens: Option<u64>,
+    /// Sound.
+    pub audio_tokens: Option<u64>,
 }

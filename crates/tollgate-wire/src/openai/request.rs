@@ -27,6 +27,8 @@ pub struct Request<'a> {
     pub frequency_penalty: Option<Number<'a>>,
     /// True: token probabilities are wanted.
     pub logprobs: Option<bool>,
+    /// How many alternatives for each token, 0 to 20.
+    pub top_logprobs: Option<Number<'a>>,
     /// Where to stop; a string or up to four of them.
     pub stop: Option<OneOrMany<'a, Literal<'a>>>,
     /// What the model may call.
@@ -40,6 +42,10 @@ pub struct Request<'a> {
     pub response_format: Option<ResponseFormat<'a>>,
     /// `none`, `minimal`, `low`, `medium`, `high`, `xhigh`, `max`.
     pub reasoning_effort: Option<Literal<'a>>,
+    /// `low`, `medium`, `high`.
+    pub verbosity: Option<Literal<'a>>,
+    /// `auto`, `default`, `flex`, `priority`.
+    pub service_tier: Option<Literal<'a>>,
     /// Extension: Anthropic's `thinking` as it is.
     pub thinking: Option<ThinkingOption<'a>>,
     /// Deprecated name of `safety_identifier`.
@@ -54,6 +60,21 @@ pub struct Request<'a> {
     /// Web search in search models.
     #[serde(borrow)]
     pub web_search_options: Option<&'a RawValue>,
+    /// Extension: Gemini's thresholds by category.
+    #[serde(borrow, rename = "safetySettings")]
+    pub safety_settings: Option<&'a RawValue>,
+    /// Extension: Gemini's settings that have no other name here.
+    #[serde(borrow, rename = "generationConfig")]
+    pub generation_config: Option<&'a RawValue>,
+    /// Extension of vLLM: a list of strings.
+    #[serde(borrow)]
+    pub guided_choice: Option<&'a RawValue>,
+    /// Extension of vLLM: a pattern.
+    #[serde(borrow)]
+    pub guided_regex: Option<&'a RawValue>,
+    /// Extension of vLLM: a JSON schema.
+    #[serde(borrow)]
+    pub guided_json: Option<&'a RawValue>,
 }
 
 /// One message of the conversation.
@@ -94,6 +115,12 @@ pub struct Part<'a> {
     pub image_url: Option<ImageUrl<'a>>,
     /// Of `file`.
     pub file: Option<File<'a>>,
+    /// Of `input_audio`.
+    pub input_audio: Option<InputAudio<'a>>,
+    /// Extension: of `audio_url`.
+    pub audio_url: Option<ImageUrl<'a>>,
+    /// Extension: of `video_url`.
+    pub video_url: Option<ImageUrl<'a>>,
     /// Of `thinking`, where it is not in `text`.
     pub thinking: Option<Literal<'a>>,
     /// Of `thinking`.
@@ -116,6 +143,16 @@ pub struct ImageUrl<'a> {
     pub url: Literal<'a>,
     /// `auto`, `low`, `high`.
     pub detail: Option<Literal<'a>>,
+}
+
+/// A sound.
+#[derive(Debug, Deserialize)]
+pub struct InputAudio<'a> {
+    /// Base64.
+    #[serde(borrow)]
+    pub data: Literal<'a>,
+    /// `wav`, `mp3`.
+    pub format: Literal<'a>,
 }
 
 /// A document.
@@ -170,11 +207,14 @@ pub struct ThinkingBlock<'a> {
 /// What the model may call.
 #[derive(Debug, Deserialize)]
 pub struct Tool<'a> {
-    /// `function`; others are not translated.
+    /// `function`; others are run by providers.
     #[serde(borrow, rename = "type")]
     pub kind: Literal<'a>,
     /// Of `function`.
     pub function: Option<FunctionSpec<'a>>,
+    /// Extension: of Gemini's `google_search`, an object.
+    #[serde(borrow)]
+    pub google_search: Option<&'a RawValue>,
     /// Extension: Anthropic's cache mark.
     #[serde(borrow)]
     pub cache_control: Option<&'a RawValue>,

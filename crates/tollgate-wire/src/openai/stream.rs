@@ -1,6 +1,6 @@
 use serde::Deserialize;
 
-use super::{ErrorDetail, ThinkingBlock, ToolFunction, Usage};
+use super::{Annotation, ChoiceLogprobs, ErrorDetail, ThinkingBlock, ToolFunction, Usage};
 use crate::{Literal, Number};
 
 /// `chat.completion.chunk`
@@ -13,6 +13,8 @@ pub struct Chunk<'a> {
     pub model: Option<Literal<'a>>,
     /// Unix seconds.
     pub created: Option<Number<'a>>,
+    /// The tier that serves it.
+    pub service_tier: Option<Literal<'a>>,
     /// Empty in the usage chunk and in Azure's filter results.
     pub choices: Option<Vec<ChunkChoice<'a>>>,
     /// Tokens up to now.
@@ -29,6 +31,8 @@ pub struct ChunkChoice<'a> {
     /// What is new.
     #[serde(borrow)]
     pub delta: Option<Delta<'a>>,
+    /// Probabilities of the tokens that are new.
+    pub logprobs: Option<ChoiceLogprobs<'a>>,
     /// In the last chunk of the answer.
     pub finish_reason: Option<Literal<'a>>,
     /// vLLM: the stop sequence that matched, as a string, or a token id.
@@ -50,6 +54,8 @@ pub struct Delta<'a> {
     pub reasoning: Option<Literal<'a>>,
     /// Extension: signatures and redacted thinking.
     pub thinking_blocks: Option<Vec<ThinkingBlock<'a>>>,
+    /// What the text rests on.
+    pub annotations: Option<Vec<Annotation<'a>>>,
     /// Calls that begin or go on.
     pub tool_calls: Option<Vec<DeltaToolCall<'a>>>,
 }

@@ -26,5 +26,7 @@ fn usage(usage: &wire::Usage) -> tollgate_types::Usage {
         cached_input: prompt.cached_tokens.map(Tokens),
         cache_creation_input: prompt.cache_creation_input_tokens.map(Tokens),
         reasoning: completion.reasoning_tokens.map(Tokens),
+        audio_input: prompt.audio_tokens.map(Tokens),
+        audio_output: completion.audio_tokens.map(Tokens),
     }
 }

@@ -3,7 +3,10 @@ use std::collections::VecDeque;
 use tollgate_wire::Literal;
 
 use super::depth::Depth;
-use crate::{Fault, translate::json};
+use crate::{
+    Fault,
+    translate::{json, turn::Citation},
+};
 
 /// Arguments of calls that wait for another call's end, in bytes.
 const WAITING_LIMIT: usize = 16 << 20;
@@ -58,6 +61,17 @@ impl Blocks {
             self.start(Open::Text, br#"{"type":"text","text":""}"#, out);
         }
         self.delta(TEXT, text, out);
+    }
+
+    /// Belongs to the open text; without one it has no place.
+    pub(super) fn citation(&self, citation: &Citation<'_>, out: &mut Vec<u8>) {
+        if self.open != Open::Text {
+            return;
+        }
+        self.open_delta(out);
+        out.extend_from_slice(br#""citations_delta","citation":"#);
+        super::reply::citation(citation, out);
+        out.extend_from_slice(b"}}\n\n");
     }
 
     pub(super) fn thinking(&mut self, text: Literal<'_>, out: &mut Vec<u8>) {
@@ -203,12 +217,17 @@ impl Blocks {
         out.extend_from_slice(b"}\n\n");
     }
 
-    fn delta(&self, kind: &str, text: Literal<'_>, out: &mut Vec<u8>) {
+    /// Everything up to the kind of the delta.
+    fn open_delta(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(
             b"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":",
         );
         json::number(out, self.index);
         out.extend_from_slice(b",\"delta\":{\"type\":");
+    }
+
+    fn delta(&self, kind: &str, text: Literal<'_>, out: &mut Vec<u8>) {
+        self.open_delta(out);
         out.extend_from_slice(kind.as_bytes());
         json::literal(out, text);
         out.extend_from_slice(b"}}\n\n");

@@ -14,6 +14,11 @@ pub(super) fn object(kind: &str, error: &ProviderError, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
+/// A whole error body.
+pub(crate) fn body(status: StatusCode, error: &ProviderError, out: &mut Vec<u8>) {
+    object(kind(status), error, out);
+}
+
 /// Anthropic's word for a status (Anthropic API reference, errors).
 pub(super) const fn kind(status: StatusCode) -> &'static str {
     match status.as_u16() {

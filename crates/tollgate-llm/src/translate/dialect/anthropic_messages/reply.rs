@@ -1,8 +1,10 @@
+use tollgate_wire::Literal;
+
 use super::{Tools, stop_reason, usage};
 use crate::translate::{
-    event::{Answer, Finish, ReplyHead},
+    event::{Answer, Choice, Finish, ReplyHead},
     json,
-    turn::PartKind,
+    turn::{Citation, Origin, PartKind, Range},
 };
 
 /// What the answer says of itself where the provider is silent.
@@ -34,15 +36,17 @@ pub(super) fn whole(answer: &Answer<'_>, names: Names<'_>, out: &mut Vec<u8>) {
     head(out, &answer.head, names);
     json::key(out, "content");
     out.push(b'[');
-    for (at, part) in answer.parts.iter().enumerate() {
-        block(at, part, names, out);
+    let empty = Choice::default();
+    let choice = answer.choices.first().unwrap_or(&empty);
+    for (at, part) in choice.parts.iter().enumerate() {
+        block((at, part), choice.parts.get(at + 1..).unwrap_or_default(), names, out);
     }
     out.push(b']');
-    let has = |test: fn(&PartKind<'_>) -> bool| answer.parts.iter().any(test);
+    let has = |test: fn(&PartKind<'_>) -> bool| choice.parts.iter().any(test);
     let tools =
         if has(|part| matches!(part, PartKind::ToolCall { .. })) { Tools::Called } else { Tools::None };
     let finish =
-        if has(|part| matches!(part, PartKind::Refusal(_))) { Finish::Refusal } else { answer.finish };
+        if has(|part| matches!(part, PartKind::Refusal(_))) { Finish::Refusal } else { choice.finish };
     end(&finish, tools, out);
     json::key(out, "usage");
     usage(out, &answer.usage);
@@ -60,12 +64,24 @@ pub(super) fn end(finish: &Finish<'_>, tools: Tools, out: &mut Vec<u8>) {
     }
 }
 
-fn block(at: usize, part: &PartKind<'_>, names: Names<'_>, out: &mut Vec<u8>) {
+/// One block; citations stand in the text block that they follow.
+fn block((at, part): (usize, &PartKind<'_>), rest: &[PartKind<'_>], names: Names<'_>, out: &mut Vec<u8>) {
     match part {
         PartKind::Text(text) | PartKind::Refusal(text) => {
             json::comma(out);
             out.extend_from_slice(br#"{"type":"text""#);
             json::literal_field(out, "text", *text);
+            let follows = |part: &&PartKind<'_>| matches!(part, PartKind::Citation(_));
+            if rest.first().is_some_and(|next| follows(&next)) {
+                json::key(out, "citations");
+                out.push(b'[');
+                for one in rest.iter().take_while(follows) {
+                    if let PartKind::Citation(one) = one {
+                        citation(one, out);
+                    }
+                }
+                out.push(b']');
+            }
         }
         PartKind::Thinking { text, signature } => {
             json::comma(out);
@@ -89,7 +105,64 @@ fn block(at: usize, part: &PartKind<'_>, names: Names<'_>, out: &mut Vec<u8>) {
             json::literal_field(out, "name", *name);
             json::raw_field(out, "input", input);
         }
-        PartKind::Image { .. } | PartKind::Document { .. } | PartKind::ToolResult { .. } => return,
+        PartKind::Image { .. }
+        | PartKind::Document { .. }
+        | PartKind::Audio(_)
+        | PartKind::Video(_)
+        | PartKind::ToolResult { .. }
+        | PartKind::Citation(_) => return,
     }
     out.push(b'}');
+}
+
+/// One element of `citations`.
+pub(super) fn citation(citation: &Citation<'_>, out: &mut Vec<u8>) {
+    json::comma(out);
+    out.push(b'{');
+    match citation.origin {
+        Origin::Url(url) => {
+            json::text_field(out, "type", "web_search_result_location");
+            json::literal_field(out, "url", url);
+            json::literal_field(out, "title", citation.title.unwrap_or_default());
+            json::text_field(out, "encrypted_index", "");
+        }
+        Origin::Document { index, at } => {
+            let (kind, fields) = match at {
+                Range::Chars(..) | Range::Unknown => {
+                    ("char_location", ["start_char_index", "end_char_index"])
+                }
+                Range::Pages(..) => ("page_location", ["start_page_number", "end_page_number"]),
+                Range::Blocks(..) => ("content_block_location", ["start_block_index", "end_block_index"]),
+            };
+            json::text_field(out, "type", kind);
+            json::number_field(out, "document_index", index);
+            optional(out, "document_title", citation.title);
+            range(at, fields, out);
+        }
+        Origin::SearchResult { index, source, at } => {
+            json::text_field(out, "type", "search_result_location");
+            json::number_field(out, "search_result_index", index);
+            json::literal_field(out, "source", source.unwrap_or_default());
+            optional(out, "title", citation.title);
+            range(at, ["start_block_index", "end_block_index"], out);
+        }
+    }
+    json::literal_field(out, "cited_text", citation.cited.unwrap_or_default());
+    out.push(b'}');
+}
+
+fn optional(out: &mut Vec<u8>, name: &str, text: Option<Literal<'_>>) {
+    match text {
+        Some(text) => json::literal_field(out, name, text),
+        None => json::raw_field(out, name, "null"),
+    }
+}
+
+fn range(at: Range, [first, last]: [&str; 2], out: &mut Vec<u8>) {
+    let (from, to) = match at {
+        Range::Chars(from, to) | Range::Pages(from, to) | Range::Blocks(from, to) => (from, to),
+        Range::Unknown => (0, 0),
+    };
+    json::number_field(out, first, from);
+    json::number_field(out, last, to);
 }

@@ -8,8 +8,8 @@ use crate::{
     translate::{
         json::{place, reason},
         turn::{
-            Format, Message, Outcome, Parallel, Part, PartKind, Role, Source, Thinking, Tool, ToolChoice,
-            Turn,
+            Format, HostedTool, Message, Outcome, Parallel, Part, PartKind, Role, Source, Thinking, Tool,
+            ToolChoice, Turn,
         },
     },
 };
@@ -42,25 +42,26 @@ pub(crate) fn request(body: &[u8]) -> Result<Turn<'_>, Untranslatable> {
     if request.mcp_servers.is_some_and(|servers| servers.get() != "[]") {
         return field("mcp_servers", "Anthropic alone calls these servers, this backend cannot");
     }
-    let tools = request.tools.unwrap_or_default().into_iter().enumerate();
-    let tools = tools.map(|(at, one)| tool(at, one)).collect::<Result<_, _>>()?;
+    let (tools, hosted) = tools(request.tools.unwrap_or_default())?;
     let config = request.output_config.unwrap_or(wire::OutputConfig { format: None, effort: None });
     let parallel = request.tool_choice.as_ref().and_then(|choice| choice.disable_parallel_tool_use);
     Ok(Turn {
         messages,
         tools,
+        hosted,
         choice: request.tool_choice.map(tool_choice).transpose()?,
         parallel: parallel.map(|one| if one { Parallel::One } else { Parallel::Many }),
         max_tokens: request.max_tokens,
         temperature: request.temperature,
         top_p: request.top_p,
         top_k: request.top_k,
-        answers: None,
         stop: request.stop_sequences.unwrap_or_default(),
         format: config.format.or(request.output_format).map(format).transpose()?,
         thinking: request.thinking.map(thinking).transpose()?,
         effort: config.effort,
         user: request.metadata.and_then(|metadata| metadata.user_id),
+        service_tier: request.service_tier,
+        ..Turn::default()
     })
 }
 
@@ -192,22 +193,26 @@ fn source<'a>(block: &wire::Block<'a>, place: impl Fn() -> String) -> Result<Rea
     }
 }
 
-/// Tools that the provider runs or defines itself are refused: no other backend has them, and an answer without
-/// them would be another answer.
-fn tool(at: usize, tool: wire::Tool<'_>) -> Result<Tool<'_>, Untranslatable> {
-    if let Some(kind) = tool.kind.filter(|kind| kind.escaped() != "custom") {
-        let reason =
-            format!("{:?} is a tool of Anthropic's own, which this backend does not have", kind.escaped());
-        return field(place("tools", at, ".type"), reason);
+/// The client's own tools, and those that the provider runs or defines.
+type Tools<'a> = (Vec<Tool<'a>>, Vec<HostedTool<'a>>);
+
+fn tools(list: Vec<wire::Tool<'_>>) -> Result<Tools<'_>, Untranslatable> {
+    let (mut custom, mut hosted) = (Vec::with_capacity(list.len()), Vec::new());
+    for (at, tool) in list.into_iter().enumerate() {
+        if let Some(kind) = tool.kind.filter(|kind| kind.escaped() != "custom") {
+            hosted.push(HostedTool { field: place("tools", at, ".type"), kind, options: None });
+            continue;
+        }
+        let Some(name) = tool.name else { return field(place("tools", at, ".name"), "is required") };
+        custom.push(Tool {
+            name,
+            description: tool.description,
+            schema: tool.input_schema,
+            strict: tool.strict,
+            cache: tool.cache_control,
+        });
     }
-    let Some(name) = tool.name else { return field(place("tools", at, ".name"), "is required") };
-    Ok(Tool {
-        name,
-        description: tool.description,
-        schema: tool.input_schema,
-        strict: tool.strict,
-        cache: tool.cache_control,
-    })
+    Ok((custom, hosted))
 }
 
 fn tool_choice(choice: wire::ToolChoice<'_>) -> Result<ToolChoice<'_>, Untranslatable> {

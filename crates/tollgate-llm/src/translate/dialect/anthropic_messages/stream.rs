@@ -132,6 +132,12 @@ impl Encode for Writer {
                 self.start(out);
                 self.blocks.text(text, out);
             }
+            Event::Citation(ref citation) => {
+                self.start(out);
+                self.blocks.citation(citation, out);
+            }
+            // One answer, without probabilities: Anthropic knows no other.
+            Event::Choice(_) | Event::Logprobs(_) | Event::Extra(..) => {}
             Event::Refusal(text) => {
                 self.start(out);
                 self.finish = Ending::Other(Finish::Refusal);
@@ -170,7 +176,7 @@ impl Encode for Writer {
     }
 
     fn error(&self, status: StatusCode, error: &ProviderError, out: &mut Vec<u8>) {
-        error::object(error::kind(status), error, out);
+        error::body(status, error, out);
     }
 
     fn broken(&mut self, error: &ProviderError, out: &mut Vec<u8>) {

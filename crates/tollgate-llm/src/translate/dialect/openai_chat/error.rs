@@ -4,7 +4,7 @@ use crate::translate::{event::ProviderError, json};
 
 /// An error body. The shape is the one the gateway uses for its own errors; the SDKs read `error.message`,
 /// `error.type` and `error.code`, and choose their exception by the status.
-pub(super) fn body(status: StatusCode, error: &ProviderError, out: &mut Vec<u8>) {
+pub(crate) fn body(status: StatusCode, error: &ProviderError, out: &mut Vec<u8>) {
     raw_object(kind(Some(status), &error.kind), Some(status), error, out);
 }
 

@@ -1,8 +1,10 @@
-use super::{finish_reason, usage};
+use tollgate_wire::Literal;
+
+use super::{extras, finish_reason, usage};
 use crate::translate::{
-    event::{Answer, Finish},
+    event::{Answer, Choice, Finish, TokenLogprob},
     json,
-    turn::PartKind,
+    turn::{Citation, Origin, PartKind},
 };
 
 /// What the answer says of itself, filled in where the provider is silent.
@@ -35,29 +37,135 @@ pub(super) fn head(
         Some(model) => json::literal_field(out, "model", model),
         None => json::text_field(out, "model", names.model),
     }
+    if let Some(tier) = head.service_tier {
+        json::literal_field(out, "service_tier", tier);
+    }
 }
 
 /// A whole `chat.completion`.
 pub(super) fn whole(answer: &Answer<'_>, names: Names<'_>, out: &mut Vec<u8>) {
     head(out, "chat.completion", &answer.head, names);
     json::key(out, "choices");
-    out.extend_from_slice(br#"[{"index":0,"message":{"role":"assistant""#);
-    content(&answer.parts, out);
-    refusal(&answer.parts, out);
-    thinking(&answer.parts, out);
-    tool_calls(&answer.parts, out);
-    out.push(b'}');
-    json::raw_field(out, "logprobs", "null");
-    json::text_field(out, "finish_reason", finish_reason(&answer.finish));
-    if let Finish::StopSequence(matched) = answer.finish {
-        json::literal_field(out, "stop_reason", matched);
+    out.push(b'[');
+    for (index, one) in answer.choices.iter().enumerate() {
+        choice(index, one, out);
     }
-    out.extend_from_slice(b"}]");
+    out.push(b']');
     if !answer.usage.is_empty() {
         json::key(out, "usage");
         usage(out, &answer.usage);
     }
     out.push(b'}');
+}
+
+fn choice(index: usize, choice: &Choice<'_>, out: &mut Vec<u8>) {
+    json::comma(out);
+    out.push(b'{');
+    json::number_field(out, "index", index as u64);
+    json::key(out, "message");
+    out.extend_from_slice(br#"{"role":"assistant""#);
+    content(&choice.parts, out);
+    refusal(&choice.parts, out);
+    annotations(&choice.parts, out);
+    thinking(&choice.parts, out);
+    tool_calls(&choice.parts, out);
+    for (name, value) in &choice.extras {
+        extras(name, value, out);
+    }
+    out.push(b'}');
+    logprobs(&choice.logprobs, out);
+    json::text_field(out, "finish_reason", finish_reason(&choice.finish));
+    if let Finish::StopSequence(matched) = choice.finish {
+        json::literal_field(out, "stop_reason", matched);
+    }
+    out.push(b'}');
+}
+
+/// `"logprobs":…`, `null` where there are none.
+pub(super) fn logprobs(tokens: &[TokenLogprob<'_>], out: &mut Vec<u8>) {
+    json::key(out, "logprobs");
+    if tokens.is_empty() {
+        return json::raw(out, "null");
+    }
+    out.extend_from_slice(br#"{"content":["#);
+    for one in tokens {
+        json::comma(out);
+        out.push(b'{');
+        token(one.token, one.logprob, out);
+        json::key(out, "top_logprobs");
+        out.push(b'[');
+        for (text, logprob) in &one.top {
+            json::comma(out);
+            out.push(b'{');
+            token(*text, *logprob, out);
+            out.push(b'}');
+        }
+        out.extend_from_slice(b"]}");
+    }
+    out.extend_from_slice(br#"],"refusal":null}"#);
+}
+
+/// `"token":…,"logprob":…,"bytes":[…]`
+fn token(text: Literal<'_>, logprob: tollgate_wire::Number<'_>, out: &mut Vec<u8>) {
+    json::literal_field(out, "token", text);
+    json::raw_field(out, "logprob", logprob.as_str());
+    json::key(out, "bytes");
+    out.push(b'[');
+    for byte in text.decode().bytes() {
+        json::comma(out);
+        json::number(out, u64::from(byte));
+    }
+    out.push(b']');
+}
+
+/// `annotations`: pages of the web alone, for OpenAI's chat has no other kind.
+fn annotations(parts: &[PartKind<'_>], out: &mut Vec<u8>) {
+    let (mut from, mut to) = (0, 0);
+    let mut is_open = false;
+    for part in parts {
+        match part {
+            PartKind::Text(text) => (from, to) = (to, to + chars(*text)),
+            PartKind::Citation(citation) => {
+                let Origin::Url(_) = citation.origin else { continue };
+                if !is_open {
+                    json::key(out, "annotations");
+                    out.push(b'[');
+                    is_open = true;
+                }
+                annotation(citation, (from, to), out);
+            }
+            PartKind::Image { .. }
+            | PartKind::Document { .. }
+            | PartKind::Audio(_)
+            | PartKind::Video(_)
+            | PartKind::ToolCall { .. }
+            | PartKind::ToolResult { .. }
+            | PartKind::Thinking { .. }
+            | PartKind::RedactedThinking(_)
+            | PartKind::Refusal(_) => {}
+        }
+    }
+    if is_open {
+        out.push(b']');
+    }
+}
+
+/// One element of `annotations`; `text` is where the text stands that it belongs to.
+pub(super) fn annotation(citation: &Citation<'_>, text: (u64, u64), out: &mut Vec<u8>) {
+    let Origin::Url(url) = citation.origin else { return };
+    let (from, to) = citation.span.unwrap_or(text);
+    json::comma(out);
+    out.extend_from_slice(br#"{"type":"url_citation","url_citation":{"#);
+    json::number_field(out, "start_index", from);
+    json::number_field(out, "end_index", to);
+    json::literal_field(out, "url", url);
+    json::literal_field(out, "title", citation.title.unwrap_or_default());
+    out.extend_from_slice(b"}}");
+}
+
+/// Characters of a text.
+pub(super) fn chars(text: Literal<'_>) -> u64 {
+    text.decode().chars().count() as u64
 }
 
 /// All text in one string, `null` where there is none.
@@ -132,9 +240,12 @@ fn thinking_block(part: &PartKind<'_>, out: &mut Vec<u8>) {
         PartKind::Text(_)
         | PartKind::Image { .. }
         | PartKind::Document { .. }
+        | PartKind::Audio(_)
+        | PartKind::Video(_)
         | PartKind::ToolCall { .. }
         | PartKind::ToolResult { .. }
-        | PartKind::Refusal(_) => out.push(b'{'),
+        | PartKind::Refusal(_)
+        | PartKind::Citation(_) => out.push(b'{'),
     }
     out.push(b'}');
 }

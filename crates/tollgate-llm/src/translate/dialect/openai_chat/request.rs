@@ -8,8 +8,8 @@ use crate::{
     translate::{
         json::{place, reason},
         turn::{
-            Format, Message, Outcome, Parallel, Part, PartKind, Role, Source, Thinking, Tool, ToolChoice,
-            Turn,
+            Format, HostedTool, Logprobs, Message, Outcome, Parallel, Part, PartKind, Role, Source, Thinking,
+            Tool, ToolChoice, Turn, Vendor,
         },
     },
 };
@@ -19,11 +19,13 @@ pub(crate) fn request(body: &[u8]) -> Result<Turn<'_>, Untranslatable> {
     let request: wire::Request<'_> =
         serde_json::from_slice(body).map_err(|error| Untranslatable::Shape(reason(&error)))?;
     refuse_what_no_backend_has(&request)?;
+    let (tools, hosted) = tools(&request)?;
     let messages = request.messages.into_iter().enumerate().map(|(at, one)| message(at, one));
-    let tools = request.tools.unwrap_or_default().into_iter().enumerate().map(|(at, one)| tool(at, one));
+    let logprobs = (request.logprobs == Some(true)).then_some(Logprobs { top: request.top_logprobs });
     Ok(Turn {
         messages: messages.collect::<Result<_, _>>()?,
-        tools: tools.collect::<Result<_, _>>()?,
+        tools,
+        hosted,
         choice: request.tool_choice.map(tool_choice).transpose()?,
         parallel: request.parallel_tool_calls.map(|many| if many { Parallel::Many } else { Parallel::One }),
         max_tokens: request.max_completion_tokens.or(request.max_tokens),
@@ -36,22 +38,29 @@ pub(crate) fn request(body: &[u8]) -> Result<Turn<'_>, Untranslatable> {
             Some(OneOrMany::One(stop)) => vec![stop],
             Some(OneOrMany::Many(stops)) => stops,
         },
+        seed: request.seed,
+        presence_penalty: request.presence_penalty,
+        frequency_penalty: request.frequency_penalty,
+        logprobs,
         format: request.response_format.map_or(Ok(None), |format| response_format(&format))?,
         thinking: request.thinking.map(|option| thinking(&option)).transpose()?,
         effort: request.reasoning_effort,
+        verbosity: request.verbosity,
+        service_tier: request.service_tier,
         user: request.safety_identifier.or(request.user),
+        vendor: Vendor {
+            safety_settings: request.safety_settings,
+            generation_config: request.generation_config,
+            guided_choice: request.guided_choice,
+            guided_regex: request.guided_regex,
+            guided_json: request.guided_json,
+        },
     })
 }
 
 fn refuse_what_no_backend_has(request: &wire::Request<'_>) -> Result<(), Untranslatable> {
     if request.functions.is_some() {
         return field("functions", "is deprecated and not translated; use tools");
-    }
-    if request.web_search_options.is_some() {
-        return field("web_search_options", "the backend has no web search of this form");
-    }
-    if request.logprobs == Some(true) {
-        return field("logprobs", "the backend reports no token probabilities");
     }
     match request.modalities.iter().flatten().find(|one| one.escaped() != "text") {
         Some(other) => field("modalities", format!("the backend does not answer in {:?}", other.decode())),
@@ -178,6 +187,15 @@ fn part<'a>(at: usize, index: usize, part: &wire::Part<'a>) -> Result<PartKind<'
             Some(file) => Some(document(file, || place(".file"))?),
             None => None,
         },
+        "input_audio" => part.input_audio.as_ref().map(sound),
+        "audio_url" => match &part.audio_url {
+            Some(audio) => Some(PartKind::Audio(source(audio.url, || place(".audio_url.url"))?)),
+            None => None,
+        },
+        "video_url" => match &part.video_url {
+            Some(video) => Some(PartKind::Video(source(video.url, || place(".video_url.url"))?)),
+            None => None,
+        },
         "thinking" => {
             part.text.or(part.thinking).map(|text| PartKind::Thinking { text, signature: part.signature })
         }
@@ -186,6 +204,20 @@ fn part<'a>(at: usize, index: usize, part: &wire::Part<'a>) -> Result<PartKind<'
     };
     kind.ok_or(())
         .or_else(|()| field(place(""), format!("a part of type {} needs its field", part.kind.escaped())))
+}
+
+/// OpenAI names formats where others name media types; what it does not know goes as it is.
+fn sound<'a>(audio: &wire::InputAudio<'a>) -> PartKind<'a> {
+    let media_type = match audio.format.escaped() {
+        "wav" => Literal::from_escaped("audio/wav"),
+        "mp3" => Literal::from_escaped("audio/mpeg"),
+        "flac" => Literal::from_escaped("audio/flac"),
+        "ogg" | "opus" => Literal::from_escaped("audio/ogg"),
+        "aac" => Literal::from_escaped("audio/aac"),
+        "aiff" => Literal::from_escaped("audio/aiff"),
+        _ => audio.format,
+    };
+    PartKind::Audio(Source::Base64 { media_type, data: audio.data })
 }
 
 /// A PDF is a document whatever the client calls it.
@@ -247,21 +279,36 @@ fn arguments(arguments: Option<Literal<'_>>) -> Option<Cow<'_, str>> {
     is_object.then_some(text)
 }
 
-fn tool(at: usize, tool: wire::Tool<'_>) -> Result<Tool<'_>, Untranslatable> {
-    if tool.kind.escaped() != "function" {
-        let kind = tool.kind.decode();
-        return field(place("tools", at, ".type"), format!("{kind:?} is not translated; use function"));
+/// Functions, and tools that a provider runs.
+type Tools<'a> = (Vec<Tool<'a>>, Vec<HostedTool<'a>>);
+
+fn tools<'a>(request: &wire::Request<'a>) -> Result<Tools<'a>, Untranslatable> {
+    let (mut functions, mut hosted) = (Vec::new(), Vec::new());
+    for (at, tool) in request.tools.iter().flatten().enumerate() {
+        match (&tool.function, tool.kind.escaped()) {
+            (Some(function), "function") => functions.push(Tool {
+                name: function.name,
+                description: function.description,
+                schema: function.parameters,
+                strict: function.strict,
+                cache: function.cache_control.or(tool.cache_control),
+            }),
+            (None, "function") => return field(place("tools", at, ".function"), "is required"),
+            _ => hosted.push(HostedTool {
+                field: place("tools", at, ".type"),
+                kind: tool.kind,
+                options: tool.google_search,
+            }),
+        }
     }
-    let Some(function) = tool.function else {
-        return field(place("tools", at, ".function"), "is required");
-    };
-    Ok(Tool {
-        name: function.name,
-        description: function.description,
-        schema: function.parameters,
-        strict: function.strict,
-        cache: function.cache_control.or(tool.cache_control),
-    })
+    if let Some(options) = request.web_search_options {
+        hosted.push(HostedTool {
+            field: "web_search_options".to_owned(),
+            kind: Literal::from_escaped("web_search_options"),
+            options: Some(options),
+        });
+    }
+    Ok((functions, hosted))
 }
 
 fn tool_choice(raw: &RawValue) -> Result<ToolChoice<'_>, Untranslatable> {

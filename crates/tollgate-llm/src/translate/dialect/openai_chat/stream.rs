@@ -1,9 +1,10 @@
 use http::StatusCode;
+use serde_json::value::RawValue;
 use tollgate_types::Usage;
 use tollgate_wire::Literal;
 
 use super::{
-    error, finish_reason,
+    error, extras, finish_reason,
     reply::{self, Names},
     usage,
 };
@@ -11,13 +12,17 @@ use crate::{
     Fault,
     translate::{
         Job,
-        event::{Answer, Encode, Event, Finish, ProviderError, ReplyHead},
+        event::{Answer, Encode, Event, Finish, ProviderError, ReplyHead, TokenLogprob},
         json,
+        turn::{Citation, Origin},
     },
 };
 
 /// Thinking that is held until its signature comes, in bytes.
 const THINKING_LIMIT: usize = 8 << 20;
+
+/// Answers to one call (OpenAI API reference, `n`).
+const CHOICES: usize = 128;
 
 /// Writes `chat.completion` bodies and `chat.completion.chunk` streams.
 #[derive(Debug)]
@@ -27,13 +32,26 @@ pub(crate) struct Writer {
     usage_chunk: UsageChunk,
     /// Everything in a chunk before `choices`; empty until the stream has started.
     head: Vec<u8>,
+    /// One for each answer; the first is always there.
+    lanes: Vec<Lane>,
+    /// The answer that is being written.
+    lane: usize,
+    usage: Usage,
+}
+
+/// How far one of the answers has come.
+#[derive(Debug)]
+struct Lane {
     role: RoleMark,
     /// The open thinking block, escaped.
     thinking: String,
+    /// Its tools, by the numbers of the stream.
+    tools: Vec<usize>,
+    /// Where the open text began, and where it ends, in characters.
+    text: (u64, u64),
     finish: &'static str,
     /// The stop sequence that matched, escaped.
     matched: Option<String>,
-    usage: Usage,
 }
 
 /// Whether the client asked for usage in its stream.
@@ -59,10 +77,8 @@ impl Writer {
             now: job.now,
             usage_chunk: if job.wants_usage { UsageChunk::Wanted } else { UsageChunk::Unwanted },
             head: Vec::new(),
-            role: RoleMark::Due,
-            thinking: String::new(),
-            finish: "stop",
-            matched: None,
+            lanes: vec![Lane::NEW],
+            lane: 0,
             usage: Usage::default(),
         }
     }
@@ -83,11 +99,26 @@ impl Writer {
     fn open(&mut self, out: &mut Vec<u8>) {
         self.start(&ReplyHead::default());
         out.extend_from_slice(&self.head);
-        out.extend_from_slice(br#","choices":[{"index":0,"delta":{"#);
-        if self.role == RoleMark::Due {
-            self.role = RoleMark::Given;
+        out.extend_from_slice(br#","choices":[{"index":"#);
+        json::number(out, self.lane as u64);
+        out.extend_from_slice(br#","delta":{"#);
+        let lane = self.lane();
+        if lane.role == RoleMark::Due {
+            lane.role = RoleMark::Given;
             out.extend_from_slice(br#""role":"assistant""#);
         }
+    }
+
+    fn lane(&mut self) -> &mut Lane {
+        if self.lanes.len() <= self.lane {
+            self.lanes.resize_with(self.lane + 1, || Lane::NEW);
+        }
+        &mut self.lanes[self.lane]
+    }
+
+    /// True as long as no delta of this answer has gone out.
+    fn is_first(&mut self) -> bool {
+        self.lane().role == RoleMark::Due
     }
 
     fn close(&self, out: &mut Vec<u8>) {
@@ -110,7 +141,7 @@ impl Writer {
 
     /// The whole block once its signature is there, so that a client that collects the blocks can send them back.
     fn signed(&mut self, signature: Literal<'_>, out: &mut Vec<u8>) {
-        let text = std::mem::take(&mut self.thinking);
+        let text = std::mem::take(&mut self.lane().thinking);
         self.open(out);
         json::key(out, "thinking_blocks");
         out.extend_from_slice(br#"[{"type":"thinking""#);
@@ -131,12 +162,12 @@ impl Writer {
 
     fn tool_started(&mut self, tool: usize, names: (Literal<'_>, Literal<'_>), out: &mut Vec<u8>) {
         let (id, name) = names;
-        let is_first = self.role == RoleMark::Due;
+        let is_first = self.is_first();
         self.open(out);
         if is_first {
             json::raw_field(out, "content", "null");
         }
-        open_tool(tool, out);
+        open_tool(self.lane().tool(tool), out);
         json::literal_field(out, "id", id);
         json::text_field(out, "type", "function");
         json::key(out, "function");
@@ -149,7 +180,7 @@ impl Writer {
 
     fn tool_arguments(&mut self, tool: usize, piece: Literal<'_>, out: &mut Vec<u8>) {
         self.open(out);
-        open_tool(tool, out);
+        open_tool(self.lane().tool(tool), out);
         json::key(out, "function");
         out.push(b'{');
         json::literal_field(out, "arguments", piece);
@@ -157,19 +188,73 @@ impl Writer {
         self.close(out);
     }
 
-    fn done(&mut self, out: &mut Vec<u8>) {
-        let is_first = self.role == RoleMark::Due;
+    fn text(&mut self, text: Literal<'_>, out: &mut Vec<u8>) {
+        self.lane().text.1 += reply::chars(text);
+        self.delta("content", text, out);
+    }
+
+    fn citation(&mut self, citation: &Citation<'_>, out: &mut Vec<u8>) {
+        let Origin::Url(_) = citation.origin else { return };
+        self.open(out);
+        json::key(out, "annotations");
+        out.push(b'[');
+        reply::annotation(citation, self.lane().text, out);
+        out.push(b']');
+        self.close(out);
+    }
+
+    fn logprobs(&mut self, tokens: &[TokenLogprob<'_>], out: &mut Vec<u8>) {
+        self.open(out);
+        out.push(b'}');
+        reply::logprobs(tokens, out);
+        out.extend_from_slice(br#","finish_reason":null}]"#);
+        self.end_chunk(out);
+    }
+
+    fn extra(&mut self, name: &str, value: &RawValue, out: &mut Vec<u8>) {
+        self.open(out);
+        extras(name, value, out);
+        self.close(out);
+    }
+
+    fn choose(&mut self, choice: usize) -> Result<(), Fault> {
+        if choice >= CHOICES {
+            return Err(Fault::Malformed(format!("answer {choice} of a stream that has at most {CHOICES}")));
+        }
+        self.lane = choice;
+        Ok(())
+    }
+
+    fn finished(&mut self, finish: &Finish<'_>) {
+        let lane = self.lane();
+        lane.finish = finish_reason(finish);
+        if let Finish::StopSequence(matched) = finish {
+            lane.matched = Some(matched.escaped().to_owned());
+        }
+    }
+
+    /// The last chunk of the answer that is being written.
+    fn end_choice(&mut self, out: &mut Vec<u8>) {
+        let is_first = self.is_first();
         self.open(out);
         if is_first {
             json::text_field(out, "content", "");
         }
         out.extend_from_slice(br#"},"logprobs":null"#);
-        json::text_field(out, "finish_reason", self.finish);
-        if let Some(matched) = &self.matched {
+        let lane = self.lane();
+        json::text_field(out, "finish_reason", lane.finish);
+        if let Some(matched) = &lane.matched {
             json::literal_field(out, "stop_reason", Literal::from_escaped(matched));
         }
         out.extend_from_slice(b"}]");
         self.end_chunk(out);
+    }
+
+    fn done(&mut self, out: &mut Vec<u8>) {
+        for lane in 0..self.lanes.len() {
+            self.lane = lane;
+            self.end_choice(out);
+        }
         if self.usage_chunk == UsageChunk::Wanted {
             out.extend_from_slice(&self.head);
             out.extend_from_slice(br#","choices":[],"usage":"#);
@@ -177,6 +262,27 @@ impl Writer {
             out.extend_from_slice(b"}\n\n");
         }
         out.extend_from_slice(b"data: [DONE]\n\n");
+    }
+}
+
+// === impl Lane ===
+
+impl Lane {
+    const NEW: Self = Self {
+        role: RoleMark::Due,
+        thinking: String::new(),
+        tools: Vec::new(),
+        text: (0, 0),
+        finish: "stop",
+        matched: None,
+    };
+
+    /// The place of one of the stream's tools among those of this answer.
+    fn tool(&mut self, tool: usize) -> usize {
+        self.tools.iter().position(|known| *known == tool).unwrap_or_else(|| {
+            self.tools.push(tool);
+            self.tools.len() - 1
+        })
     }
 }
 
@@ -188,30 +294,34 @@ impl Encode for Writer {
     fn event(&mut self, event: &Event<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
         match *event {
             Event::Started(ref head) => self.start(head),
-            Event::Text(text) => self.delta("content", text, out),
+            Event::Choice(choice) => self.choose(choice)?,
+            Event::Text(text) => self.text(text, out),
+            Event::Citation(ref citation) => self.citation(citation, out),
+            Event::Logprobs(ref tokens) => self.logprobs(tokens, out),
+            Event::Extra(name, value) => self.extra(name, value, out),
             Event::Refusal(text) => self.delta("refusal", text, out),
             Event::Thinking(text) => {
-                if self.thinking.len() + text.escaped().len() > THINKING_LIMIT {
+                let thinking = &mut self.lane().thinking;
+                if thinking.len() + text.escaped().len() > THINKING_LIMIT {
                     return Err(Fault::TooLarge(THINKING_LIMIT));
                 }
-                self.thinking.push_str(text.escaped());
+                thinking.push_str(text.escaped());
                 self.delta("reasoning_content", text, out);
             }
             Event::Signature(signature) => self.signed(signature, out),
             Event::RedactedThinking(data) => self.redacted(data, out),
             Event::ToolStarted { tool, id, name } => self.tool_started(tool, (id, name), out),
             Event::ToolArguments { tool, json } => self.tool_arguments(tool, json, out),
-            Event::BlockStopped => self.thinking.clear(),
-            Event::Finished(finish) => {
-                self.finish = finish_reason(&finish);
-                if let Finish::StopSequence(matched) = finish {
-                    self.matched = Some(matched.escaped().to_owned());
-                }
+            Event::BlockStopped => {
+                let lane = self.lane();
+                lane.thinking.clear();
+                lane.text.0 = lane.text.1;
             }
+            Event::Finished(ref finish) => self.finished(finish),
             Event::Usage(ref counted) => self.usage.merge(counted),
             // Before the first delta a byte would forbid another backend; later a comment keeps the line alive.
             Event::Ping => {
-                if self.role == RoleMark::Given {
+                if !self.is_first() {
                     out.extend_from_slice(b": ping\n\n");
                 }
             }

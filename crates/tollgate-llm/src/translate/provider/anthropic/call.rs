@@ -91,6 +91,10 @@ fn body(job: &Job<'_>, turn: &Turn<'_>) -> Result<Vec<u8>, Untranslatable> {
 fn refuse(turn: &Turn<'_>) -> Result<(), Untranslatable> {
     let refused =
         |field: &str, reason: String| Err(Untranslatable::Field { field: field.to_owned(), reason });
+    turn.refuse_hosted("Anthropic")?;
+    if turn.logprobs.is_some() {
+        return refused("logprobs", "Anthropic reports no token probabilities".to_owned());
+    }
     if let Some(answers) = turn.answers.filter(|answers| answers.as_f64() != Some(1.0)) {
         return refused("n", format!("{answers} is not supported by Anthropic, which gives one answer"));
     }

@@ -94,8 +94,12 @@ fn is_kept(part: &Part<'_>) -> bool {
         PartKind::RedactedThinking(data) => !data.is_empty(),
         PartKind::Image { .. }
         | PartKind::Document { .. }
+        | PartKind::Audio(_)
+        | PartKind::Video(_)
         | PartKind::ToolCall { .. }
         | PartKind::ToolResult { .. } => true,
+        // Anthropic takes citations back only in its own words, with an encrypted index.
+        PartKind::Citation(_) => false,
     }
 }
 
@@ -115,6 +119,9 @@ fn block(message: &Message<'_>, part: &Part<'_>, out: &mut Vec<u8>) -> Result<()
             }
             finish(part, out);
         }
+        PartKind::Audio(_) => return Err(at(message, part, "Anthropic takes no audio".to_owned())),
+        PartKind::Video(_) => return Err(at(message, part, "Anthropic takes no video".to_owned())),
+        PartKind::Citation(_) => {}
         PartKind::ToolCall { id, name, input } => {
             out.extend_from_slice(br#"{"type":"tool_use""#);
             json::key(out, "id");

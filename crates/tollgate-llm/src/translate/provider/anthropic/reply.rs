@@ -9,7 +9,7 @@ use crate::{
     translate::{
         event::{Answer, Finish, ReplyHead},
         json::reason,
-        turn::PartKind,
+        turn::{Citation, Origin, PartKind, Range},
     },
 };
 
@@ -27,12 +27,17 @@ pub(super) fn whole(body: &[u8]) -> Result<Answer<'_>, Fault> {
     if let Some(usage) = &reply.usage {
         counts.update(usage);
     }
-    Ok(Answer {
-        head: ReplyHead { id: reply.id, model: reply.model, created: None },
-        parts: content.iter().filter_map(part).collect(),
-        finish: finish(reply.stop_reason, reply.stop_sequence),
-        usage: counts.total(),
-    })
+    let mut parts = Vec::with_capacity(content.len());
+    for block in &content {
+        parts.extend(part(block));
+        parts.extend(block.citations.iter().flatten().filter_map(citation).map(PartKind::Citation));
+    }
+    Ok(Answer::single(
+        ReplyHead { id: reply.id, model: reply.model, ..ReplyHead::default() },
+        parts,
+        finish(reply.stop_reason, reply.stop_sequence),
+        counts.total(),
+    ))
 }
 
 /// Why the model stopped. A reason that we do not know is taken for a plain end: the answer is whole either way.
@@ -44,6 +49,31 @@ pub(super) fn finish<'a>(reason: Option<Literal<'a>>, sequence: Option<Literal<'
         "refusal" => Finish::Refusal,
         _ => Finish::Stop,
     }
+}
+
+/// `None` where its kind is not known.
+pub(super) fn citation<'a>(citation: &wire::Citation<'a>) -> Option<Citation<'a>> {
+    let document = |at: Range| Origin::Document { index: citation.document_index.unwrap_or_default(), at };
+    let range = |from: Option<u64>, to: Option<u64>, range: fn(u64, u64) -> Range| {
+        from.zip(to).map_or(Range::Unknown, |(from, to)| range(from, to))
+    };
+    let blocks = || range(citation.start_block_index, citation.end_block_index, Range::Blocks);
+    let origin = match citation.kind?.escaped() {
+        "char_location" => document(range(citation.start_char_index, citation.end_char_index, Range::Chars)),
+        "page_location" => {
+            document(range(citation.start_page_number, citation.end_page_number, Range::Pages))
+        }
+        "content_block_location" => document(blocks()),
+        "web_search_result_location" => Origin::Url(citation.url?),
+        "search_result_location" => Origin::SearchResult {
+            index: citation.search_result_index.unwrap_or_default(),
+            source: citation.source,
+            at: blocks(),
+        },
+        _ => return None,
+    };
+    let title = citation.title.or(citation.document_title);
+    Some(Citation { span: None, cited: citation.cited_text, title, origin })
 }
 
 /// `None` for blocks of the provider's own tools, which no other dialect has.

@@ -141,6 +141,11 @@ impl Decoder {
             "text_delta" => send(delta.text, Event::Text, sink),
             "thinking_delta" => send(delta.thinking, Event::Thinking, sink),
             "signature_delta" => send(delta.signature, Event::Signature, sink),
+            "citations_delta" => {
+                if let Some(citation) = delta.citation.as_ref().and_then(reply::citation) {
+                    sink(Event::Citation(citation));
+                }
+            }
             "input_json_delta" => {
                 if let (Some(Block::Tool { tool, arguments }), Some(json)) = (open, delta.partial_json)
                     && !json.is_empty()
@@ -190,7 +195,11 @@ impl Decode for Decoder {
             "content_block_stop" => self.block_stopped(index, sink),
             "message_start" => {
                 if let Some(message) = &event.message {
-                    sink(Event::Started(ReplyHead { id: message.id, model: message.model, created: None }));
+                    sink(Event::Started(ReplyHead {
+                        id: message.id,
+                        model: message.model,
+                        ..ReplyHead::default()
+                    }));
                     self.count(message.usage.as_ref(), sink);
                 }
             }

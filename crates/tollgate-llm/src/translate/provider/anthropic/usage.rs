@@ -47,6 +47,7 @@ impl Counts {
             cached_input: self.read.map(Tokens),
             cache_creation_input: self.created.map(Tokens),
             reasoning: self.thinking.map(Tokens),
+            ..Usage::default()
         }
     }
 }

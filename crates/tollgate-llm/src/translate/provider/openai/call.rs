@@ -43,6 +43,7 @@ pub(crate) fn azure_call(job: &Job<'_>, turn: &Turn<'_>) -> Result<Call, Untrans
 }
 
 fn body(job: &Job<'_>, turn: &Turn<'_>, family: Family) -> Result<Vec<u8>, Untranslatable> {
+    turn.refuse_hosted("OpenAI's chat API")?;
     let mut out = Vec::with_capacity(1024);
     let buffer = &mut out;
     buffer.push(b'{');
@@ -53,10 +54,20 @@ fn body(job: &Job<'_>, turn: &Turn<'_>, family: Family) -> Result<Vec<u8>, Untra
         ("temperature", turn.temperature),
         ("top_p", turn.top_p),
         ("n", turn.answers),
+        ("seed", turn.seed),
+        ("presence_penalty", turn.presence_penalty),
+        ("frequency_penalty", turn.frequency_penalty),
+        ("top_logprobs", turn.logprobs.and_then(|logprobs| logprobs.top)),
     ] {
         if let Some(value) = value {
             json::raw_field(buffer, name, value.as_str());
         }
+    }
+    if turn.logprobs.is_some() {
+        json::raw_field(buffer, "logprobs", "true");
+    }
+    if let Some(verbosity) = turn.verbosity {
+        json::literal_field(buffer, "verbosity", verbosity);
     }
     stop(&turn.stop, buffer);
     tools(turn, buffer);

@@ -103,9 +103,12 @@ fn thinking(parts: &[Part<'_>], out: &mut Vec<u8>) {
             PartKind::Text(_)
             | PartKind::Image { .. }
             | PartKind::Document { .. }
+            | PartKind::Audio(_)
+            | PartKind::Video(_)
             | PartKind::ToolCall { .. }
             | PartKind::ToolResult { .. }
-            | PartKind::Refusal(_) => {}
+            | PartKind::Refusal(_)
+            | PartKind::Citation(_) => {}
         }
         out.push(b'}');
     }
@@ -214,11 +217,34 @@ fn content_part(message: &Message<'_>, part: &Part<'_>, out: &mut Vec<u8>) -> Re
             address(*source, out);
             out.extend_from_slice(b"\"}}");
         }
+        PartKind::Audio(Source::Base64 { media_type, data }) => {
+            json::comma(out);
+            out.extend_from_slice(br#"{"type":"input_audio","input_audio":{"#);
+            json::literal_field(out, "data", *data);
+            json::text_field(out, "format", audio_format(media_type.escaped()));
+            out.extend_from_slice(b"}}");
+        }
+        PartKind::Audio(Source::Url(_)) => {
+            return refused("OpenAI takes audio as base64, not by address");
+        }
+        PartKind::Video(_) => return refused("OpenAI's chat API takes no video"),
         PartKind::ToolCall { .. } => return refused("a user's message calls no tools"),
-        // Written before; a user does not think.
-        PartKind::ToolResult { .. } | PartKind::Thinking { .. } | PartKind::RedactedThinking(_) => {}
+        // Written before; a user does not think, nor cite.
+        PartKind::ToolResult { .. }
+        | PartKind::Thinking { .. }
+        | PartKind::RedactedThinking(_)
+        | PartKind::Citation(_) => {}
     }
     Ok(())
+}
+
+/// OpenAI's word for a media type.
+fn audio_format(media_type: &str) -> &str {
+    match media_type {
+        "audio/mpeg" | "audio/mp3" => "mp3",
+        "audio/wav" | "audio/x-wav" | "audio/wave" => "wav",
+        other => other.strip_prefix("audio/").unwrap_or(other),
+    }
 }
 
 /// The address, inside the quotes.

@@ -7,9 +7,9 @@ use super::{error, usage};
 use crate::{
     Fault,
     translate::{
-        event::{Answer, Finish, ReplyHead},
+        event::{Answer, Choice, Finish, ReplyHead, TokenLogprob},
         json::reason,
-        turn::PartKind,
+        turn::{Citation, Origin, PartKind},
     },
 };
 
@@ -20,15 +20,51 @@ pub(super) fn whole(body: &[u8]) -> Result<Answer<'_>, Fault> {
     if let Some(error) = &reply.error {
         return Err(Fault::ErrorInReply(error::detail(error).message));
     }
-    let Some(choice) = reply.choices.into_iter().flatten().next() else {
+    let choices: Vec<_> = reply.choices.into_iter().flatten().map(choice).collect();
+    if choices.is_empty() {
         return Err(Fault::Malformed("a chat completion without choices".to_owned()));
+    }
+    let head = ReplyHead {
+        id: reply.id,
+        model: reply.model,
+        created: reply.created,
+        service_tier: reply.service_tier,
     };
-    let finish = finish(choice.finish_reason, choice.stop_reason);
-    Ok(Answer {
-        head: ReplyHead { id: reply.id, model: reply.model, created: reply.created },
+    Ok(Answer { head, choices, usage: reply.usage.as_ref().map(usage).unwrap_or_default() })
+}
+
+fn choice(choice: wire::Choice<'_>) -> Choice<'_> {
+    Choice {
+        finish: finish(choice.finish_reason, choice.stop_reason),
         parts: choice.message.map(parts).unwrap_or_default(),
-        finish,
-        usage: reply.usage.as_ref().map(usage).unwrap_or_default(),
+        logprobs: logprobs(choice.logprobs),
+        extras: Vec::new(),
+    }
+}
+
+/// The probabilities of the text's tokens.
+pub(super) fn logprobs(logprobs: Option<wire::ChoiceLogprobs<'_>>) -> Vec<TokenLogprob<'_>> {
+    let tokens = logprobs.and_then(|logprobs| logprobs.content).into_iter().flatten();
+    tokens
+        .map(|one| {
+            let top = one.top_logprobs.into_iter().flatten();
+            TokenLogprob {
+                token: one.token,
+                logprob: one.logprob,
+                top: top.map(|top| (top.token, top.logprob)).collect(),
+            }
+        })
+        .collect()
+}
+
+/// An annotation of the text, where it is a page of the web.
+pub(super) fn citation<'a>(annotation: &wire::Annotation<'a>) -> Option<Citation<'a>> {
+    let page = annotation.url_citation?;
+    Some(Citation {
+        span: page.start_index.zip(page.end_index),
+        cited: None,
+        title: page.title,
+        origin: Origin::Url(page.url),
     })
 }
 
@@ -66,6 +102,7 @@ fn parts(message: wire::ReplyMessage<'_>) -> Vec<PartKind<'_>> {
         parts.extend(thought.map(|text| PartKind::Thinking { text, signature: None }));
     }
     parts.extend(present(message.content).map(PartKind::Text));
+    parts.extend(message.annotations.iter().flatten().filter_map(citation).map(PartKind::Citation));
     parts.extend(present(message.refusal).map(PartKind::Refusal));
     for call in message.tool_calls.into_iter().flatten() {
         let Some(function) = call.function else { continue };

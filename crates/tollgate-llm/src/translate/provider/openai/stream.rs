@@ -83,6 +83,9 @@ impl Decoder {
         if let Some(text) = present(delta.content) {
             sink(Event::Text(text));
         }
+        for citation in delta.annotations.iter().flatten().filter_map(reply::citation) {
+            sink(Event::Citation(citation));
+        }
         if let Some(text) = present(delta.refusal) {
             sink(Event::Refusal(text));
         }
@@ -156,20 +159,21 @@ impl Decode for Decoder {
             sink(Event::Done);
             return Ok(());
         }
-        let chunk: wire::Chunk<'_> =
+        let mut chunk: wire::Chunk<'_> =
             serde_json::from_slice(data).map_err(|error| Fault::Malformed(reason(&error)))?;
         if let Some(error) = &chunk.error {
             sink(Event::Error(error::detail(error)));
             return Ok(());
         }
         // There is one answer: more are refused before the call.
-        let choice = chunk.choices.iter().flatten().find(|choice| choice.index.unwrap_or_default() == 0);
+        let choice = chunk.choices.iter_mut().flatten().find(|choice| choice.index.unwrap_or_default() == 0);
         if self.state == State::Waiting && choice.is_some() {
             self.state = State::Running;
             sink(Event::Started(ReplyHead {
                 id: present(chunk.id),
                 model: present(chunk.model),
                 created: chunk.created,
+                service_tier: chunk.service_tier,
             }));
         }
         if let Some(counted) = &chunk.usage {
@@ -182,6 +186,10 @@ impl Decode for Decoder {
         if let Some(choice) = choice {
             if let Some(delta) = &choice.delta {
                 self.delta(delta, chunk.id, sink)?;
+            }
+            let logprobs = reply::logprobs(choice.logprobs.take());
+            if !logprobs.is_empty() {
+                sink(Event::Logprobs(logprobs));
             }
             if let Some(reason) = present(choice.finish_reason) {
                 self.state = State::Finished;

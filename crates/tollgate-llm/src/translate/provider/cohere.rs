@@ -1,0 +1,16 @@
+//! Cohere's API as a backend, version 2 unless the schema names another.
+
+mod embed;
+mod error;
+
+pub(crate) use self::embed::{EmbedDecoder, embed_call};
+use crate::Target;
+
+/// `/<version>/<operation>`; without a version the operation alone.
+fn path(target: &Target, operation: &str) -> String {
+    match target.version.as_deref().map(|version| version.trim_matches('/')) {
+        None => format!("/v2/{operation}"),
+        Some("") => format!("/{operation}"),
+        Some(version) => format!("/{version}/{operation}"),
+    }
+}
