@@ -210,12 +210,11 @@ impl<'a> Backends<'a> {
 /// True where requests can be put into this schema; the others answer for themselves.
 const fn is_spoken(schema: ApiSchema) -> bool {
     match schema {
-        ApiSchema::OpenAi | ApiSchema::AzureOpenAi | ApiSchema::Anthropic => true,
+        ApiSchema::OpenAi | ApiSchema::AzureOpenAi | ApiSchema::Anthropic | ApiSchema::Cohere => true,
         ApiSchema::AwsBedrock
         | ApiSchema::AwsAnthropic
         | ApiSchema::GcpVertexAi
-        | ApiSchema::GcpAnthropic
-        | ApiSchema::Cohere => false,
+        | ApiSchema::GcpAnthropic => false,
     }
 }
 

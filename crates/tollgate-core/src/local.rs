@@ -23,14 +23,18 @@ impl LocalReply {
     pub(crate) fn models<'a>(dialect: Dialect, models: impl IntoIterator<Item = &'a ModelEntry>) -> Self {
         let mut seen = HashSet::new();
         let models = models.into_iter().filter(|model| seen.insert(&model.id));
-        let entries = models.map(|model| tollgate_llm::Model {
-            id: model.id.as_str(),
-            owned_by: &model.owned_by,
-            created: model.created,
-        });
+        Self::json(tollgate_llm::models_body(dialect, models.map(told)))
+    }
+
+    /// `/v1/models/{model}` in the client's dialect.
+    pub(crate) fn model(dialect: Dialect, model: &ModelEntry) -> Self {
+        Self::json(tollgate_llm::model_body(dialect, &told(model)))
+    }
+
+    fn json(body: Bytes) -> Self {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Self { status: StatusCode::OK, headers, body: tollgate_llm::models_body(dialect, entries) }
+        Self { status: StatusCode::OK, headers, body }
     }
 
     /// 200, and no body.
@@ -43,6 +47,11 @@ impl LocalReply {
         response.headers.apply(&mut headers);
         Self { status: response.status, headers, body: response.body.clone() }
     }
+}
+
+fn told(model: &ModelEntry) -> tollgate_llm::Model<'_> {
+    let ModelEntry { id, owned_by, created, .. } = model;
+    tollgate_llm::Model { id: id.as_str(), owned_by, created: *created }
 }
 
 /// The error object of this gateway, which the SDKs of every dialect can read.

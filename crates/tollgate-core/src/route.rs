@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, header::CONTENT_ENCODING};
+use http::{HeaderValue, header::CONTENT_ENCODING};
+use percent_encoding::percent_decode_str;
 use smallvec::SmallVec;
 use tollgate_llm::{Inspected, inspect};
 use tollgate_snapshot::{Entry, Found, Guard, PathMatch, RequestView, Rule, Service};
@@ -104,9 +105,8 @@ fn route_endpoint(record: Box<Record>, endpoint: Endpoint) -> Result<Step, Refus
         Claim::Llm => true,
         Claim::Nobody => false,
     };
-    let (method, name) = if endpoint.is_local() { (Method::GET, "GET") } else { (Method::POST, "POST") };
-    if record.head.method != method && !(endpoint.is_local() && record.head.method == Method::HEAD) {
-        return Err(Refused { record, refusal: Refusal::MethodNotAllowed(name) });
+    if !endpoint.takes(record.head.method.as_str()) {
+        return Err(Refused { record, refusal: Refusal::MethodNotAllowed(endpoint.methods()) });
     }
     match claimed {
         _ if endpoint.is_local() => models(record, endpoint),
@@ -145,10 +145,26 @@ fn models(record: Box<Record>, endpoint: Endpoint) -> Result<Step, Refused> {
         // All of them: this caller is not to know what there is.
         Some(refusal) if allowed.is_empty() => Err(Refused { record, refusal }),
         _ => {
-            let reply = LocalReply::models(endpoint.dialect(), allowed);
-            Ok(Step::Answered(Answered { record, reply }))
+            let reply = match named(&record) {
+                None => Ok(LocalReply::models(endpoint.dialect(), allowed)),
+                Some(name) => match allowed.iter().find(|model| model.id == name) {
+                    Some(model) => Ok(LocalReply::model(endpoint.dialect(), model)),
+                    None => Err(Refusal::NoModel(name)),
+                },
+            };
+            match reply {
+                Ok(reply) => Ok(Step::Answered(Answered { record, reply })),
+                Err(refusal) => Err(Refused { record, refusal }),
+            }
         }
     }
+}
+
+/// The model that the path names.
+fn named(record: &Record) -> Option<ModelId> {
+    let located = record.live.snapshot.settings.prefixes.locate(record.head.uri.path())?;
+    let name = percent_decode_str(located.parameter?).decode_utf8_lossy();
+    Some(ModelId::from(&*name))
 }
 
 /// The policies of all LLM rules that may take this request, each once.

@@ -68,19 +68,54 @@ pub fn prepare(call: &Call<'_>) -> Result<(Prepared, Reply), Untranslatable> {
 }
 
 fn way(endpoint: Endpoint, schema: ApiSchema) -> Result<Way, Untranslatable> {
-    let native = match endpoint {
-        Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Embeddings | Endpoint::Responses => {
-            matches!(schema, ApiSchema::OpenAi | ApiSchema::AzureOpenAi)
-        }
-        Endpoint::Messages | Endpoint::CountTokens => matches!(schema, ApiSchema::Anthropic),
-        Endpoint::Models | Endpoint::AnthropicModels => false,
-    };
-    if native {
+    if is_native(endpoint, schema) {
         Ok(Way::Native)
     } else if translate::supports(endpoint, schema) {
         Ok(Way::Translated)
     } else {
         Err(Untranslatable::UnsupportedPair { endpoint, schema })
+    }
+}
+
+/// True where the schema has the endpoint itself.
+const fn is_native(endpoint: Endpoint, schema: ApiSchema) -> bool {
+    match endpoint {
+        Endpoint::ChatCompletions
+        | Endpoint::Completions
+        | Endpoint::Embeddings
+        | Endpoint::Responses
+        | Endpoint::InputTokens
+        | Endpoint::ImageGenerations
+        | Endpoint::ImageEdits
+        | Endpoint::Speech
+        | Endpoint::Transcriptions
+        | Endpoint::Translations
+        | Endpoint::Realtime
+        | Endpoint::Files
+        | Endpoint::File
+        | Endpoint::FileContent
+        | Endpoint::Batches
+        | Endpoint::Batch
+        | Endpoint::BatchCancel => matches!(schema, ApiSchema::OpenAi | ApiSchema::AzureOpenAi),
+        Endpoint::Moderations | Endpoint::ImageVariations | Endpoint::Tokenize => {
+            matches!(schema, ApiSchema::OpenAi)
+        }
+        Endpoint::Messages | Endpoint::CountTokens => matches!(schema, ApiSchema::Anthropic),
+        // Servers of open models have it too, in Cohere's words.
+        Endpoint::Rerank => matches!(schema, ApiSchema::Cohere | ApiSchema::OpenAi),
+        Endpoint::CohereChat | Endpoint::CohereEmbed => matches!(schema, ApiSchema::Cohere),
+        Endpoint::GenerateContent
+        | Endpoint::StreamGenerateContent
+        | Endpoint::GeminiCountTokens
+        | Endpoint::EmbedContent
+        | Endpoint::BatchEmbedContents => false,
+        Endpoint::Models
+        | Endpoint::Model
+        | Endpoint::AnthropicModels
+        | Endpoint::AnthropicModel
+        | Endpoint::CohereModels
+        | Endpoint::GeminiModels
+        | Endpoint::GeminiModel => false,
     }
 }
 
@@ -94,7 +129,7 @@ fn pass(call: &Call<'_>) -> Result<(Prepared, Reply), Untranslatable> {
         UsageChunk::Keep => Vec::new(),
     };
     let default = match call.endpoint.dialect() {
-        Dialect::OpenAi => Vec::new(),
+        Dialect::OpenAi | Dialect::Cohere | Dialect::Gemini => Vec::new(),
         Dialect::Anthropic => vec![ANTHROPIC_VERSION],
     };
     let reply = Reply::passing(&begun(call), usage_chunk);
@@ -150,6 +185,8 @@ fn dialect_headers(dialect: Dialect) -> Vec<HeaderName> {
         Dialect::Anthropic => {
             &["anthropic-version", "anthropic-beta", "anthropic-dangerous-direct-browser-access", "x-api-key"]
         }
+        Dialect::Cohere => &["x-client-name", "x-fern-language", "x-fern-sdk-name", "x-fern-sdk-version"],
+        Dialect::Gemini => &["x-goog-api-key", "x-goog-api-client", "x-goog-user-project"],
     };
     names.iter().copied().map(HeaderName::from_static).collect()
 }

@@ -102,8 +102,43 @@ pub fn inspect(endpoint: Endpoint, body: &Bytes) -> Result<Inspected, BadRequest
 /// True where `stream` means something.
 const fn streams(endpoint: Endpoint) -> bool {
     match endpoint {
-        Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Responses | Endpoint::Messages => true,
-        Endpoint::Embeddings | Endpoint::Models | Endpoint::CountTokens | Endpoint::AnthropicModels => false,
+        Endpoint::ChatCompletions
+        | Endpoint::Completions
+        | Endpoint::Responses
+        | Endpoint::ImageGenerations
+        | Endpoint::ImageEdits
+        | Endpoint::Transcriptions
+        | Endpoint::Messages
+        | Endpoint::CohereChat => true,
+        Endpoint::Embeddings
+        | Endpoint::InputTokens
+        | Endpoint::Moderations
+        | Endpoint::ImageVariations
+        | Endpoint::Speech
+        | Endpoint::Translations
+        | Endpoint::Tokenize
+        | Endpoint::Realtime
+        | Endpoint::Files
+        | Endpoint::File
+        | Endpoint::FileContent
+        | Endpoint::Batches
+        | Endpoint::Batch
+        | Endpoint::BatchCancel
+        | Endpoint::Models
+        | Endpoint::Model
+        | Endpoint::CountTokens
+        | Endpoint::AnthropicModels
+        | Endpoint::AnthropicModel
+        | Endpoint::CohereEmbed
+        | Endpoint::Rerank
+        | Endpoint::CohereModels
+        | Endpoint::GenerateContent
+        | Endpoint::StreamGenerateContent
+        | Endpoint::GeminiCountTokens
+        | Endpoint::EmbedContent
+        | Endpoint::BatchEmbedContents
+        | Endpoint::GeminiModels
+        | Endpoint::GeminiModel => false,
     }
 }
 

@@ -23,7 +23,7 @@ pub use self::{
     call::{Call, Prepared, prepare},
     fault::{BadRequest, Fault, Untranslatable},
     inspect::{Delivery, Inspected, Spots, inspect},
-    local::{Model, error_body, models_body},
+    local::{Model, error_body, model_body, models_body},
     reply::{Head, Output, Reply},
     tally::{Counts, Tally},
     target::{BodyEdit, BodyMutation, Target},

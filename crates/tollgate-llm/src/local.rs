@@ -35,20 +35,21 @@ pub fn error_body(status: StatusCode, kind: &str, message: &str) -> Bytes {
 /// The answer to `GET /v1/models`, in the order given.
 #[must_use]
 pub fn models_body<'a>(dialect: Dialect, models: impl Iterator<Item = Model<'a>>) -> Bytes {
-    let mut out = br#"{"data":["#.to_vec();
+    let mut out = match dialect {
+        Dialect::OpenAi | Dialect::Anthropic => br#"{"data":["#.to_vec(),
+        Dialect::Cohere | Dialect::Gemini => br#"{"models":["#.to_vec(),
+    };
     let mut ends: Option<(&str, &str)> = None;
     for model in models {
         if ends.is_some() {
             out.push(b',');
         }
-        match dialect {
-            Dialect::OpenAi => openai_model(&model, &mut out),
-            Dialect::Anthropic => anthropic_model(&model, &mut out),
-        }
+        write_model(dialect, &model, &mut out);
         ends = Some((ends.map_or(model.id, |(first, _)| first), model.id));
     }
     match (dialect, ends) {
         (Dialect::OpenAi, _) => out.extend_from_slice(br#"],"object":"list"}"#),
+        (Dialect::Cohere | Dialect::Gemini, _) => out.extend_from_slice(b"]}"),
         (Dialect::Anthropic, None) => out.extend_from_slice(br#"],"has_more":false}"#),
         (Dialect::Anthropic, Some((first, last))) => {
             out.extend_from_slice(br#"],"first_id":"#);
@@ -59,6 +60,23 @@ pub fn models_body<'a>(dialect: Dialect, models: impl Iterator<Item = Model<'a>>
         }
     }
     out.into()
+}
+
+/// The answer to `GET /v1/models/{model}`.
+#[must_use]
+pub fn model_body(dialect: Dialect, model: &Model<'_>) -> Bytes {
+    let mut out = Vec::with_capacity(model.id.len() * 2 + 128);
+    write_model(dialect, model, &mut out);
+    out.into()
+}
+
+fn write_model(dialect: Dialect, model: &Model<'_>, out: &mut Vec<u8>) {
+    match dialect {
+        Dialect::OpenAi => openai_model(model, out),
+        Dialect::Anthropic => anthropic_model(model, out),
+        Dialect::Cohere => cohere_model(model, out),
+        Dialect::Gemini => gemini_model(model, out),
+    }
 }
 
 /// A provider's error that is no JSON, in the shape of the client's dialect.
@@ -73,21 +91,33 @@ pub(crate) fn wrapped_error(dialect: Dialect, status: StatusCode, message: &str)
             out.extend_from_slice(b"}}");
             out.into()
         }
+        Dialect::Cohere => {
+            let mut out = br#"{"message":"#.to_vec();
+            quote(message, &mut out);
+            out.push(b'}');
+            out.into()
+        }
+        Dialect::Gemini => {
+            let mut out = br#"{"error":"#.to_vec();
+            gemini_error(status, message, &mut out);
+            out.push(b'}');
+            out.into()
+        }
     }
 }
 
 /// The event that ends a stream which broke. `events` were sent before it.
 pub(crate) fn error_event(endpoint: Endpoint, message: &str, events: u64) -> Bytes {
     let mut out = Vec::with_capacity(message.len() + 160);
-    match endpoint {
-        Endpoint::Messages | Endpoint::CountTokens | Endpoint::AnthropicModels => {
+    match (endpoint, endpoint.dialect()) {
+        (_, Dialect::Anthropic) => {
             out.extend_from_slice(
                 b"event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":",
             );
             quote(message, &mut out);
             out.extend_from_slice(b"}}");
         }
-        Endpoint::Responses => {
+        (Endpoint::Responses, _) => {
             // The `error` event of the API has its fields at the top; the official Python client raises an
             // exception only for an `error` object. Both are there.
             out.extend_from_slice(
@@ -100,7 +130,13 @@ pub(crate) fn error_event(endpoint: Endpoint, message: &str, events: u64) -> Byt
             openai_error(message, &mut out);
             out.push(b'}');
         }
-        Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Embeddings | Endpoint::Models => {
+        (_, Dialect::Gemini) => {
+            out.extend_from_slice(b"data: {\"error\":");
+            gemini_error(StatusCode::BAD_GATEWAY, message, &mut out);
+            out.push(b'}');
+        }
+        // Cohere's streams have no event for errors; its clients stop at data that is no event of theirs.
+        (_, Dialect::OpenAi | Dialect::Cohere) => {
             out.extend_from_slice(b"data: {\"error\":");
             openai_error(message, &mut out);
             out.push(b'}');
@@ -114,6 +150,33 @@ fn openai_error(message: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(br#"{"message":"#);
     quote(message, out);
     out.extend_from_slice(br#","type":"server_error","param":null,"code":"upstream_error"}"#);
+}
+
+fn gemini_error(status: StatusCode, message: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(br#"{"code":"#);
+    out.extend_from_slice(status.as_str().as_bytes());
+    out.extend_from_slice(br#","message":"#);
+    quote(message, out);
+    out.extend_from_slice(br#","status":"#);
+    quote(google_status(status), out);
+    out.push(b'}');
+}
+
+/// The names that Google's APIs give to statuses.
+const fn google_status(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        400 | 405 | 413 | 415 | 422 => "INVALID_ARGUMENT",
+        401 => "UNAUTHENTICATED",
+        403 => "PERMISSION_DENIED",
+        404 => "NOT_FOUND",
+        409 => "ABORTED",
+        429 => "RESOURCE_EXHAUSTED",
+        499 => "CANCELLED",
+        501 => "UNIMPLEMENTED",
+        502 | 503 => "UNAVAILABLE",
+        408 | 504 => "DEADLINE_EXCEEDED",
+        _ => "INTERNAL",
+    }
 }
 
 /// The types that Anthropic's clients know, by status.
@@ -150,6 +213,22 @@ fn anthropic_model(model: &Model<'_>, out: &mut Vec<u8>) {
     quote(id, out);
     out.extend_from_slice(br#","created_at":"#);
     quote(&rfc3339(u64::try_from(*created).unwrap_or(0)), out);
+    out.push(b'}');
+}
+
+fn cohere_model(model: &Model<'_>, out: &mut Vec<u8>) {
+    let Model { id, owned_by: _, created: _ } = model;
+    out.extend_from_slice(br#"{"name":"#);
+    quote(id, out);
+    out.push(b'}');
+}
+
+fn gemini_model(model: &Model<'_>, out: &mut Vec<u8>) {
+    let Model { id, owned_by: _, created: _ } = model;
+    out.extend_from_slice(br#"{"name":"#);
+    quote(&format!("models/{id}"), out);
+    out.extend_from_slice(br#","displayName":"#);
+    quote(id, out);
     out.push(b'}');
 }
 

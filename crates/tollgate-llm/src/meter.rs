@@ -5,7 +5,7 @@ mod pattern;
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
-use tollgate_types::{Endpoint, Usage};
+use tollgate_types::{Dialect, Endpoint, Usage};
 use tollgate_wire::scan::{self, Kind, Member, NotJson, Value};
 
 use self::pattern::Pattern;
@@ -80,12 +80,10 @@ static SIGNATURE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"s
 
 impl Meter {
     pub(crate) fn new(endpoint: Endpoint) -> Self {
-        let protocol = match endpoint {
-            Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Embeddings | Endpoint::Models => {
-                Protocol::Chunks
-            }
-            Endpoint::Responses => Protocol::Responses,
-            Endpoint::Messages | Endpoint::CountTokens | Endpoint::AnthropicModels => Protocol::Anthropic,
+        let protocol = match (endpoint, endpoint.dialect()) {
+            (Endpoint::Responses, _) => Protocol::Responses,
+            (_, Dialect::OpenAi | Dialect::Cohere | Dialect::Gemini) => Protocol::Chunks,
+            (_, Dialect::Anthropic) => Protocol::Anthropic,
         };
         Self {
             protocol,

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use tollgate_types::{Dialect, Endpoint};
+use tollgate_types::{Dialect, Endpoint, Located};
 
 use crate::{Authorizer, Backend, Cost, KeySource, Port, Rule};
 
@@ -35,8 +35,11 @@ pub struct Settings {
 /// Path prefixes of the LLM endpoints: a root and one per dialect, joined without double slashes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prefixes {
+    root: String,
     openai: String,
     anthropic: String,
+    cohere: String,
+    gemini: String,
 }
 
 // === impl Snapshot ===
@@ -65,9 +68,10 @@ impl Default for Settings {
 // === impl Prefixes ===
 
 impl Prefixes {
-    /// Joins `root` with each dialect's prefix; slashes at either end do not matter.
+    /// Joins `root` with each dialect's prefix, the default one where `own` has none; slashes at either end do not
+    /// matter.
     #[must_use]
-    pub fn new(root: &str, openai: &str, anthropic: &str) -> Self {
+    pub fn new(root: &str, own: &[(Dialect, &str)]) -> Self {
         let join = |own: &str| {
             let parts = [root, own].map(|part| part.trim_matches('/'));
             parts
@@ -75,14 +79,38 @@ impl Prefixes {
                 .filter(|part| !part.is_empty())
                 .fold(String::new(), |path, part| path + "/" + part)
         };
-        Self { openai: join(openai), anthropic: join(anthropic) }
+        let of = |dialect: Dialect| {
+            let own = own.iter().rev().find(|(named, _)| *named == dialect);
+            join(own.map_or(dialect.default_prefix(), |(_, prefix)| prefix))
+        };
+        Self {
+            root: join(""),
+            openai: of(Dialect::OpenAi),
+            anthropic: of(Dialect::Anthropic),
+            cohere: of(Dialect::Cohere),
+            gemini: of(Dialect::Gemini),
+        }
     }
 
-    /// The endpoint at exactly this path, which has no query.
+    /// The endpoint at this path, which has no query.
     #[must_use]
     pub fn endpoint(&self, path: &str) -> Option<Endpoint> {
-        Endpoint::ALL.into_iter().find(|&endpoint| {
-            path.strip_prefix(self.of(endpoint.dialect())).is_some_and(|rest| rest == endpoint.suffix())
+        self.locate(path).map(|located| located.endpoint)
+    }
+
+    /// The endpoint at this path, which has no query, with the model or id that the path names.
+    ///
+    /// Gemini's beta paths are nobody else's: they are also taken without a prefix, which is where Google's clients
+    /// look for them.
+    #[must_use]
+    pub fn locate<'a>(&self, path: &'a str) -> Option<Located<'a>> {
+        let own = Dialect::ALL
+            .into_iter()
+            .find_map(|dialect| Endpoint::at(dialect, path.strip_prefix(self.of(dialect))?));
+        own.or_else(|| {
+            let rest = path.strip_prefix(self.root.as_str())?;
+            let beta = rest.starts_with("/v1beta/") || rest.starts_with("/v1alpha/");
+            if beta { Endpoint::at(Dialect::Gemini, rest) } else { None }
         })
     }
 
@@ -92,13 +120,15 @@ impl Prefixes {
         match dialect {
             Dialect::OpenAi => &self.openai,
             Dialect::Anthropic => &self.anthropic,
+            Dialect::Cohere => &self.cohere,
+            Dialect::Gemini => &self.gemini,
         }
     }
 }
 
 impl Default for Prefixes {
     fn default() -> Self {
-        Self::new("/", Dialect::OpenAi.default_prefix(), Dialect::Anthropic.default_prefix())
+        Self::new("/", &[])
     }
 }
 
@@ -112,8 +142,21 @@ mod tests {
         assert_eq!(prefixes.endpoint("/v1/chat/completions"), Some(Endpoint::ChatCompletions));
         assert_eq!(prefixes.endpoint("/anthropic/v1/models"), Some(Endpoint::AnthropicModels));
         assert_eq!(prefixes.endpoint("/v1/messages"), None);
-        let moved = Prefixes::new("/ai/", "", "claude");
+        let moved = Prefixes::new("/ai/", &[(Dialect::OpenAi, ""), (Dialect::Anthropic, "claude")]);
         assert_eq!(moved.endpoint("/ai/v1/embeddings"), Some(Endpoint::Embeddings));
         assert_eq!(moved.endpoint("/ai/claude/v1/messages"), Some(Endpoint::Messages));
+        assert_eq!(moved.endpoint("/ai/cohere/v2/rerank"), Some(Endpoint::Rerank));
+    }
+
+    #[test]
+    fn gemini_is_served_under_its_prefix_and_where_its_clients_look() {
+        let moved = Prefixes::new("/ai", &[(Dialect::Gemini, "google")]);
+        let found = |path| moved.locate(path).map(|found| (found.endpoint, found.parameter));
+        let stream = Some((Endpoint::StreamGenerateContent, Some("m")));
+        assert_eq!(found("/ai/google/v1beta/models/m:streamGenerateContent"), stream);
+        assert_eq!(found("/ai/google/v1/models/m:streamGenerateContent"), stream);
+        assert_eq!(found("/ai/v1beta/models/m:streamGenerateContent"), stream);
+        assert_eq!(found("/v1beta/models/m:streamGenerateContent"), None);
+        assert_eq!(found("/ai/v1/models/m"), Some((Endpoint::Model, Some("m"))));
     }
 }

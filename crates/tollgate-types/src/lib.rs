@@ -5,6 +5,7 @@
 mod certificate;
 mod cidr;
 mod diagnostic;
+mod dialect;
 mod endpoint;
 mod ids;
 mod schema;
@@ -16,7 +17,8 @@ pub use self::{
     certificate::ClientCertificateFacts,
     cidr::{Cidr, InvalidCidr},
     diagnostic::{Diagnostic, Diagnostics, ObjectRef, Severity, Span},
-    endpoint::{Dialect, Endpoint},
+    dialect::Dialect,
+    endpoint::{Endpoint, Located, ModelPlace},
     ids::{BackendId, ListenerId, ModelId, RouteId, RuleId},
     schema::{ApiSchema, UnknownSchema},
     secret::Secret,

@@ -15,6 +15,7 @@ use std::{
 use tollgate_net::Overrides;
 use tollgate_snapshot::{Prefixes, Settings};
 use tollgate_telemetry::{AccessLog, LogFormat};
+use tollgate_types::Dialect;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
@@ -166,17 +167,19 @@ fn port_pair(text: &str) -> Result<(u16, u16), String> {
 
 /// `key:path` pairs; keys are the dialects, a path may be empty.
 fn prefixes(text: &str) -> Result<Prefixes, String> {
-    let (mut openai, mut anthropic) = ("/", "/anthropic");
+    let mut own = Vec::new();
     for pair in text.split(',') {
-        match pair.split_once(':') {
-            Some(("openai", path)) => openai = path,
-            Some(("anthropic", path)) => anthropic = path,
-            Some(("cohere", _)) => tracing::warn!("the cohere prefix is not used yet"),
-            Some((key, _)) => return Err(format!("{key} is no dialect; there are openai and anthropic")),
-            None => return Err(format!("{pair} is not KEY:PATH")),
-        }
+        let (key, path) = pair.split_once(':').ok_or_else(|| format!("{pair} is not KEY:PATH"))?;
+        let dialect = match key {
+            "openai" => Dialect::OpenAi,
+            "anthropic" => Dialect::Anthropic,
+            "cohere" => Dialect::Cohere,
+            "gemini" => Dialect::Gemini,
+            _ => return Err(format!("{key} is no dialect; there are openai, anthropic, cohere and gemini")),
+        };
+        own.push((dialect, path));
     }
-    Ok(Prefixes::new("/", openai, anthropic))
+    Ok(Prefixes::new("/", &own))
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use tollgate_types::ModelId;
+use tollgate_types::{ModelId, ModelPlace};
 use tollgate_wire::{
     patch::{Patch, PatchError},
     text::quoted,
@@ -16,8 +16,9 @@ pub(super) fn passed(
     model: &ModelId,
     usage_chunk: UsageChunk,
 ) -> Result<Bytes, Untranslatable> {
-    let Call { body, inspected, mutations, .. } = *call;
-    let model = (*model != inspected.model).then(|| quoted(model.as_str()));
+    let Call { endpoint, body, inspected, mutations, .. } = *call;
+    let renamed = endpoint.model() == ModelPlace::Body && *model != inspected.model;
+    let model = renamed.then(|| quoted(model.as_str()));
     if model.is_none()
         && usage_chunk == UsageChunk::Keep
         && mutations.iter().all(|mutation| mutation.is_empty())

@@ -6,6 +6,9 @@ use crate::{Call, Untranslatable};
 /// RFC 3986 section 2.3 leaves these as they are; everything else in a segment is escaped.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// The version of Cohere's API where none is configured.
+const COHERE_VERSION: &str = "v2";
+
 /// Path and query of an endpoint that the schema has itself.
 pub(super) fn native(call: &Call<'_>, model: &ModelId) -> Result<String, Untranslatable> {
     let Call { endpoint, target, query, .. } = *call;
@@ -13,30 +16,37 @@ pub(super) fn native(call: &Call<'_>, model: &ModelId) -> Result<String, Untrans
     let unsupported = Untranslatable::UnsupportedPair { endpoint, schema };
     let operation = operation(endpoint).ok_or(unsupported.clone())?;
     match schema {
-        ApiSchema::OpenAi | ApiSchema::Anthropic => {
-            let mut path = String::with_capacity(64);
-            let prefix = target.prefix.trim_matches('/');
-            if !prefix.is_empty() {
-                path.push('/');
-                path.push_str(prefix);
-            }
-            path.push('/');
-            path.push_str(operation);
-            Ok(with_query(path, query))
-        }
+        // vLLM's own, and not below the version.
+        ApiSchema::OpenAi if endpoint == Endpoint::Tokenize => Ok(with_query(below("", operation), query)),
+        ApiSchema::OpenAi | ApiSchema::Anthropic => Ok(with_query(below(&target.prefix, operation), query)),
         ApiSchema::AzureOpenAi => {
             let path = match endpoint {
-                Endpoint::Responses => "/openai/responses".to_owned(),
+                Endpoint::Responses | Endpoint::InputTokens => below("openai", operation),
                 _ => format!("/openai/deployments/{}/{operation}", segment(model)?),
             };
             Ok(with_version(path, target.version.as_deref(), query))
         }
+        ApiSchema::Cohere => {
+            let version = target.version.as_deref().unwrap_or(COHERE_VERSION);
+            Ok(with_query(below(version, operation), query))
+        }
         ApiSchema::AwsBedrock
         | ApiSchema::AwsAnthropic
         | ApiSchema::GcpVertexAi
-        | ApiSchema::GcpAnthropic
-        | ApiSchema::Cohere => Err(unsupported),
+        | ApiSchema::GcpAnthropic => Err(unsupported),
     }
+}
+
+fn below(prefix: &str, operation: &str) -> String {
+    let mut path = String::with_capacity(64);
+    let prefix = prefix.trim_matches('/');
+    if !prefix.is_empty() {
+        path.push('/');
+        path.push_str(prefix);
+    }
+    path.push('/');
+    path.push_str(operation);
+    path
 }
 
 /// The path behind a provider's prefix.
@@ -48,7 +58,37 @@ const fn operation(endpoint: Endpoint) -> Option<&'static str> {
         Endpoint::Responses => Some("responses"),
         Endpoint::Messages => Some("messages"),
         Endpoint::CountTokens => Some("messages/count_tokens"),
-        Endpoint::Models | Endpoint::AnthropicModels => None,
+        Endpoint::InputTokens => Some("responses/input_tokens"),
+        Endpoint::Moderations => Some("moderations"),
+        Endpoint::ImageGenerations => Some("images/generations"),
+        Endpoint::ImageEdits => Some("images/edits"),
+        Endpoint::ImageVariations => Some("images/variations"),
+        Endpoint::Speech => Some("audio/speech"),
+        Endpoint::Transcriptions => Some("audio/transcriptions"),
+        Endpoint::Translations => Some("audio/translations"),
+        Endpoint::Tokenize => Some("tokenize"),
+        Endpoint::CohereChat => Some("chat"),
+        Endpoint::CohereEmbed => Some("embed"),
+        Endpoint::Rerank => Some("rerank"),
+        Endpoint::Realtime
+        | Endpoint::Files
+        | Endpoint::File
+        | Endpoint::FileContent
+        | Endpoint::Batches
+        | Endpoint::Batch
+        | Endpoint::BatchCancel
+        | Endpoint::GenerateContent
+        | Endpoint::StreamGenerateContent
+        | Endpoint::GeminiCountTokens
+        | Endpoint::EmbedContent
+        | Endpoint::BatchEmbedContents
+        | Endpoint::Models
+        | Endpoint::Model
+        | Endpoint::AnthropicModels
+        | Endpoint::AnthropicModel
+        | Endpoint::CohereModels
+        | Endpoint::GeminiModels
+        | Endpoint::GeminiModel => None,
     }
 }
 

@@ -138,9 +138,32 @@ fn name(record: &Record, vocabulary: Vocabulary) -> String {
             Endpoint::Completions => "Completion",
             Endpoint::Embeddings => "CreateEmbeddings",
             Endpoint::Responses => "Responses",
-            Endpoint::Models | Endpoint::AnthropicModels => "Models",
+            Endpoint::InputTokens => "ResponsesInputTokens",
+            Endpoint::Moderations => "Moderation",
+            Endpoint::ImageGenerations => "ImagesResponse",
+            Endpoint::ImageEdits => "ImageEdit",
+            Endpoint::ImageVariations => "ImageVariation",
+            Endpoint::Speech => "AudioSpeech",
+            Endpoint::Transcriptions => "Transcription",
+            Endpoint::Translations => "Translation",
+            Endpoint::Tokenize => "Tokenize",
+            Endpoint::Realtime => "Realtime",
+            Endpoint::Files | Endpoint::File | Endpoint::FileContent => "Files",
+            Endpoint::Batches | Endpoint::Batch | Endpoint::BatchCancel => "Batches",
             Endpoint::Messages => "Message",
-            Endpoint::CountTokens => "CountTokens",
+            Endpoint::CountTokens | Endpoint::GeminiCountTokens => "CountTokens",
+            Endpoint::CohereChat => "Chat",
+            Endpoint::CohereEmbed => "Embed",
+            Endpoint::Rerank => "Rerank",
+            Endpoint::GenerateContent | Endpoint::StreamGenerateContent => "GenerateContent",
+            Endpoint::EmbedContent | Endpoint::BatchEmbedContents => "EmbedContent",
+            Endpoint::Models
+            | Endpoint::Model
+            | Endpoint::AnthropicModels
+            | Endpoint::AnthropicModel
+            | Endpoint::CohereModels
+            | Endpoint::GeminiModels
+            | Endpoint::GeminiModel => "Models",
         }
         .to_owned(),
         Vocabulary::GenAi => match &record.model_asked {
@@ -153,18 +176,23 @@ fn name(record: &Record, vocabulary: Vocabulary) -> String {
 /// `gen_ai.operation.name` of spans, which differs from that of metrics.
 const fn operation(endpoint: Endpoint) -> &'static str {
     match endpoint {
-        Endpoint::ChatCompletions | Endpoint::Responses | Endpoint::Messages => "chat",
+        Endpoint::Responses | Endpoint::Messages => "chat",
         Endpoint::Completions => "text_completion",
-        Endpoint::Embeddings => "embeddings",
-        Endpoint::CountTokens => "tokenize",
-        Endpoint::Models | Endpoint::AnthropicModels => "models",
+        Endpoint::CountTokens | Endpoint::GeminiCountTokens | Endpoint::InputTokens => "tokenize",
+        other => other.operation(),
     }
 }
 
 fn open_inference(record: &Record, endpoint: Endpoint) -> Vec<KeyValue> {
     let (kind, model_key) = match endpoint {
-        Endpoint::Embeddings => ("EMBEDDING", "embedding.model_name"),
-        Endpoint::CountTokens => ("TOKEN_COUNTER", "llm.model_name"),
+        Endpoint::Embeddings
+        | Endpoint::CohereEmbed
+        | Endpoint::EmbedContent
+        | Endpoint::BatchEmbedContents => ("EMBEDDING", "embedding.model_name"),
+        Endpoint::Rerank => ("RERANKER", "reranker.model_name"),
+        Endpoint::CountTokens | Endpoint::GeminiCountTokens | Endpoint::InputTokens | Endpoint::Tokenize => {
+            ("TOKEN_COUNTER", "llm.model_name")
+        }
         _ => ("LLM", "llm.model_name"),
     };
     let mut all = vec![text("openinference.span.kind", kind)];
@@ -172,6 +200,8 @@ fn open_inference(record: &Record, endpoint: Endpoint) -> Vec<KeyValue> {
         let system = match endpoint.dialect() {
             Dialect::OpenAi => "openai",
             Dialect::Anthropic => "anthropic",
+            Dialect::Cohere => "cohere",
+            Dialect::Gemini => "google",
         };
         all.push(text("llm.system", system));
     }

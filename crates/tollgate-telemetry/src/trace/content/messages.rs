@@ -34,8 +34,14 @@ pub(super) fn requested(document: &Value, endpoint: Endpoint) -> Vec<Message> {
     };
     let list = match endpoint {
         Endpoint::Completions => return texts("user", &document["prompt"]),
-        Endpoint::Embeddings => return texts("user", &document["input"]),
-        Endpoint::Responses => {
+        Endpoint::Embeddings | Endpoint::Moderations | Endpoint::Speech => {
+            return texts("user", &document["input"]);
+        }
+        Endpoint::ImageGenerations | Endpoint::ImageEdits => return texts("user", &document["prompt"]),
+        Endpoint::Tokenize if document["prompt"].is_string() => return texts("user", &document["prompt"]),
+        Endpoint::CohereEmbed => return texts("user", &document["texts"]),
+        Endpoint::Rerank => return texts("user", &document["query"]),
+        Endpoint::Responses | Endpoint::InputTokens => {
             add("system", &document["instructions"]);
             match &document["input"] {
                 Value::String(_) => {
@@ -49,7 +55,7 @@ pub(super) fn requested(document: &Value, endpoint: Endpoint) -> Vec<Message> {
             add("system", &document["system"]);
             &document["messages"]
         }
-        Endpoint::ChatCompletions | Endpoint::Models | Endpoint::AnthropicModels => &document["messages"],
+        _ => &document["messages"],
     };
     for message in list.as_array().into_iter().flatten() {
         add(message["role"].as_str().unwrap_or("user"), &message["content"]);
