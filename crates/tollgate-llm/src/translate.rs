@@ -18,7 +18,7 @@ use http::{
 use tollgate_types::{ApiSchema, Endpoint, ModelId, Usage};
 
 use self::{
-    dialect::{anthropic_messages, openai_chat, openai_embeddings},
+    dialect::{anthropic_messages, openai_chat, openai_embeddings, openai_responses},
     embed::{DecodeEmbedded, Embedder},
     event::{Decode, Encode},
     once::Once,
@@ -96,6 +96,7 @@ pub trait Reader: Send + std::fmt::Debug {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Client {
     OpenAiChat,
+    OpenAiResponses,
     AnthropicMessages,
 }
 
@@ -103,8 +104,23 @@ enum Client {
 const fn client(endpoint: Endpoint) -> Option<Client> {
     match endpoint {
         Endpoint::ChatCompletions => Some(Client::OpenAiChat),
+        Endpoint::Responses => Some(Client::OpenAiResponses),
         Endpoint::Messages => Some(Client::AnthropicMessages),
         _ => None,
+    }
+}
+
+// === impl Client ===
+
+impl Client {
+    /// Encoders name fields as chat completions do; other clients look for their own.
+    fn in_its_words(self, refused: Untranslatable) -> Untranslatable {
+        match (self, refused) {
+            (Self::OpenAiResponses, Untranslatable::Field { field, reason }) => {
+                Untranslatable::Field { field: openai_responses::field_name(field), reason }
+            }
+            (_, refused) => refused,
+        }
     }
 }
 
@@ -112,7 +128,7 @@ const fn client(endpoint: Endpoint) -> Option<Client> {
 /// the client's own dialect.
 const fn converses(client: Client, schema: ApiSchema) -> bool {
     match schema {
-        ApiSchema::OpenAi | ApiSchema::AzureOpenAi => !matches!(client, Client::OpenAiChat),
+        ApiSchema::OpenAi | ApiSchema::AzureOpenAi => matches!(client, Client::AnthropicMessages),
         ApiSchema::Anthropic => !matches!(client, Client::AnthropicMessages),
         ApiSchema::AwsBedrock
         | ApiSchema::AwsAnthropic
@@ -165,7 +181,9 @@ pub const fn supports(endpoint: Endpoint, schema: ApiSchema) -> bool {
 /// [`Untranslatable`], with the field of the client's request.
 pub fn translate(job: &Job<'_>, body: &[u8]) -> Result<Translated, Untranslatable> {
     let (call, reader) = match way(job.endpoint, job.target.schema) {
-        Some(Way::Converse(client)) => converse(job, client, body)?,
+        Some(Way::Converse(client)) => {
+            converse(job, client, body).map_err(|refused| client.in_its_words(refused))?
+        }
         Some(Way::Embed) => embed(job, body)?,
         None => return Err(unsupported(job)),
     };
@@ -189,6 +207,10 @@ type Exchange = (provider::Call, Box<dyn Reader>);
 fn converse(job: &Job<'_>, client: Client, body: &[u8]) -> Result<Exchange, Untranslatable> {
     let (turn, encode): (Turn<'_>, Box<dyn Encode>) = match client {
         Client::OpenAiChat => (openai_chat::request(body)?, Box::new(openai_chat::Writer::new(job))),
+        Client::OpenAiResponses => {
+            let (turn, echo) = openai_responses::request(body)?;
+            (turn, Box::new(openai_responses::Writer::new(job, echo)))
+        }
         Client::AnthropicMessages => {
             (anthropic_messages::request(body)?, Box::new(anthropic_messages::Writer::new(job)))
         }

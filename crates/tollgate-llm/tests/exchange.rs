@@ -24,14 +24,15 @@ struct Pair {
     folder: &'static str,
 }
 
-const PAIRS: [Pair; 2] = [
+const PAIRS: [Pair; 3] = [
     Pair { endpoint: Endpoint::ChatCompletions, schema: ApiSchema::Anthropic, folder: "openai-chat" },
+    Pair { endpoint: Endpoint::Responses, schema: ApiSchema::Anthropic, folder: "openai-responses" },
     Pair { endpoint: Endpoint::Messages, schema: ApiSchema::OpenAi, folder: "anthropic-messages" },
 ];
 
-const WHOLE: &str = r#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"Good evening!"}]}"#;
-const STREAMED: &str =
-    r#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"Good evening!"}],"stream":true}"#;
+const WHOLE: &str =
+    r#"{"model":"m","max_tokens":9,"input":"","messages":[{"role":"user","content":"Good evening!"}]}"#;
+const STREAMED: &str = r#"{"model":"m","max_tokens":9,"input":"","messages":[{"role":"user","content":"Good evening!"}],"stream":true}"#;
 
 /// Tokens that the requests are taken to have: 5 bytes of model and role, 13 of content.
 const PROMPT: Tokens = Tokens(5);
@@ -168,6 +169,11 @@ fn a_translated_stream_that_breaks_ends_with_the_clients_error_event() {
             "data: [DONE]",
         ),
         (
+            "event: error\ndata: {\"type\":\"error\",\"sequence_number\":6,\"code\":\"server_error\",\"message\":\
+             \"the provider \\\"left\\\"\",\"param\":null}\n\n",
+            "response.completed",
+        ),
+        (
             "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\
              \"the provider \\\"left\\\"\"}}\n\n",
             "message_stop",
@@ -194,7 +200,9 @@ fn a_translated_stream_that_breaks_ends_with_the_clients_error_event() {
 
 #[test]
 fn who_leaves_a_translated_stream_early_is_charged_for_what_came() {
-    for (pair, (input, cached)) in PAIRS.into_iter().zip([(Tokens(17), Some(Tokens(7))), (PROMPT, None)]) {
+    for (pair, (input, cached)) in
+        PAIRS.into_iter().zip([(Tokens(17), Some(Tokens(7))), (Tokens(17), Some(Tokens(7))), (PROMPT, None)])
+    {
         let (_, mut reply) = pair.call(STREAMED);
         reply.head(StatusCode::OK, headers("text/event-stream"));
         assert_eq!((reply.usage(), reply.usage_is_estimated()), (Usage::default(), false));

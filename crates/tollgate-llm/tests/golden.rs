@@ -24,12 +24,18 @@ struct Client {
     request: &'static [u8],
 }
 
-const CLIENTS: [Client; 2] = [
+const CLIENTS: [Client; 3] = [
     Client {
         name: "openai-chat",
         endpoint: Endpoint::ChatCompletions,
         schemas: &[("anthropic", ApiSchema::Anthropic)],
         request: br#"{"model":"claude-sonnet-4-5","messages":[],"stream":true,"stream_options":{"include_usage":true}}"#,
+    },
+    Client {
+        name: "openai-responses",
+        endpoint: Endpoint::Responses,
+        schemas: &[("anthropic", ApiSchema::Anthropic)],
+        request: br#"{"model":"claude-sonnet-4-5","input":"","stream":true}"#,
     },
     Client {
         name: "anthropic-messages",

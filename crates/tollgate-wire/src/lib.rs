@@ -8,7 +8,7 @@
 //! | [`sse`] | splits server-sent events | for events that chunks cut |
 //! | [`encoding`] | undoes `content-encoding` piece by piece | the output |
 //! | [`text`] | quotes and unquotes JSON strings | the output |
-//! | [`openai`], [`anthropic`] | the shapes of their APIs, borrowed from the input | rarely |
+//! | [`openai`], [`responses`], [`anthropic`] | the shapes of their APIs, borrowed from the input | rarely |
 
 pub mod anthropic;
 mod blocks;
@@ -16,6 +16,7 @@ pub mod encoding;
 mod literal;
 pub mod openai;
 pub mod patch;
+pub mod responses;
 pub mod scan;
 pub mod sse;
 pub mod text;

@@ -3,3 +3,5 @@
 pub(crate) mod anthropic_messages;
 pub(crate) mod openai_chat;
 pub(crate) mod openai_embeddings;
+mod openai_parts;
+pub(crate) mod openai_responses;

@@ -76,10 +76,47 @@ pub(crate) fn stream<'c>(reader: &mut dyn Reader, chunks: impl IntoIterator<Item
 /// Asserts what clients rely on in any stream of their dialect.
 pub(crate) fn assert_well_formed(endpoint: Endpoint, streamed: &Streamed) {
     let events = Events::default().push(&streamed.out);
-    if endpoint == Endpoint::Messages {
-        assert_anthropic(&events, streamed.fault.is_some());
-    } else {
-        assert_openai(&events, streamed.fault.is_some());
+    match endpoint {
+        Endpoint::Messages => assert_anthropic(&events, streamed.fault.is_some()),
+        Endpoint::Responses => assert_responses(&events, streamed.fault.is_some()),
+        _ => assert_openai(&events, streamed.fault.is_some()),
+    }
+}
+
+fn assert_responses(events: &[(Option<String>, Vec<u8>)], is_broken: bool) {
+    let mut open = Vec::new();
+    let (mut items, mut kinds) = (0, Vec::new());
+    for (at, (name, data)) in events.iter().enumerate() {
+        let data: serde_json::Value = serde_json::from_slice(data).expect("events are JSON");
+        let kind = data["type"].as_str().expect("events have a type").to_owned();
+        assert_eq!(name.as_deref(), Some(kind.as_str()), "name and type agree");
+        assert_eq!(data["sequence_number"], at, "events are numbered");
+        let index = data["output_index"].as_u64();
+        match kind.as_str() {
+            "response.output_item.added" => {
+                assert_eq!(index, Some(items), "items are numbered");
+                items += 1;
+                open.push(index);
+            }
+            "response.output_item.done" => {
+                assert!(open.contains(&index), "an open item is closed");
+                open.retain(|other| *other != index);
+            }
+            "response.completed" | "response.incomplete" => {
+                assert!(open.is_empty(), "the response ends after its items");
+                let output = data["response"]["output"].as_array().expect("the last event has all items");
+                assert_eq!(output.len() as u64, items);
+            }
+            _ if index.is_some() => assert!(open.contains(&index), "deltas belong to an open item"),
+            _ => {}
+        }
+        kinds.push(kind);
+    }
+    let Some(last) = kinds.last() else { return };
+    assert_eq!(kinds.first().map(String::as_str), Some("response.created"));
+    match is_broken {
+        true => assert_eq!(last, "error"),
+        false => assert!(["response.completed", "response.incomplete"].contains(&last.as_str()), "{last}"),
     }
 }
 

@@ -106,7 +106,7 @@ pub(super) fn logprobs(tokens: &[TokenLogprob<'_>], out: &mut Vec<u8>) {
 }
 
 /// `"token":…,"logprob":…,"bytes":[…]`
-fn token(text: Literal<'_>, logprob: tollgate_wire::Number<'_>, out: &mut Vec<u8>) {
+pub(crate) fn token(text: Literal<'_>, logprob: tollgate_wire::Number<'_>, out: &mut Vec<u8>) {
     json::literal_field(out, "token", text);
     json::raw_field(out, "logprob", logprob.as_str());
     json::key(out, "bytes");

@@ -1,11 +1,10 @@
-use std::borrow::Cow;
-
 use serde_json::value::RawValue;
 use tollgate_wire::{Literal, OneOrMany, openai as wire};
 
 use crate::{
     Untranslatable,
     translate::{
+        dialect::openai_parts,
         json::{place, reason},
         turn::{
             Format, HostedTool, Logprobs, Message, Outcome, Parallel, Part, PartKind, Role, Source, Thinking,
@@ -121,7 +120,7 @@ fn assistant(at: usize, message: wire::Message<'_>) -> Result<Message<'_>, Untra
         let kind = PartKind::ToolCall {
             id,
             name: function.name,
-            input: arguments(function.arguments)
+            input: openai_parts::object(function.arguments)
                 .ok_or(())
                 .or_else(|()| field(place() + ".function.arguments", "must be a JSON object in a string"))?,
         };
@@ -135,7 +134,7 @@ fn tool_message(at: usize, message: wire::Message<'_>) -> Result<Message<'_>, Un
         return field(place("messages", at, ".tool_call_id"), "is required in a tool message");
     };
     let outcome = match &message.content {
-        Some(OneOrMany::One(text)) if tells_an_error(*text) => Outcome::Error,
+        Some(OneOrMany::One(text)) if openai_parts::tells_an_error(*text) => Outcome::Error,
         Some(_) | None => Outcome::Success,
     };
     let mut parts = parts(at, message.content)?;
@@ -143,17 +142,6 @@ fn tool_message(at: usize, message: wire::Message<'_>) -> Result<Message<'_>, Un
     let kind = PartKind::ToolResult { id, outcome, parts };
     let part = Part { at: 0, cache: message.cache_control.or(inner), kind };
     Ok(Message { role: Role::User, at: Some(at), parts: vec![part] })
-}
-
-/// A tool's result is an error where it is a JSON object with the key `error`: OpenAI has no flag for it.
-fn tells_an_error(text: Literal<'_>) -> bool {
-    #[derive(serde::Deserialize)]
-    struct Told<'a> {
-        #[serde(borrow)]
-        error: Option<&'a RawValue>,
-    }
-    text.escaped().trim_start().starts_with('{')
-        && serde_json::from_str::<Told<'_>>(&text.decode()).is_ok_and(|told| told.error.is_some())
 }
 
 fn parts<'a>(
@@ -180,20 +168,27 @@ fn part<'a>(at: usize, index: usize, part: &wire::Part<'a>) -> Result<PartKind<'
         "text" => part.text.map(PartKind::Text),
         "refusal" => part.refusal.map(PartKind::Refusal),
         "image_url" => match &part.image_url {
-            Some(image) => Some(attachment(source(image.url, || place(".image_url.url"))?, image.detail)),
+            Some(image) => Some(openai_parts::attachment(
+                openai_parts::source(image.url, || place(".image_url.url"))?,
+                image.detail,
+            )),
             None => None,
         },
         "file" => match &part.file {
             Some(file) => Some(document(file, || place(".file"))?),
             None => None,
         },
-        "input_audio" => part.input_audio.as_ref().map(sound),
+        "input_audio" => part.input_audio.as_ref().map(openai_parts::sound),
         "audio_url" => match &part.audio_url {
-            Some(audio) => Some(PartKind::Audio(source(audio.url, || place(".audio_url.url"))?)),
+            Some(audio) => {
+                Some(PartKind::Audio(openai_parts::source(audio.url, || place(".audio_url.url"))?))
+            }
             None => None,
         },
         "video_url" => match &part.video_url {
-            Some(video) => Some(PartKind::Video(source(video.url, || place(".video_url.url"))?)),
+            Some(video) => {
+                Some(PartKind::Video(openai_parts::source(video.url, || place(".video_url.url"))?))
+            }
             None => None,
         },
         "thinking" => {
@@ -206,33 +201,6 @@ fn part<'a>(at: usize, index: usize, part: &wire::Part<'a>) -> Result<PartKind<'
         .or_else(|()| field(place(""), format!("a part of type {} needs its field", part.kind.escaped())))
 }
 
-/// OpenAI names formats where others name media types; what it does not know goes as it is.
-fn sound<'a>(audio: &wire::InputAudio<'a>) -> PartKind<'a> {
-    let media_type = match audio.format.escaped() {
-        "wav" => Literal::from_escaped("audio/wav"),
-        "mp3" => Literal::from_escaped("audio/mpeg"),
-        "flac" => Literal::from_escaped("audio/flac"),
-        "ogg" | "opus" => Literal::from_escaped("audio/ogg"),
-        "aac" => Literal::from_escaped("audio/aac"),
-        "aiff" => Literal::from_escaped("audio/aiff"),
-        _ => audio.format,
-    };
-    PartKind::Audio(Source::Base64 { media_type, data: audio.data })
-}
-
-/// A PDF is a document whatever the client calls it.
-fn attachment<'a>(source: Source<'a>, detail: Option<Literal<'a>>) -> PartKind<'a> {
-    let is_pdf = match source {
-        Source::Base64 { media_type, .. } => media_type.decode().eq_ignore_ascii_case("application/pdf"),
-        Source::Url(url) => {
-            let url = url.escaped();
-            let path = url.split(['?', '#']).next().unwrap_or(url);
-            path.to_ascii_lowercase().ends_with(".pdf")
-        }
-    };
-    if is_pdf { PartKind::Document { source, title: None } } else { PartKind::Image { source, detail } }
-}
-
 fn document<'a>(file: &wire::File<'a>, place: impl Fn() -> String) -> Result<PartKind<'a>, Untranslatable> {
     let Some(data) = file.file_data else {
         return field(
@@ -240,23 +208,11 @@ fn document<'a>(file: &wire::File<'a>, place: impl Fn() -> String) -> Result<Par
             "needs file_data; a file_id is known to the provider that stored the file only",
         );
     };
-    match attachment(source(data, &place)?, None) {
+    match openai_parts::attachment(openai_parts::source(data, &place)?, None) {
         PartKind::Document { source, .. } => Ok(PartKind::Document { source, title: file.filename }),
         image @ PartKind::Image { source: Source::Base64 { .. }, .. } => Ok(image),
         _ => field(place(), "file_data must be a data: address"),
     }
-}
-
-/// `data:<media type>;base64,<data>` or an address. Slices of escaped text stay escaped text, for the cuts are
-/// made at characters that no escape contains.
-fn source(url: Literal<'_>, place: impl Fn() -> String) -> Result<Source<'_>, Untranslatable> {
-    let Some(rest) = url.escaped().strip_prefix("data:") else { return Ok(Source::Url(url)) };
-    let split = rest.split_once(',').and_then(|(head, data)| Some((head.strip_suffix(";base64")?, data)));
-    let Some((head, data)) = split else {
-        return field(place(), "a data: address must be of the form data:<media type>;base64,<data>");
-    };
-    let media_type = head.split(';').next().unwrap_or(head);
-    Ok(Source::Base64 { media_type: Literal::from_escaped(media_type), data: Literal::from_escaped(data) })
 }
 
 fn thinking_block<'a>(block: &wire::ThinkingBlock<'a>) -> Option<PartKind<'a>> {
@@ -267,16 +223,6 @@ fn thinking_block<'a>(block: &wire::ThinkingBlock<'a>) -> Option<PartKind<'a>> {
         "redacted_thinking" => block.data.map(PartKind::RedactedThinking),
         _ => None,
     }
-}
-
-/// The arguments as JSON; absent or blank ones are `{}`. `None` where they are no JSON object.
-fn arguments(arguments: Option<Literal<'_>>) -> Option<Cow<'_, str>> {
-    let text = arguments.unwrap_or_default().decode();
-    if text.trim().is_empty() {
-        return Some(Cow::Borrowed("{}"));
-    }
-    let is_object = text.trim_start().starts_with('{') && serde_json::from_str::<&RawValue>(&text).is_ok();
-    is_object.then_some(text)
 }
 
 /// Functions, and tools that a provider runs.
