@@ -130,11 +130,11 @@ const fn converses(client: Client, schema: ApiSchema) -> bool {
     match schema {
         ApiSchema::OpenAi | ApiSchema::AzureOpenAi => matches!(client, Client::AnthropicMessages),
         ApiSchema::Anthropic => !matches!(client, Client::AnthropicMessages),
+        ApiSchema::Cohere => true,
         ApiSchema::AwsBedrock
         | ApiSchema::AwsAnthropic
         | ApiSchema::GcpVertexAi
-        | ApiSchema::GcpAnthropic
-        | ApiSchema::Cohere => false,
+        | ApiSchema::GcpAnthropic => false,
     }
 }
 
@@ -225,11 +225,13 @@ fn converse(job: &Job<'_>, client: Client, body: &[u8]) -> Result<Exchange, Untr
         ApiSchema::Anthropic => {
             (provider::anthropic::call(job, &turn)?, Box::new(provider::anthropic::Decoder::new()))
         }
+        ApiSchema::Cohere => {
+            (provider::cohere::call(job, &turn)?, Box::new(provider::cohere::Decoder::default()))
+        }
         ApiSchema::AwsBedrock
         | ApiSchema::AwsAnthropic
         | ApiSchema::GcpVertexAi
-        | ApiSchema::GcpAnthropic
-        | ApiSchema::Cohere => return Err(unsupported(job)),
+        | ApiSchema::GcpAnthropic => return Err(unsupported(job)),
     };
     Ok((call, Box::new(Pair::new(decode, encode))))
 }

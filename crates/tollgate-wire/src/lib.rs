@@ -8,10 +8,11 @@
 //! | [`sse`] | splits server-sent events | for events that chunks cut |
 //! | [`encoding`] | undoes `content-encoding` piece by piece | the output |
 //! | [`text`] | quotes and unquotes JSON strings | the output |
-//! | [`openai`], [`responses`], [`anthropic`] | the shapes of their APIs, borrowed from the input | rarely |
+//! | [`openai`], [`responses`], [`anthropic`], [`cohere`] | the shapes of their APIs, borrowed from the input | rarely |
 
 pub mod anthropic;
 mod blocks;
+pub mod cohere;
 pub mod encoding;
 mod literal;
 pub mod openai;

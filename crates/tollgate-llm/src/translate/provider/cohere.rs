@@ -1,9 +1,17 @@
 //! Cohere's API as a backend, version 2 unless the schema names another.
 
+mod call;
 mod embed;
 mod error;
+mod messages;
+mod reply;
+mod stream;
 
-pub(crate) use self::embed::{EmbedDecoder, embed_call};
+pub(crate) use self::{
+    call::call,
+    embed::{EmbedDecoder, embed_call},
+    stream::Decoder,
+};
 use crate::Target;
 
 /// `/<version>/<operation>`; without a version the operation alone.
