@@ -57,6 +57,18 @@ impl Pair {
         prepare(&call).expect("the pairs here are served")
     }
 
+    /// The same client with the provider that a source of a golden case names.
+    fn reading(self, source: &str) -> Self {
+        let schema = match source.split('.').next() {
+            Some("anthropic") => ApiSchema::Anthropic,
+            Some("bedrock") => ApiSchema::AwsBedrock,
+            Some("cohere") => ApiSchema::Cohere,
+            Some("gemini") => ApiSchema::GcpVertexAi,
+            _ => self.schema,
+        };
+        Self { schema, ..self }
+    }
+
     fn cases(self) -> Vec<Case> {
         cases(&Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(self.folder))
     }
@@ -84,8 +96,8 @@ fn whole_documents_are_what_the_translation_makes_of_them() {
     let mut count = 0;
     for pair in PAIRS {
         for case in pair.cases() {
-            for (file, _) in case.sources("reply.", ".json") {
-                let body = case.read(file);
+            for (file, provider) in case.sources("reply.", ".json") {
+                let (pair, body) = (pair.reading(provider), case.read(file));
                 let mut reader = run(pair.endpoint, pair.schema, WHOLE.as_bytes()).unwrap().reader;
                 let mut wanted = Vec::new();
                 let expected = reader.whole(&body, &mut wanted);
@@ -119,7 +131,7 @@ fn errors_keep_their_status_and_speak_the_clients_dialect() {
             for (file, middle) in case.sources("error.", "") {
                 let status = middle.split('.').nth(1).and_then(|status| status.parse().ok());
                 let status = StatusCode::from_u16(status.expect("error.<provider>.<status>")).unwrap();
-                let body = case.read(file);
+                let (pair, body) = (pair.reading(middle), case.read(file));
                 let mut wanted = Vec::new();
                 let mut reader = run(pair.endpoint, pair.schema, WHOLE.as_bytes()).unwrap().reader;
                 reader.error(status, &HeaderMap::new(), &body, &mut wanted);
@@ -296,8 +308,8 @@ fn a_stream_that_ends_whole_without_numbers_has_none() {
 fn a_translated_stream_that_ends_whole_has_the_providers_numbers() {
     for pair in PAIRS {
         for case in pair.cases().iter().filter(|case| !case.has("want.fault.txt")) {
-            for (file, _) in case.sources("reply.", ".sse") {
-                let body = case.read(file);
+            for (file, provider) in case.sources("reply.", ".sse") {
+                let (pair, body) = (pair.reading(provider), case.read(file));
                 let (_, mut reply) = pair.call(STREAMED);
                 reply.head(StatusCode::OK, headers("text/event-stream"));
                 let (result, out) = tell(&mut reply, &body, 50);

@@ -9,7 +9,7 @@ mod support;
 use std::path::Path;
 
 use http::{HeaderMap, StatusCode};
-use tollgate_llm::translate::Translated;
+use tollgate_llm::translate::{Reader, Translated};
 use tollgate_testkit::{Case, cases};
 use tollgate_types::{ApiSchema, Endpoint, Usage};
 
@@ -28,19 +28,23 @@ const CLIENTS: [Client; 3] = [
     Client {
         name: "openai-chat",
         endpoint: Endpoint::ChatCompletions,
-        schemas: &[("anthropic", ApiSchema::Anthropic)],
+        schemas: &[("anthropic", ApiSchema::Anthropic), ("cohere", ApiSchema::Cohere)],
         request: br#"{"model":"claude-sonnet-4-5","messages":[],"stream":true,"stream_options":{"include_usage":true}}"#,
     },
     Client {
         name: "openai-responses",
         endpoint: Endpoint::Responses,
-        schemas: &[("anthropic", ApiSchema::Anthropic)],
+        schemas: &[("anthropic", ApiSchema::Anthropic), ("cohere", ApiSchema::Cohere)],
         request: br#"{"model":"claude-sonnet-4-5","input":"","stream":true}"#,
     },
     Client {
         name: "anthropic-messages",
         endpoint: Endpoint::Messages,
-        schemas: &[("openai", ApiSchema::OpenAi), ("azure", ApiSchema::AzureOpenAi)],
+        schemas: &[
+            ("openai", ApiSchema::OpenAi),
+            ("azure", ApiSchema::AzureOpenAi),
+            ("cohere", ApiSchema::Cohere),
+        ],
         request: br#"{"model":"gpt-4o-mini","max_tokens":100,"messages":[],"stream":true}"#,
     },
 ];
@@ -82,8 +86,8 @@ fn requests(client: &Client, case: &Case) {
 }
 
 fn replies(client: &Client, case: &Case) {
-    for (file, _) in case.sources("reply.", ".json") {
-        let mut reader = translated(client, case).reader;
+    for (file, provider) in case.sources("reply.", ".json") {
+        let mut reader = translated(client, case, provider).reader;
         let mut out = Vec::new();
         match reader.whole(&case.read(file), &mut out) {
             Ok(()) => case.expect(&format!("want.reply.{}.json", client.name), &pretty(&out)),
@@ -94,18 +98,19 @@ fn replies(client: &Client, case: &Case) {
         }
         case.expect("want.usage.json", &usage(&reader.usage()));
     }
-    for (file, _) in case.sources("reply.", ".sse") {
+    for (file, provider) in case.sources("reply.", ".sse") {
         let source = case.read(file);
-        replay(client, case, &[&source]);
-        replay(client, case, &source.chunks(1).collect::<Vec<_>>());
+        let replay =
+            |chunks: &[&[u8]]| replay(client, case, translated(client, case, provider).reader, chunks);
+        replay(&[&source]);
+        replay(&source.chunks(1).collect::<Vec<_>>());
         for seed in 1..20 {
-            replay(client, case, &random_chunks(&source, seed));
+            replay(&random_chunks(&source, seed));
         }
     }
 }
 
-fn replay(client: &Client, case: &Case, chunks: &[&[u8]]) {
-    let mut reader = translated(client, case).reader;
+fn replay(client: &Client, case: &Case, mut reader: Box<dyn Reader>, chunks: &[&[u8]]) {
     let streamed = stream(reader.as_mut(), chunks.iter().copied());
     assert_well_formed(client.endpoint, &streamed);
     case.expect(&format!("want.reply.{}.sse", client.name), &String::from_utf8_lossy(&streamed.out));
@@ -125,17 +130,25 @@ fn errors(client: &Client, case: &Case) {
         let status =
             status.and_then(|status| StatusCode::from_u16(status).ok()).expect("error.<provider>.<status>");
         let mut out = Vec::new();
-        translated(client, case).reader.error(status, &HeaderMap::new(), &case.read(file), &mut out);
+        let provider = middle.split('.').next().unwrap_or_default();
+        translated(client, case, provider).reader.error(
+            status,
+            &HeaderMap::new(),
+            &case.read(file),
+            &mut out,
+        );
         case.expect(&format!("want.error.{}.json", client.name), &pretty(&out));
     }
 }
 
-/// The case's own request, where it has one that is translated, or else the client's least.
-fn translated(client: &Client, case: &Case) -> Translated {
+/// The case's own request, where it has one that is translated, or else the client's least. The provider is the one
+/// that the source names, or else the client's first.
+fn translated(client: &Client, case: &Case, provider: &str) -> Translated {
     let source = format!("request.{}.json", client.name);
     let own = case.has(&source).then(|| case.read(&source));
-    let (_, schema) = client.schemas[0];
-    run(client.endpoint, schema, own.as_deref().unwrap_or(client.request))
+    let named = client.schemas.iter().find(|(name, _)| *name == provider);
+    let (_, schema) = named.unwrap_or(&client.schemas[0]);
+    run(client.endpoint, *schema, own.as_deref().unwrap_or(client.request))
         .expect("the case's request is translated")
 }
 

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use serde_json::value::RawValue;
 use tollgate_wire::{Literal, escape_into};
 
 /// `"name":`, after a comma where one is due.
@@ -82,4 +83,15 @@ pub(crate) fn reason(error: &serde_json::Error) -> String {
         text.truncate(at);
     }
     text
+}
+
+/// A tool's result is an error where it is a JSON object with the key `error`: OpenAI has no flag for it.
+pub(crate) fn tells_an_error(text: Literal<'_>) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Told<'a> {
+        #[serde(borrow)]
+        error: Option<&'a RawValue>,
+    }
+    text.escaped().trim_start().starts_with('{')
+        && serde_json::from_str::<Told<'_>>(&text.decode()).is_ok_and(|told| told.error.is_some())
 }

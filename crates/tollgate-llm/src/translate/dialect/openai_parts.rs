@@ -10,17 +10,6 @@ use crate::{
     translate::turn::{PartKind, Source},
 };
 
-/// A tool's result is an error where it is a JSON object with the key `error`: OpenAI has no flag for it.
-pub(super) fn tells_an_error(text: Literal<'_>) -> bool {
-    #[derive(serde::Deserialize)]
-    struct Told<'a> {
-        #[serde(borrow)]
-        error: Option<&'a RawValue>,
-    }
-    text.escaped().trim_start().starts_with('{')
-        && serde_json::from_str::<Told<'_>>(&text.decode()).is_ok_and(|told| told.error.is_some())
-}
-
 /// OpenAI names formats where others name media types; what it does not know goes as it is.
 pub(super) fn sound<'a>(audio: &wire::InputAudio<'a>) -> PartKind<'a> {
     let media_type = match audio.format.escaped() {

@@ -5,7 +5,7 @@ use crate::{
     Untranslatable,
     translate::{
         dialect::openai_parts,
-        json::{place, reason},
+        json::{place, reason, tells_an_error},
         turn::{
             Format, HostedTool, Logprobs, Message, Outcome, Parallel, Part, PartKind, Role, Source, Thinking,
             Tool, ToolChoice, Turn, Vendor,
@@ -134,7 +134,7 @@ fn tool_message(at: usize, message: wire::Message<'_>) -> Result<Message<'_>, Un
         return field(place("messages", at, ".tool_call_id"), "is required in a tool message");
     };
     let outcome = match &message.content {
-        Some(OneOrMany::One(text)) if openai_parts::tells_an_error(*text) => Outcome::Error,
+        Some(OneOrMany::One(text)) if tells_an_error(*text) => Outcome::Error,
         Some(_) | None => Outcome::Success,
     };
     let mut parts = parts(at, message.content)?;

@@ -6,7 +6,7 @@ use crate::{
     Untranslatable,
     translate::{
         dialect::openai_parts,
-        json::{place, reason},
+        json::{place, reason, tells_an_error},
         turn::{
             Format, HostedTool, Logprobs, Message, Outcome, Parallel, Part, PartKind, Role, Tool, ToolChoice,
             Turn,
@@ -182,7 +182,7 @@ fn call_output<'a>(at: usize, item: wire::Item<'a>) -> Result<Part<'a>, Untransl
         return field(place("input", at, ".call_id"), "is required in a function_call_output");
     };
     let outcome = match &item.output {
-        Some(OneOrMany::One(text)) if openai_parts::tells_an_error(*text) => Outcome::Error,
+        Some(OneOrMany::One(text)) if tells_an_error(*text) => Outcome::Error,
         Some(_) | None => Outcome::Success,
     };
     let parts = parts(&place("input", at, ".output"), item.output)?;
