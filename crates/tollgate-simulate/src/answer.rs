@@ -150,7 +150,7 @@ fn calls(ask: &Ask<'_>) -> Vec<Call> {
     if let Some(named) = named {
         return offered.iter().filter(|(name, _)| *name == named).map(make).collect();
     }
-    let word = choice.as_str().or_else(|| choice["type"].as_str()).unwrap_or("auto");
+    let word = choice.as_str().or_else(|| choice["type"].as_str()).unwrap_or("auto").to_ascii_lowercase();
     if word == "none" {
         return Vec::new();
     }
@@ -160,7 +160,7 @@ fn calls(ask: &Ask<'_>) -> Vec<Call> {
         offered.iter().filter(|(name, _)| asked.contains(&name.to_lowercase())).collect();
     let single = ask.rich("parallel_tool_calls") == &Value::Bool(false)
         || choice["disable_parallel_tool_use"] == Value::Bool(true);
-    if wanted.is_empty() && matches!(word, "required" | "any") {
+    if wanted.is_empty() && matches!(word.as_str(), "required" | "any") {
         wanted.push(&offered[0]);
     }
     wanted.truncate(if single { 1 } else { usize::MAX });
@@ -197,6 +197,10 @@ fn structured(ask: &Ask<'_>) -> Option<String> {
         ("json_schema", format) => {
             let schema = format["json_schema"].get("schema").unwrap_or(&format["schema"]);
             Some(schema::example(schema).to_string())
+        }
+        // Cohere names no other type where there is a schema.
+        ("json_object", format) if format["json_schema"].is_object() => {
+            Some(schema::example(&format["json_schema"]).to_string())
         }
         ("json_object", _) => Some(r#"{"answer": "The quick brown fox", "ok": true}"#.into()),
         _ => None,

@@ -1,7 +1,7 @@
 //! The Anthropic dialect (docs.anthropic.com/en/api/messages).
 
 pub(crate) mod messages;
-mod stream;
+pub(crate) mod stream;
 
 use serde_json::{Value, json};
 

@@ -90,10 +90,14 @@ pub(crate) fn odd_event(fault: Fault, provider: Provider) -> Vec<u8> {
             let error = crate::anthropic::error(529, "simulated error");
             format!("event: error\ndata: {error}\n\n").into_bytes()
         }
+        (Fault::ErrorEvent, Provider::Cohere) => {
+            let data = r#"{"type":"message-end","delta":{"finish_reason":"ERROR","error":"simulated error"}}"#;
+            format!("event: message-end\ndata: {data}\n\n").into_bytes()
+        }
         (Fault::ErrorEvent, Provider::OpenAi | Provider::Azure) => {
             openai::data(&openai::error(500, "simulated error"))
         }
-        (Fault::EmptyChoices, Provider::Anthropic) => {
+        (Fault::EmptyChoices, Provider::Anthropic | Provider::Cohere) => {
             b"event: surprise\ndata: {\"type\":\"surprise\"}\n\n".to_vec()
         }
         (Fault::EmptyChoices, Provider::OpenAi | Provider::Azure) => {

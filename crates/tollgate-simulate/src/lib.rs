@@ -3,7 +3,7 @@
 //! ```text
 //! bytes ─▶ Request ─▶ (Behaviour, Ask) ─▶ Answer ─▶ Reply ─▶ Script ─▶ bytes
 //!          request     behaviour  ask     answer   openai/   connection
-//!                                                  anthropic/
+//!                                                  anthropic/ cohere/
 //! ```
 //! HTTP/1.1 is written by hand here, because half of the faults are bytes no correct server would send.
 
@@ -11,6 +11,7 @@ mod answer;
 mod anthropic;
 mod ask;
 mod behaviour;
+mod cohere;
 mod connection;
 mod encode;
 mod events;

@@ -7,7 +7,7 @@ use crate::{
     answer::Answer,
     anthropic,
     ask::{Ask, BadAsk},
-    issuer, kserve, metrics, openai,
+    cohere, issuer, kserve, metrics, openai,
     reply::{Provider, Reply},
     request::Request,
     state::{State, suffix},
@@ -37,6 +37,9 @@ enum Api {
     Moderations,
     Messages,
     CountTokens,
+    CohereChat,
+    CohereEmbed,
+    Rerank,
     Models,
 }
 
@@ -179,6 +182,9 @@ fn speak(api: Api, ask: &Ask<'_>, exchange: &Exchange, (request, state): (&Reque
         Api::Moderations => Reply::json(200, openai::moderation(&ask.model).to_string()),
         Api::Messages => anthropic::messages::reply(ask, &answer()),
         Api::CountTokens => anthropic::count_tokens(ask),
+        Api::CohereChat => cohere::chat(ask, &answer()),
+        Api::CohereEmbed => cohere::embed(ask, &exchange.behaviour, request.body),
+        Api::Rerank => cohere::rerank(request.body),
         Api::Models => models(request, exchange.provider, state),
     }
 }
@@ -200,7 +206,7 @@ fn behaviour(request: &Request<'_>, state: &State, exchange: &Exchange) -> Resul
 
 /// The API at a path, whatever prefix it has, and the deployment that an Azure path names.
 fn find(path: &str) -> (Option<Api>, Option<&str>) {
-    const ENDS: [(&str, Api); 8] = [
+    const ENDS: [(&str, Api); 11] = [
         ("/chat/completions", Api::Chat),
         ("/completions", Api::Completions),
         ("/embeddings", Api::Embeddings),
@@ -209,6 +215,9 @@ fn find(path: &str) -> (Option<Api>, Option<&str>) {
         ("/moderations", Api::Moderations),
         ("/messages", Api::Messages),
         ("/messages/count_tokens", Api::CountTokens),
+        ("/v2/chat", Api::CohereChat),
+        ("/v2/embed", Api::CohereEmbed),
+        ("/rerank", Api::Rerank),
     ];
     let deployment = path
         .split_once("/openai/deployments/")
@@ -223,6 +232,7 @@ fn provider(request: &Request<'_>, api: Option<Api>, deployment: Option<&str>) -
     let anthropic = || request.header("anthropic-version").is_some() || request.header("x-api-key").is_some();
     match api {
         Some(Api::Messages | Api::CountTokens) => Provider::Anthropic,
+        Some(Api::CohereChat | Api::CohereEmbed | Api::Rerank) => Provider::Cohere,
         Some(Api::Models) | None if anthropic() => Provider::Anthropic,
         _ if deployment.is_some() || request.query.contains("api-version=") => Provider::Azure,
         _ => Provider::OpenAi,
@@ -250,6 +260,7 @@ pub(crate) fn refusal(provider: Provider, status: u16, message: &str) -> Reply {
         Provider::OpenAi => openai::error(status, message),
         Provider::Azure => openai::azure_error(status, message),
         Provider::Anthropic => anthropic::error(status, message),
+        Provider::Cohere => cohere::error(message),
         Provider::KServe => kserve::error(message),
     };
     Reply::json(status, body.to_string())

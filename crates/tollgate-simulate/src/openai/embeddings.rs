@@ -62,6 +62,11 @@ fn tokens(input: &Value) -> u64 {
     }
 }
 
+/// A vector as a JSON list.
+pub(crate) fn numbers_of(dimensions: u64) -> String {
+    String::from_utf8_lossy(&numbers(&vector(dimensions.min(MOST_DIMENSIONS)))).into_owned()
+}
+
 fn render(vector: &[f32], form: Form) -> Vec<u8> {
     match form {
         Form::Numbers => numbers(vector),
