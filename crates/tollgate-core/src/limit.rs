@@ -8,6 +8,9 @@ use tollgate_limit::{
 };
 use tollgate_snapshot::Limits;
 
+mod learnt;
+
+pub(crate) use self::learnt::go_on_from;
 use crate::{Now, Ports, Question, Record, Refusal, gate::Check, route::Payload};
 
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");

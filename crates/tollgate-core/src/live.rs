@@ -3,7 +3,7 @@ use std::{collections::HashMap, sync::Arc};
 use tollgate_balance::{Cluster, Health, Standing};
 use tollgate_snapshot::{AddressHost, Backend, Snapshot};
 
-use crate::{Capture, Sampler};
+use crate::{Capture, Sampler, limit};
 
 /// A snapshot in service, with what it learns while it serves. Loaded once per request.
 #[derive(Debug)]
@@ -40,9 +40,13 @@ type State = (Arc<Health>, Arc<Cluster>);
 // === impl Live ===
 
 impl Live {
-    /// Puts a snapshot into service; backends that `before` knew keep their health.
+    /// Puts a snapshot into service; backends that `before` knew keep their health, and rules what their limits have
+    /// learnt.
     #[must_use]
     pub fn new(snapshot: Snapshot, before: Option<&Self>) -> Self {
+        if let Some(before) = before {
+            limit::go_on_from(&snapshot, &before.snapshot);
+        }
         let mut known = before.map(Known::of).unwrap_or_default();
         // Those whose policy has not changed go first, so that no other entry of their id takes their place.
         let same: Vec<Option<State>> = snapshot.backends.iter().map(|backend| known.same(backend)).collect();

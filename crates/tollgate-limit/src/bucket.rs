@@ -2,7 +2,7 @@ use std::{collections::HashMap, hash::BuildHasherDefault, sync::PoisonError};
 
 use smallvec::SmallVec;
 
-use crate::{Claim, Decision, Limit, Standing, UnixMillis, table::Low};
+use crate::{Claim, Decision, Limit, Standing, UnixMillis, kept::Kept, table::Low};
 
 #[expect(clippy::disallowed_types, reason = "held for under a microsecond, never across an await")]
 type Lock<T> = std::sync::Mutex<T>;
@@ -12,7 +12,7 @@ type Lock<T> = std::sync::Mutex<T>;
 /// A bucket holds `amount` tokens and a whole one is refilled in one unit. Claims' holds have no meaning here.
 #[derive(Debug)]
 pub struct Buckets {
-    state: Lock<State>,
+    state: Kept<Lock<State>>,
     room: usize,
 }
 
@@ -35,13 +35,19 @@ impl Buckets {
     /// When it is full, full buckets are forgotten first (which loses nothing), then the fullest.
     #[must_use]
     pub fn new(room: usize) -> Self {
-        Self { state: Lock::new(State::default()), room: room.max(1) }
+        Self { state: Kept::new(), room: room.max(1) }
+    }
+
+    /// Goes on with the buckets of another one, and takes from them together with it. Has to come before the first
+    /// request. Buckets are known by their counters: those of rules that changed their selectors are left alone.
+    pub fn go_on_from(&self, before: &Self) {
+        self.state.go_on_from(&before.state);
     }
 
     /// Takes each claim's hits from its bucket, or nothing at all where one has too few.
     #[must_use]
     pub fn take(&self, claims: &[Claim], now: UnixMillis) -> Decision {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.get().lock().unwrap_or_else(PoisonError::into_inner);
         let bucket = |state: &State, claim: &Claim| {
             let known = state.get(&claim.counter.id()).copied();
             known.unwrap_or(Bucket::full(claim.limit, now)).at(claim.limit, now)
@@ -69,7 +75,7 @@ impl Buckets {
     /// How many buckets are tracked.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.state.get().lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// True where none is.

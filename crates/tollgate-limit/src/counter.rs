@@ -102,6 +102,11 @@ impl Shape {
         }
         Self { pieces, seed: hasher.finish() }
     }
+
+    /// Stands for the text.
+    pub(crate) const fn seed(&self) -> u64 {
+        self.seed
+    }
 }
 
 // === impl Value ===

@@ -1,11 +1,13 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::kept::Kept;
+
 /// Guesses what replies will cost, and learns from what they did cost. One for each rule; shared by all cores.
 #[derive(Debug)]
 pub struct Estimator {
     basis: Basis,
     /// Moving average of costs, in 256ths; 0 while nothing was learnt.
-    average: AtomicU64,
+    average: Kept<AtomicU64>,
 }
 
 /// What a cost is made of, as far as it is known.
@@ -44,7 +46,15 @@ impl Estimator {
     /// Knows nothing yet.
     #[must_use]
     pub const fn new(basis: Basis) -> Self {
-        Self { basis, average: AtomicU64::new(0) }
+        Self { basis, average: Kept::new() }
+    }
+
+    /// Goes on with what another one of the same rule has learnt, and learns together with it. Has to come before the
+    /// first request; one of another basis is no help.
+    pub fn go_on_from(&self, before: &Self) {
+        if self.basis == before.basis {
+            self.average.go_on_from(&before.average);
+        }
     }
 
     /// From the request's own numbers where they bound the cost, else from experience.
@@ -64,17 +74,17 @@ impl Estimator {
     /// A reply cost this much. Replies that failed are not to be learnt from.
     pub fn learn(&self, cost: u64) {
         let cost = cost.min(u64::MAX >> 12) << 8;
-        let before = self.average.load(Relaxed);
+        let before = self.average.get().load(Relaxed);
         let after = match before {
             0 => cost,
             before => before - before / Self::WEIGHT + cost / Self::WEIGHT,
         };
         // Two cores may overwrite each other; an average survives that.
-        self.average.store(after.max(1), Relaxed);
+        self.average.get().store(after.max(1), Relaxed);
     }
 
     fn learned(&self) -> Option<u64> {
-        match self.average.load(Relaxed) {
+        match self.average.get().load(Relaxed) {
             0 => None,
             average => Some(average.div_ceil(256)),
         }
@@ -96,6 +106,18 @@ mod tests {
         }
         assert!((990..=1001).contains(&estimator.estimate(open)));
         assert_eq!(estimator.estimate(Size { max_tokens: Some(50), ..open }), 150);
+    }
+
+    #[test]
+    fn what_was_learnt_outlives_a_reload_of_the_same_rule_only() {
+        let before = Estimator::new(Basis::Output);
+        before.learn(77);
+        let after = Estimator::new(Basis::Output);
+        after.go_on_from(&before);
+        assert_eq!(after.estimate(Size::default()), 77);
+        let other = Estimator::new(Basis::Learned);
+        other.go_on_from(&before);
+        assert_eq!(other.estimate(Size::default()), Estimator::FIRST_GUESS);
     }
 
     #[test]

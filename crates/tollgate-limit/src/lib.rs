@@ -11,6 +11,7 @@ mod counter;
 mod embedded;
 mod estimate;
 mod headers;
+mod kept;
 mod local;
 mod query;
 mod quota;

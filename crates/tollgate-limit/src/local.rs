@@ -26,6 +26,11 @@ impl LocalLimits {
         Self { rules, default: all.into_iter().next() }
     }
 
+    /// All of them.
+    pub fn rules(&self) -> impl Iterator<Item = &LimitRule> {
+        self.rules.iter().chain(&self.default).map(|rule| &**rule)
+    }
+
     /// The claims of a request with the rules they are of: all rules that apply, or the default one where none does.
     #[must_use]
     pub fn claims(&self, request: &View<'_>) -> (Claims, Vec<&Arc<LimitRule>>) {

@@ -85,7 +85,7 @@ pub struct QuotaOf {
 }
 
 /// What a request or a reply costs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Cost {
     /// Always this
     Number(u64),
@@ -129,6 +129,13 @@ impl LimitRule {
             }
         }
         Some(Counter::new(&self.shape, self.limit.unit, values))
+    }
+
+    /// What it is known by from one snapshot to the next: a rule that says of other requests, or that counts them
+    /// elsewhere, is another one. How much it allows has no part in that.
+    #[must_use]
+    pub fn identity(&self) -> (&str, u64) {
+        (&self.id, self.shape.seed())
     }
 
     /// True where it has no selectors, so that it applies to every request.
