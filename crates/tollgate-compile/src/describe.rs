@@ -4,8 +4,8 @@ use std::{
 };
 
 use tollgate_snapshot::{
-    AccessLogRule, AccessLogSettings, Action, Backend, CaCertificates, Choice, Cost, Guard, Listener,
-    ListenerTls, Quota, Rule, Shape, Snapshot, Table, UpstreamTls,
+    AccessLogRule, AccessLogSettings, Action, Backend, Budget, CaCertificates, Choice, Cost, Guard, Listener,
+    ListenerTls, Rule, Shape, Snapshot, Table, UpstreamTls,
 };
 
 use crate::describe_client::write_client;
@@ -124,6 +124,9 @@ fn write_rule(out: &mut String, rule: &Rule) -> fmt::Result {
     for policy in &rule.policies {
         writeln!(out, "  policy {policy}")?;
     }
+    for line in rule.limits.iter().flat_map(|limits| limits.lines()) {
+        writeln!(out, "  limit {line}")?;
+    }
     for filter in &rule.filters {
         writeln!(out, "  filter {filter}")?;
     }
@@ -164,16 +167,8 @@ fn write_choice(out: &mut String, choice: &Choice) -> fmt::Result {
         writeln!(out, "    body: set {} to {}", edit.path, edit.value)?;
     }
     filters.iter().try_for_each(|filter| writeln!(out, "    filter {filter}"))?;
-    quota.iter().try_for_each(|quota| write_quota(out, quota))
-}
-
-fn write_quota(out: &mut String, quota: &Quota) -> fmt::Result {
-    let budgets = quota.models.values().chain(&quota.service);
-    for (bucket, cost) in budgets.flat_map(|b| b.buckets.buckets().map(|bucket| (bucket, &b.cost))) {
-        let shadow = if bucket.shadow { " (shadow)" } else { "" };
-        writeln!(out, "    {}: {} of {cost}{shadow}", bucket.id, bucket.limit)?;
-    }
-    Ok(())
+    let budgets = quota.iter().flat_map(|quota| quota.all());
+    budgets.flat_map(Budget::lines).try_for_each(|line| writeln!(out, "    {line}"))
 }
 
 fn write_backend(out: &mut String, backend: &Backend) -> fmt::Result {

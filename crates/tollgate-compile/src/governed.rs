@@ -187,6 +187,7 @@ impl Governed<'_> {
                 gateway: name(gateway).into(),
                 route: format!("{kind}/{}/rule/{rule}", name(route)).into(),
                 costs,
+                guard: &self.guard,
             };
             limits::add(rate_limit, &limiting, &mut all, notes)?;
         }

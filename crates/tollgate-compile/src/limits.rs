@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use http::Method;
 use tollgate_limit::{
-    Basis, Condition, Cost as Charge, Estimator, Limit, LimitRule, LimitRuleSpec, LocalLimits, PathSelect,
-    Scope, TextSelect, Unit,
+    Basis, Condition, Cost as Charge, Estimator, Fact, Limit, LimitRule, LimitRuleSpec, LocalLimits,
+    Namespace, PathSelect, Scope, TextSelect, Unit,
 };
 use tollgate_resources::{
-    PolicyPathMatch, PolicyPathMatchType, RateLimit, RateLimitCostFrom, RateLimitCostSource,
+    MetadataKey, PolicyPathMatch, PolicyPathMatchType, RateLimit, RateLimitCostFrom, RateLimitCostSource,
     RateLimitHeaderMatch, RateLimitHeaders, RateLimitMatchType, RateLimitRule, RateLimitSelector,
     RateLimitUnit, SourceCidr, SourceCidrType,
 };
-use tollgate_snapshot::{Cost, CostKind, GlobalLimit, Limits, Problem};
+use tollgate_snapshot::{Cost, CostKind, GlobalLimit, Guard, Limits, Problem};
 
 use crate::{
     Fault,
@@ -20,8 +20,8 @@ use crate::{
     notes::{At, Notes},
 };
 
-/// The namespace of the facts that LLM requests leave behind.
-const METADATA: &str = "io.envoy.ai_gateway";
+/// How many bytes a request's body has, in the namespace of costs.
+const CONTENT_LENGTH: &str = "content_length";
 
 /// Whose limits these are, and for which rule.
 pub(crate) struct Limiting<'a> {
@@ -35,6 +35,8 @@ pub(crate) struct Limiting<'a> {
     pub(crate) route: Arc<str>,
     /// What the rule's requests cost; empty for plain ones.
     pub(crate) costs: &'a [Cost],
+    /// Who lets callers in, and so knows who they are.
+    pub(crate) guard: &'a Guard,
 }
 
 /// Adds the limits of one policy to those of a rule. A broken one takes the rule out of service: nobody knows how much it was to let through.
@@ -55,8 +57,19 @@ pub(crate) fn add(
         };
         let made = limit_rule(rule, (scope, *number), format!("{}/{i}", of.policy));
         *number += 1;
-        let rule = made.map_err(|fault| notes.error(&at, fault))?;
-        let estimator = rule.response_cost.as_ref().map(|cost| Estimator::new(basis(cost, of, &at, notes)));
+        let made = made.map_err(|fault| notes.error(&at, fault))?;
+        review(&made, of, &at, notes);
+        let estimator = made.response_cost.as_ref().map(|cost| Estimator::new(basis(cost, of)));
+        let rule = match rule.limit.from_metadata.as_ref().map(fact) {
+            None => made,
+            Some(Ok(fact)) if limit_may_come(&fact, of, &at, notes) => made.limited_by(fact),
+            Some(Ok(_)) => made,
+            Some(Err(fault)) => {
+                let fault = fault.help("the limit that is written here holds");
+                notes.warning(&at.to(".limit.fromMetadata.namespace"), fault);
+                made
+            }
+        };
         all.global.push(GlobalLimit { rule, estimator });
     }
     let mut local = Vec::new();
@@ -73,36 +86,105 @@ pub(crate) fn add(
 }
 
 /// What a reply's cost is made of, so that it can be guessed before the reply is there.
-fn basis(cost: &Charge, of: &Limiting<'_>, at: &At<'_>, notes: &mut Notes) -> Basis {
-    let Charge::Metadata(key) = cost else { return Basis::Learned };
-    let declared = of.costs.iter().find(|cost| cost.key == *key);
-    match declared.map(|cost| &cost.kind) {
+fn basis(cost: &Charge, of: &Limiting<'_>) -> Basis {
+    let Charge::Metadata(Fact { namespace: Namespace::Llm, key }) = cost else { return Basis::Learned };
+    match of.costs.iter().find(|cost| cost.key == *key).map(|cost| &cost.kind) {
         Some(CostKind::Input) => Basis::Input,
         Some(CostKind::Output) => Basis::Output,
         Some(CostKind::Total) => Basis::Total,
-        Some(_) => Basis::Learned,
-        None => {
-            // A plain route has no tokens; a policy on its Gateway speaks of others.
-            if !of.costs.is_empty() {
-                let known: Vec<_> = of.costs.iter().map(|cost| &*cost.key).collect();
-                let message = format!(
-                    "no llmRequestCosts of {} has the metadataKey {key}: nothing is charged",
-                    of.route
-                );
-                let fault =
-                    Fault::new("unknown-cost", message).help(format!("its keys are {}", known.join(", ")));
-                notes.warning(&at.to(".cost.response.metadata.key"), fault);
+        Some(_) | None => Basis::Learned,
+    }
+}
+
+/// Reports costs that can never be anything.
+fn review(rule: &LimitRule, of: &Limiting<'_>, at: &At<'_>, notes: &mut Notes) {
+    if let Charge::Metadata(fact) = &rule.request_cost {
+        let at = at.to(".cost.request.metadata.key");
+        match fact.namespace {
+            Namespace::Llm if *fact.key == *CONTENT_LENGTH => {}
+            Namespace::Llm => {
+                let message = format!("{} is not known when a request enters: nothing is charged", fact.key);
+                let help =
+                    format!("costs of replies belong in cost.response; known before is {CONTENT_LENGTH}");
+                notes.warning(&at, Fault::new("unknown-cost", message).help(help));
             }
-            Basis::Learned
+            Namespace::Claims => has_provider(fact, of, (&at, "nothing is charged"), notes),
+        }
+    }
+    let Some(Charge::Metadata(fact)) = &rule.response_cost else { return };
+    let at = at.to(".cost.response.metadata.key");
+    match fact.namespace {
+        // A plain route has no tokens; a policy on its Gateway speaks of others.
+        Namespace::Llm if of.costs.is_empty() || *fact.key == *CONTENT_LENGTH => {}
+        Namespace::Llm if of.costs.iter().any(|cost| cost.key == fact.key) => {}
+        Namespace::Llm => {
+            let (route, key) = (&of.route, &fact.key);
+            let message =
+                format!("no llmRequestCosts of {route} has the metadataKey {key}: nothing is charged");
+            let known: Vec<_> = of.costs.iter().map(|cost| &*cost.key).collect();
+            let help = format!("its keys are {}", known.join(", "));
+            notes.warning(&at, Fault::new("unknown-cost", message).help(help));
+        }
+        Namespace::Claims => has_provider(fact, of, (&at, "nothing is charged"), notes),
+    }
+}
+
+/// Reports a limit that no request of this route can bring along; false where it is no limit at all.
+fn limit_may_come(fact: &Fact, of: &Limiting<'_>, at: &At<'_>, notes: &mut Notes) -> bool {
+    let at = at.to(".limit.fromMetadata");
+    match fact.namespace {
+        Namespace::Llm => {
+            let message = format!("{} has numbers and texts, but no limits", fact.namespace.name());
+            let fault = Fault::new("unknown-limit", message).help("the limit that is written here holds");
+            notes.warning(&at.to(".namespace"), fault);
+            false
+        }
+        Namespace::Claims => {
+            has_provider(fact, of, (&at.to(".key"), "the limit that is written here holds"), notes);
+            true
         }
     }
 }
 
+/// Reports claims of a provider that nobody asks for tokens of.
+fn has_provider(fact: &Fact, of: &Limiting<'_>, (at, follows): (&At<'_>, &str), notes: &mut Notes) {
+    let access = match of.guard {
+        Guard::Access(access) => Some(access),
+        Guard::Open => None,
+        // It answers 500 to everybody, and was reported.
+        Guard::Broken(_) => return,
+    };
+    let providers = access.and_then(|access| access.jwt.as_ref()).map_or(&[][..], |jwt| &jwt.providers);
+    let is_of = |name: &str| {
+        fact.key.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '.']))
+    };
+    if providers.iter().any(|provider| is_of(&provider.name)) {
+        return;
+    }
+    let message = format!("no JWT provider of {} begins the key {}: {follows}", of.route, fact.key);
+    let known: Vec<_> = providers.iter().map(|provider| &*provider.name).collect();
+    let help = match known.is_empty() {
+        true => "no SecurityPolicy with jwt holds for it".to_owned(),
+        false => format!("a key is <provider>:<claim>; its providers are {}", known.join(", ")),
+    };
+    notes.warning(at, Fault::new("unknown-claim", message).help(help));
+}
+
+/// What a policy means by namespace and key.
+fn fact(MetadataKey { namespace, key }: &MetadataKey) -> Result<Fact, Fault> {
+    let known = Namespace::ALL.into_iter().find(|known| known.name() == namespace);
+    let namespace = known.ok_or_else(|| {
+        let names = Namespace::ALL.map(Namespace::name).join(" and ");
+        Fault::new(
+            "unknown-metadata",
+            format!("nothing here leaves metadata of {namespace}; {names} are known"),
+        )
+    })?;
+    Ok(Fact { namespace, key: key.as_str().into() })
+}
+
 fn limit_rule(spec: &RateLimitRule, (scope, number): (Scope, usize), id: String) -> Result<LimitRule, Fault> {
     let RateLimitRule { client_selectors, limit, cost, shared: _, shadow_mode, x_rate_limit_headers } = spec;
-    if limit.from_metadata.is_some() {
-        return Err(Fault::not_served("limit.fromMetadata"));
-    }
     let mut conditions = Vec::new();
     for selector in client_selectors {
         self::conditions(selector, &mut conditions)?;
@@ -127,13 +209,8 @@ fn limit_rule(spec: &RateLimitRule, (scope, number): (Scope, usize), id: String)
 fn charge(spec: &RateLimitCostSource) -> Result<Charge, Fault> {
     match (spec.from, spec.number, &spec.metadata) {
         (RateLimitCostFrom::Number, number, _) => Ok(Charge::Number(number.unwrap_or(0))),
-        (RateLimitCostFrom::Metadata, _, Some(key)) if key.namespace == METADATA => {
-            Ok(Charge::Metadata(key.key.as_str().into()))
-        }
-        (RateLimitCostFrom::Metadata, _, Some(key)) => {
-            Err(Fault::not_served(format!("a cost from metadata of {}", key.namespace))
-                .help(format!("costs of LLM requests are in {METADATA}")))
-        }
+        // Without its cost nobody knows how much the rule was to let through.
+        (RateLimitCostFrom::Metadata, _, Some(key)) => Ok(Charge::Metadata(fact(key)?)),
         (RateLimitCostFrom::Metadata, _, None) => {
             Err(Fault::new("no-metadata", "the cost names no metadata"))
         }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use tollgate_limit::{
-    Basis, Cost as Charge, Estimator, Limit, LimitRule, LimitRuleSpec, ModelQuota as Buckets,
+    Basis, Cost as Charge, Estimator, Fact, Limit, LimitRule, LimitRuleSpec, ModelQuota as Buckets,
     QuotaMode as Mode, QuotaOf, Scope, Unit,
 };
 use tollgate_resources::{
@@ -216,7 +216,7 @@ fn bucket(place: &Place<'_>, value: QuotaValue, (scope, number): (Scope, usize))
         conditions: Vec::new(),
         limit: Limit { amount: limit, unit },
         request_cost: Charge::Number(0),
-        response_cost: Some(Charge::Metadata(Buckets::COST_KEY.into())),
+        response_cost: Some(Charge::Metadata(Fact::cost(Buckets::COST_KEY))),
         shadow: false,
         show_headers: true,
     }

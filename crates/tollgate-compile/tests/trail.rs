@@ -9,6 +9,8 @@ use tollgate_types::ModelId;
 const PRECEDENCE: &str = include_str!("../golden/http/precedence/in.yaml");
 const MODELS: &str = include_str!("../golden/llm/models-listing/in.yaml");
 const HEADERS: &str = include_str!("../golden/llm/regex-and-headers/in.yaml");
+const QUOTAS: &str = include_str!("../golden/policies/quotas/in.yaml");
+const LIMITS: &str = include_str!("../golden/policies/limits/in.yaml");
 const HOSTS: &str = include_str!("../golden/listeners/hostnames/in.yaml");
 
 fn snapshot(text: &str) -> Snapshot {
@@ -117,4 +119,24 @@ fn a_trail_is_data_too() {
     let json = serde_json::to_value(&trail).unwrap();
     assert_eq!(json["outcome"]["outcome"], "models");
     assert_eq!(json["outcome"]["models"][0], "shared");
+}
+
+#[test]
+fn limits_and_the_quotas_of_the_model_that_is_asked_for_are_told() {
+    let told =
+        |text, model| match ask(&snapshot(text), ("POST", "/v1/chat/completions", "localhost", "", model)) {
+            (Trail { outcome: Outcome::Rule(decision), .. }, _) => decision,
+            (trail, _) => panic!("{trail}"),
+        };
+    let quotas = told(QUOTAS, Some("gpt-4o"));
+    let of = |at: usize| quotas.backends.get(at).unwrap().quotas.join("\n");
+    assert_eq!(of(0).lines().count(), 4, "of its own model and of all: {}", of(0));
+    assert!(of(0).contains("for header x-tenant (each value)"), "{}", of(0));
+    assert_eq!(
+        of(1),
+        "quota default/second (all models of default/on-demand): 1000000 per day of quota_cost = total tokens"
+    );
+    let limits = told(LIMITS, Some("gpt-4o"));
+    assert_eq!(limits.limits.first().unwrap(), "local default/limits/local/0: 50 per second");
+    assert_eq!(limits.limits.len(), 6, "{limits}");
 }

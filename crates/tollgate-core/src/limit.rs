@@ -8,6 +8,7 @@ use tollgate_limit::{
 };
 use tollgate_snapshot::Limits;
 
+mod facts;
 mod learnt;
 
 pub(crate) use self::learnt::go_on_from;
@@ -88,12 +89,13 @@ impl Record {
         let mut size = None;
         let mut claims = SmallVec::new();
         for (position, limit) in limits.global.iter().enumerate() {
-            let Some(counter) = limit.rule.claim(&view) else { continue };
-            let hits = limit.rule.request_cost.amount(|_| None);
+            let amount = limit.rule.limit_of(|fact| self.limit(fact));
+            let Some(counter) = limit.rule.claim_in(amount, &view) else { continue };
+            let hits = limit.rule.request_cost.amount(|fact| self.number(fact, &[]));
             let hold = limit.estimator.as_ref().map_or(0, |estimator| {
                 estimator.estimate(*size.get_or_insert_with(|| payload.size(self.bytes_in)))
             });
-            claims.push((position, limit.rule.charge(counter, hits, hold)));
+            claims.push((position, Claim { limit: amount, ..limit.rule.charge(counter, hits, hold) }));
         }
         claims
     }
@@ -131,9 +133,8 @@ impl Record {
         let answered = self.status.is_some_and(|status| status.is_success());
         let settle = |(position, claim): (usize, Claim)| {
             let limit = limits.global.get(position);
-            let of_key = |key: &str| costs.iter().find(|(known, _)| **known == *key).map(|(_, cost)| *cost);
             let response = limit.and_then(|limit| limit.rule.response_cost.as_ref());
-            let cost = response.map_or(0, |cost| cost.amount(of_key));
+            let cost = response.map_or(0, |cost| cost.amount(|fact| self.number(fact, costs)));
             if let Some(estimator) = limit.and_then(|limit| limit.estimator.as_ref())
                 && answered
             {

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use tollgate_limit::{
-    Claims, Condition, Cost, Embedded, Limit, LimitRule, LimitRuleSpec, Scope, Store, TextSelect, Unit,
+    Claims, Condition, Cost, Embedded, Fact, Limit, LimitRule, LimitRuleSpec, Scope, Store, TextSelect, Unit,
     UnixMillis, View,
 };
 
@@ -23,7 +23,7 @@ fn rules() -> Vec<LimitRule> {
             conditions: vec![Condition::Header { name: HeaderName::from_static(name), value, invert: false }],
             limit: Limit { amount: u64::MAX / 2, unit: Unit::Hour },
             request_cost: Cost::Number(1),
-            response_cost: Some(Cost::Metadata("llm_total_token".into())),
+            response_cost: Some(Cost::Metadata(Fact::cost("llm_total_token"))),
             shadow: false,
             show_headers: true,
         })

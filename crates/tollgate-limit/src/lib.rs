@@ -8,8 +8,10 @@ mod bucket;
 mod claim;
 mod condition;
 mod counter;
+mod describe;
 mod embedded;
 mod estimate;
+mod fact;
 mod headers;
 mod kept;
 mod local;
@@ -28,6 +30,7 @@ pub use self::{
     counter::Counter,
     embedded::{Embedded, Row},
     estimate::{Basis, Estimator, Size},
+    fact::{Fact, Namespace, limit_at, number_at},
     headers::{RateLimitHeaders, Refused},
     local::LocalLimits,
     quota::{ModelQuota, QuotaMode},

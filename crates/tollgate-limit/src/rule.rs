@@ -3,7 +3,7 @@ use std::{mem, sync::Arc};
 use smallvec::SmallVec;
 
 use crate::{
-    Claim, Condition, Counter, Limit, Mode, TextSelect, View,
+    Claim, Condition, Counter, Fact, Limit, Mode, TextSelect, View,
     condition::Held,
     counter::{Shape, Value},
 };
@@ -23,6 +23,8 @@ pub struct LimitRule {
     pub shadow: bool,
     /// `x-ratelimit-*` may tell of it.
     pub show_headers: bool,
+    /// What takes the place of [`Self::limit`], where a request has it.
+    pub limit_from: Option<Fact>,
     conditions: Vec<Condition>,
     shape: Arc<Shape>,
 }
@@ -89,8 +91,8 @@ pub struct QuotaOf {
 pub enum Cost {
     /// Always this
     Number(u64),
-    /// What cost expressions found under this key of `io.envoy.ai_gateway`; nothing where they found nothing
-    Metadata(Arc<str>),
+    /// What was found out; nothing where nothing was
+    Metadata(Fact),
 }
 
 // === impl LimitRule ===
@@ -112,14 +114,33 @@ impl LimitRule {
             response_cost: spec.response_cost,
             shadow: spec.shadow,
             show_headers: spec.show_headers,
+            limit_from: None,
             conditions,
             shape,
         }
     }
 
+    /// The same rule with a limit that requests bring along.
+    #[must_use]
+    pub fn limited_by(self, fact: Fact) -> Self {
+        Self { limit_from: Some(fact), ..self }
+    }
+
+    /// How much this request may: what it brings along, or what is written in the rule. A limit of another unit is
+    /// counted on a counter of its own.
+    pub fn limit_of(&self, facts: impl FnOnce(&Fact) -> Option<Limit>) -> Limit {
+        self.limit_from.as_ref().and_then(facts).unwrap_or(self.limit)
+    }
+
     /// The counter that this request is counted on; `None` where the rule does not apply to it.
     #[must_use]
     pub fn claim(&self, request: &View<'_>) -> Option<Counter> {
+        self.claim_in(self.limit, request)
+    }
+
+    /// The counter for this limit, which [`Self::limit_of`] found.
+    #[must_use]
+    pub fn claim_in(&self, limit: Limit, request: &View<'_>) -> Option<Counter> {
         let mut values: SmallVec<[Value; 1]> = SmallVec::new();
         for condition in &self.conditions {
             match condition.of(request) {
@@ -128,7 +149,7 @@ impl LimitRule {
                 Held::With(value) => values.push(value),
             }
         }
-        Some(Counter::new(&self.shape, self.limit.unit, values))
+        Some(Counter::new(&self.shape, limit.unit, values))
     }
 
     /// What it is known by from one snapshot to the next: a rule that says of other requests, or that counts them
@@ -136,6 +157,11 @@ impl LimitRule {
     #[must_use]
     pub fn identity(&self) -> (&str, u64) {
         (&self.id, self.shape.seed())
+    }
+
+    /// What has to hold for a request.
+    pub fn conditions(&self) -> impl Iterator<Item = &Condition> {
+        self.conditions.iter()
     }
 
     /// True where it has no selectors, so that it applies to every request.
@@ -155,11 +181,11 @@ impl LimitRule {
 // === impl Cost ===
 
 impl Cost {
-    /// The amount, where `metadata` knows what was found under a key.
-    pub fn amount(&self, metadata: impl FnOnce(&str) -> Option<u64>) -> u64 {
+    /// The amount, where `facts` knows what was found out.
+    pub fn amount(&self, facts: impl FnOnce(&Fact) -> Option<u64>) -> u64 {
         match self {
             Self::Number(number) => *number,
-            Self::Metadata(key) => metadata(key).unwrap_or(0),
+            Self::Metadata(fact) => facts(fact).unwrap_or(0),
         }
     }
 }
@@ -297,7 +323,7 @@ fn same(pieces: &mut Pieces, key: &str) {
 }
 
 /// The pattern as the user wrote it: the key is made from that.
-fn unanchored(pattern: &str) -> &str {
+pub(crate) fn unanchored(pattern: &str) -> &str {
     pattern.strip_prefix("^(?:").and_then(|rest| rest.strip_suffix(")$")).unwrap_or(pattern)
 }
 

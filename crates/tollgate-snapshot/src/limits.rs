@@ -19,3 +19,14 @@ pub struct GlobalLimit {
     /// Guesses what a reply will cost, where replies cost something.
     pub estimator: Option<Estimator>,
 }
+
+// === impl Limits ===
+
+impl Limits {
+    /// Each limit as people read it, the local ones first, as they are asked.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        let local = self.local.iter().flat_map(LocalLimits::rules);
+        let global = self.global.iter().map(|limit| &limit.rule);
+        local.map(|rule| format!("local {rule}")).chain(global.map(ToString::to_string))
+    }
+}

@@ -28,8 +28,30 @@ pub struct Budget {
 // === impl Quota ===
 
 impl Quota {
+    /// Every budget, those of models first.
+    pub fn all(&self) -> impl Iterator<Item = &Budget> {
+        self.models.values().chain(&self.service)
+    }
+
     /// The budgets that requests for this model are charged to; each of them has to have something left.
     pub fn budgets(&self, model: &ModelId) -> impl Iterator<Item = &Budget> {
         self.models.get(model).into_iter().chain(&self.service)
+    }
+}
+
+// === impl Budget ===
+
+impl Budget {
+    /// Each bucket as people read it.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        let Self { cost, buckets, estimator: _ } = self;
+        buckets.buckets().map(move |bucket| {
+            let mut line = format!("{}: {} of {cost}", bucket.id, bucket.limit);
+            for (i, condition) in bucket.conditions().enumerate() {
+                line += if i == 0 { " for " } else { ", " };
+                line += &condition.to_string();
+            }
+            line + if bucket.shadow { " (shadow)" } else { "" }
+        })
     }
 }

@@ -6,8 +6,8 @@ use tollgate_llm::{Call, Delivery, Inspected, Spots};
 use tollgate_types::ModelId;
 
 use crate::{
-    Action, Choice, Entry, Filter, Guard, HostPattern, Matcher, PathMatch, RequestView, Rule, Service,
-    Snapshot, Table, UrlRewrite,
+    Action, Budget, Choice, Entry, Filter, Guard, HostPattern, Matcher, PathMatch, RequestView, Rule,
+    Service, Snapshot, Table, UrlRewrite,
 };
 
 /// A request to explain, as far as routing looks at it.
@@ -121,6 +121,8 @@ pub struct Decision {
     pub costs: Vec<String>,
     /// The policies that hold, and over which others they won.
     pub policies: Vec<String>,
+    /// How much may be called, and by whom.
+    pub limits: Vec<String>,
 }
 
 /// A backend of the winning rule.
@@ -140,6 +142,8 @@ pub struct Candidacy {
     pub model: Option<String>,
     /// What is changed for it: headers, body fields, filters.
     pub changes: Vec<String>,
+    /// What may be spent on it for this request's model.
+    pub quotas: Vec<String>,
     /// How it is signed for, without the secret.
     pub credential: Option<String>,
     /// The request line it would get, with its address.
@@ -239,6 +243,7 @@ fn decision(rule: &Rule, question: &Question<'_>) -> Decision {
         retry: rule.retry.to_string(),
         costs: costs.iter().map(ToString::to_string).collect(),
         policies: rule.policies.iter().map(ToString::to_string).collect(),
+        limits: rule.limits.iter().flat_map(|limits| limits.lines()).collect(),
     }
 }
 
@@ -254,6 +259,7 @@ fn candidacy(choice: &Choice, rule: &Rule, question: &Question<'_>) -> Candidacy
         schema: None,
         model: None,
         changes: changes(choice),
+        quotas: quotas(choice, question),
         credential: None,
         upstream: None,
         problem: None,
@@ -313,6 +319,15 @@ fn changes(choice: &Choice) -> Vec<String> {
         .chain(set)
         .chain(choice.filters.iter().map(ToString::to_string))
         .collect()
+}
+
+/// The budgets of the model that this backend would be asked for; where it is not known, all that there are.
+fn quotas(choice: &Choice, question: &Question<'_>) -> Vec<String> {
+    let Some(quota) = &choice.quota else { return Vec::new() };
+    match choice.model_override.as_ref().or(question.model) {
+        Some(model) => quota.budgets(model).flat_map(Budget::lines).collect(),
+        None => quota.all().flat_map(Budget::lines).collect(),
+    }
 }
 
 /// The path that the provider would get, from the very code that serves; `None` where there is no model yet.
@@ -481,6 +496,9 @@ impl fmt::Display for Decision {
         for policy in &self.policies {
             writeln!(f, "policy    {policy}")?;
         }
+        for limit in &self.limits {
+            writeln!(f, "limit     {limit}")?;
+        }
         for filter in &self.filters {
             writeln!(f, "filter    {filter}")?;
         }
@@ -517,6 +535,9 @@ impl fmt::Display for Candidacy {
         writeln!(f)?;
         for change in &self.changes {
             writeln!(f, "          {change}")?;
+        }
+        for quota in &self.quotas {
+            writeln!(f, "          {quota}")?;
         }
         if let Some(upstream) = &self.upstream {
             writeln!(f, "          {upstream}")?;

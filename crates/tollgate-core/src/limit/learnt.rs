@@ -46,7 +46,7 @@ pub(crate) fn go_on_from(snapshot: &Snapshot, before: &Snapshot) {
 fn budgets(snapshot: &Snapshot) -> impl Iterator<Item = &Budget> {
     let choices = snapshot.rules.iter().flat_map(|rule| rule.choices());
     let quotas = choices.filter_map(|choice| choice.quota.as_deref());
-    quotas.flat_map(|quota| quota.models.values().chain(&quota.service))
+    quotas.flat_map(|quota| quota.all())
 }
 
 // === impl Learnt ===

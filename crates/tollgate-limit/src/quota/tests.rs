@@ -2,7 +2,8 @@ use http::{HeaderMap, Method};
 
 use super::*;
 use crate::{
-    Condition, Cost, Embedded, Limit, LimitRuleSpec, QuotaOf, Scope, Store, TextSelect, Unit, UnixMillis,
+    Condition, Cost, Embedded, Fact, Limit, LimitRuleSpec, QuotaOf, Scope, Store, TextSelect, Unit,
+    UnixMillis,
 };
 
 const NOW: UnixMillis = UnixMillis(1_755_734_400_000);
@@ -21,7 +22,7 @@ fn bucket(number: usize, amount: u64, caller: Option<&str>, shadow: bool) -> Arc
         conditions: conditions.into_iter().collect(),
         limit: Limit { amount, unit: Unit::Hour },
         request_cost: Cost::Number(0),
-        response_cost: Some(Cost::Metadata(ModelQuota::COST_KEY.into())),
+        response_cost: Some(Cost::Metadata(Fact::cost(ModelQuota::COST_KEY))),
         shadow,
         show_headers: true,
     }))

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, Method};
 use tollgate_limit::{
-    Basis, Condition, Limit, LimitRule, LimitRuleSpec, LocalLimits, Scope, Size, TextSelect, Unit,
+    Basis, Condition, Fact, Limit, LimitRule, LimitRuleSpec, LocalLimits, Scope, Size, TextSelect, Unit,
     UnixMillis, View,
 };
 use tollgate_snapshot::{Action, GlobalLimit, Guard, Limits, Problem, Retry, Rule, Service, Timeouts};
@@ -23,7 +23,7 @@ fn limit(id: &str, amount: u64, header: Option<&'static str>, cost: &str) -> Lim
         conditions: conditions.into_iter().collect(),
         limit: Limit { amount, unit: Unit::Hour },
         request_cost: Cost::Number(1),
-        response_cost: Some(Cost::Metadata(cost.into())),
+        response_cost: Some(Cost::Metadata(Fact::cost(cost))),
         shadow: false,
         show_headers: true,
     })
