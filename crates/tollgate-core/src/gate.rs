@@ -6,7 +6,9 @@ use tollgate_limit::Decision;
 use tollgate_snapshot::{AccessLogSettings, Guard};
 
 use crate::{
-    Answer, ExtAuthVerdict, LocalReply, Now, Ports, Question, Record, Refusal, limit::Taken, quota::Held,
+    Answer, ExtAuthVerdict, LocalReply, Now, Ports, Question, Record, Refusal,
+    limit::{Left, Taken},
+    quota::Held,
 };
 
 /// What is known of the caller so far, under each policy that may hold for the request. Most requests pass with all
@@ -30,8 +32,10 @@ pub struct Gate {
     pub(crate) taken: Option<Box<Taken>>,
     /// What is held of the quota of the backend that is asked.
     pub(crate) held: Option<Box<Held>>,
-    /// `x-ratelimit-*` for the reply.
-    pub(crate) limit_headers: Vec<(HeaderName, HeaderValue)>,
+    /// Counters elsewhere were asked about quotas.
+    pub(crate) looked: bool,
+    /// What is left, for `x-ratelimit-*`.
+    pub(crate) left: Left,
 }
 
 /// The caller under one policy.
@@ -213,9 +217,7 @@ impl Record {
         if let Some(cors) = self.gate.cors.as_ref().and_then(|access| access.cors.as_ref()) {
             cors.decorate(self.head.headers.get(ORIGIN), reply);
         }
-        for (name, value) in &self.gate.limit_headers {
-            reply.insert(name, value.clone());
-        }
+        self.gate.left.tell(reply);
         let kept: Vec<_> = match self.access_log() {
             Some(settings) => settings
                 .reply_headers()

@@ -1,22 +1,17 @@
 use std::sync::Arc;
 
-use http::{HeaderName, HeaderValue};
 use smallvec::SmallVec;
 use tollgate_limit::{
-    Claim, Decision, Limit, LimitRule, RateLimitHeaders, Refused, Settlement, Size, Store, TryReserve,
-    UnixMillis, View,
+    Claim, Decision, Limit, LimitRule, Refused, Settlement, Size, Store, TryReserve, UnixMillis, View,
 };
 use tollgate_snapshot::Limits;
 
 mod facts;
 mod learnt;
+mod left;
 
-pub(crate) use self::learnt::go_on_from;
+pub(crate) use self::{learnt::go_on_from, left::Left};
 use crate::{Now, Ports, Question, Record, Refusal, gate::Check, route::Payload};
-
-const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
-const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
-const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
 /// What a request has taken from the counters, until it is settled.
 #[derive(Debug)]
@@ -111,19 +106,11 @@ impl Record {
     }
 
     /// Keeps for the reply what is left.
-    pub(crate) fn show<'a>(
-        &mut self,
-        decision: &Decision,
-        rules: impl Iterator<Item = &'a LimitRule> + Clone,
-    ) {
-        if !self.client.heads.rate_limit_headers {
-            return;
+    fn show<'a>(&mut self, decision: &Decision, rules: impl Iterator<Item = &'a LimitRule>) {
+        if self.client.heads.rate_limit_headers {
+            let shown = decision.standings.iter().zip(rules).filter(|(_, rule)| rule.show_headers);
+            self.gate.left.limits.extend(shown.map(|(standing, _)| *standing));
         }
-        let shown = decision.standings.iter().zip(rules).filter(|(_, rule)| rule.show_headers);
-        let Some(headers) = RateLimitHeaders::new(shown.map(|(standing, _)| standing)) else { return };
-        let RateLimitHeaders { limit, remaining, reset } = headers;
-        let Ok(limit) = HeaderValue::try_from(limit) else { return };
-        self.gate.limit_headers = vec![(LIMIT, limit), (REMAINING, remaining.into()), (RESET, reset.into())];
     }
 
     /// What becomes of the claims: holds are released, and real costs charged. `costs` are those of the reply.

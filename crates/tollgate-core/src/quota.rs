@@ -2,12 +2,12 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 use tollgate_limit::{
-    Claim, Claims, LimitRule, Mode, Refused as Reached, Settlement, Store, TryReserve, UnixMillis,
+    Claim, Claims, Decision, LimitRule, Mode, Refused as Reached, Settlement, Standing, Store, UnixMillis,
 };
 use tollgate_snapshot::{Budget, Choice, CostInputs, InvalidCost, Quota};
 use tollgate_types::ModelId;
 
-use crate::{Now, Plan, Ports, Record, Refusal, Refused};
+use crate::{Now, Plan, Ports, Question, Record, Refusal, Refused, Routed};
 
 /// What is held of a backend's quota while it is asked.
 #[derive(Debug)]
@@ -20,6 +20,36 @@ pub(crate) struct Held {
     claims: SmallVec<[Claims; 1]>,
 }
 
+/// What says that a budget is spent.
+#[derive(Debug)]
+struct Spent {
+    reached: Reached,
+    standing: Standing,
+}
+
+// === impl Routed ===
+
+impl Routed {
+    /// What has to be asked of counters elsewhere before it can be said whose quotas are spent.
+    pub(crate) fn asks_for_quotas(&mut self, ports: &impl Ports, now: Now) -> Option<Question> {
+        if self.record.gate.looked {
+            // What it said is known to the store now.
+            self.record.gate.decision = None;
+            return None;
+        }
+        let of_choice = |choice| quota_of(choice, &self.record);
+        let quotas = self.rule.choices().iter().filter_map(of_choice);
+        let budgets = quotas.flat_map(|(quota, model)| quota.budgets(model));
+        let view = self.record.view();
+        let claims: Vec<Claim> = budgets.flat_map(|budget| budget.buckets.claims(&view, 0).0).collect();
+        if claims.is_empty() || ports.limits().is_sure(&claims, UnixMillis(now.unix_ms)) {
+            return None;
+        }
+        self.record.gate.looked = true;
+        Some(Question::Limits(claims))
+    }
+}
+
 // === impl Plan ===
 
 impl Plan {
@@ -29,8 +59,9 @@ impl Plan {
         for (position, choice) in rule.choices().iter().enumerate() {
             let Some((quota, model)) = quota_of(choice, &self.record) else { continue };
             let spent = |budget| self.look(budget, ports.limits(), UnixMillis(now.unix_ms));
-            if let Some(reached) = quota.budgets(model).find_map(spent) {
-                self.spent.push((position, reached));
+            let spent = quota.budgets(model).find_map(spent);
+            if let Some(spent) = spent {
+                self.leave_out(position, spent);
             }
         }
         if !self.spent.is_empty() && self.candidates(now.unix_ms).iter().all(|choice| choice.weight == 0) {
@@ -38,6 +69,18 @@ impl Plan {
             return Err(self.refuse(refusal));
         }
         Ok(self)
+    }
+
+    fn leave_out(&mut self, position: usize, spent: Spent) {
+        self.spent.push((position, spent.reached));
+        self.show_quotas([spent.standing]);
+    }
+
+    /// Keeps for the reply what is left of quotas.
+    fn show_quotas(&mut self, standings: impl IntoIterator<Item = Standing>) {
+        if self.record.client.heads.rate_limit_headers {
+            self.record.gate.left.quotas.extend(standings);
+        }
     }
 
     pub(crate) fn is_spent(&self, position: usize) -> bool {
@@ -66,58 +109,65 @@ impl Plan {
         if let Some(before) = self.record.gate.held.take() {
             store.settle(&before.settle(None).0, now);
         }
-        let Some((quota, model)) = quota_of(choice, &self.record) else { return Ok(true) };
+        let Some((quota, model)) = quota_of(choice, &self.record) else {
+            self.record.gate.left.quotas.clear();
+            return Ok(true);
+        };
         let (quota, model) = (Arc::clone(quota), model.clone());
         let mut held = Held { quota: Arc::clone(&quota), model, choice: position, claims: SmallVec::new() };
+        let mut standings = SmallVec::<[Standing; 2]>::new();
         for budget in quota.budgets(&held.model.clone()) {
             let over = match self.take_of(budget, store, now) {
-                Ok(Ok(claims)) => {
+                Ok(Ok((claims, standing))) => {
                     held.claims.push(claims);
+                    standings.extend(standing);
                     continue;
                 }
-                Ok(Err(reached)) => Ok(reached),
+                Ok(Err(spent)) => Ok(spent),
                 Err(refusal) => Err(refusal),
             };
             store.settle(&held.settle(None).0, now);
-            self.spent.push((position, over?));
+            self.leave_out(position, over?);
             return Ok(false);
         }
         self.record.gate.held = Some(Box::new(held));
+        self.record.gate.left.quotas.clear();
+        self.show_quotas(standings);
         Ok(true)
     }
 
     /// What says that a budget is spent, as far as it is known.
-    fn look(&self, budget: &Budget, store: &impl Store, now: UnixMillis) -> Option<Reached> {
+    fn look(&self, budget: &Budget, store: &impl Store, now: UnixMillis) -> Option<Spent> {
         let (claims, rules) = budget.buckets.claims(&self.record.view(), 0);
-        store.spent(&claims, now).then(|| reached(&claims, &rules, now)).flatten()
+        let decision = store.look(&claims, now);
+        (!decision.is_admitted()).then(|| spent(&claims, &rules, &decision)).flatten()
     }
 
-    /// Sets aside what the request may cost of one budget, or says that it is spent.
-    fn take_of(
-        &self,
-        budget: &Budget,
-        store: &impl Store,
-        now: UnixMillis,
-    ) -> Result<Result<Claims, Reached>, Refusal> {
+    /// Sets aside what the request may cost of one budget and tells what is left of it, or says that it is spent.
+    fn take_of(&self, budget: &Budget, store: &impl Store, now: UnixMillis) -> Result<TakenOf, Refusal> {
         let hold = budget.estimator.estimate(self.payload.size(self.record.bytes_in));
-        let (mut claims, rules) = budget.buckets.claims(&self.record.view(), hold);
+        let (claims, rules) = budget.buckets.claims(&self.record.view(), hold);
         if claims.is_empty() {
-            return Ok(Ok(claims));
+            return Ok(Ok((claims, None)));
         }
-        let spent = match store.try_reserve(&claims, now) {
-            TryReserve::Done(decision) if decision.unavailable => return Err(Refusal::Uncounted),
-            TryReserve::Done(decision) if decision.is_admitted() => false,
-            TryReserve::Done(_) => true,
-            // Counters elsewhere: what is known of them decides, and nothing is held.
-            TryReserve::Ask => {
-                claims.iter_mut().for_each(|claim| claim.hold = 0);
-                store.spent(&claims, now)
-            }
-        };
-        let reached = if spent { reached(&claims, &rules, now) } else { None };
-        Ok(reached.map_or(Ok(claims), Err))
+        let decision = store.hold(&claims, now);
+        if decision.unavailable {
+            return Err(Refusal::Uncounted);
+        }
+        if !decision.is_admitted()
+            && let Some(spent) = spent(&claims, &rules, &decision)
+        {
+            return Ok(Err(spent));
+        }
+        // Of buckets that share a request the fullest one decides.
+        let enforced = claims.iter().zip(&decision.standings).filter(|(claim, _)| claim.mode != Mode::Shadow);
+        let left = enforced.map(|(_, standing)| *standing).max_by_key(|standing| standing.remaining);
+        Ok(Ok((claims, left)))
     }
 }
+
+/// What was set aside of a budget with what is left of it, or what says that nothing is.
+type TakenOf = Result<(Claims, Option<Standing>), Spent>;
 
 /// The quota of a choice, and the model that it would be asked for.
 fn quota_of<'a>(choice: &'a Choice, record: &'a Record) -> Option<(&'a Arc<Quota>, &'a ModelId)> {
@@ -126,11 +176,12 @@ fn quota_of<'a>(choice: &'a Choice, record: &'a Record) -> Option<(&'a Arc<Quota
 }
 
 /// All buckets are spent: names the one that can be used again first.
-fn reached(claims: &[Claim], rules: &[&Arc<LimitRule>], now: UnixMillis) -> Option<Reached> {
-    let enforced = claims.iter().zip(rules).filter(|(claim, _)| claim.mode != Mode::Shadow);
-    let (claim, rule) = enforced.min_by_key(|(claim, _)| claim.limit.unit.reset(now))?;
-    let retry_after = claim.limit.unit.reset(now);
-    Some(Reached { rule: Arc::clone(&rule.id), limit: claim.limit, retry_after })
+fn spent(claims: &[Claim], rules: &[&Arc<LimitRule>], decision: &Decision) -> Option<Spent> {
+    let all = claims.iter().zip(rules).zip(&decision.standings);
+    let enforced = all.filter(|((claim, _), _)| claim.mode != Mode::Shadow);
+    let ((_, rule), standing) = enforced.min_by_key(|(_, standing)| standing.reset)?;
+    let Standing { limit, reset: retry_after, .. } = *standing;
+    Some(Spent { reached: Reached { rule: Arc::clone(&rule.id), limit, retry_after }, standing: *standing })
 }
 
 // === impl Held ===

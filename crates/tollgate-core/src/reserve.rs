@@ -54,10 +54,15 @@ impl Routed {
     /// # Errors
     /// [`Refused`] with 401, 403 or 429, or with a 500 that names what is broken in the rule's configuration.
     pub fn reserve(mut self, ports: &impl Ports, now: Now) -> Result<Reserved, Refused> {
-        match self.clear(ports, now) {
+        // Whoever was asked about quotas was let in before.
+        let check = if self.record.gate.looked { Check::Passed } else { self.clear(ports, now) };
+        match check {
             Check::Passed => {}
             Check::Denied(refusal) => return Err(Refused { record: self.record, refusal }),
             Check::Ask(question) => return Ok(Reserved::Ask(Asking { stage: self, question })),
+        }
+        if let Some(question) = self.asks_for_quotas(ports, now) {
+            return Ok(Reserved::Ask(Asking { stage: self, question }));
         }
         let Self { record, rule, payload } = self;
         let reply = match &rule.action {

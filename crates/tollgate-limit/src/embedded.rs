@@ -142,9 +142,17 @@ impl Store for Embedded {
         std::future::ready(self.decide(claims, now))
     }
 
-    fn spent(&self, claims: &[Claim], now: UnixMillis) -> bool {
+    fn look(&self, claims: &[Claim], now: UnixMillis) -> Decision {
         let standings = self.lock_all(claims).standings(claims, now);
-        !Decision::from_standings(claims, standings).is_admitted()
+        Decision::from_standings(claims, standings)
+    }
+
+    fn is_sure(&self, _: &[Claim], _: UnixMillis) -> bool {
+        true
+    }
+
+    fn hold(&self, claims: &[Claim], now: UnixMillis) -> Decision {
+        self.decide(claims, now)
     }
 
     fn settle(&self, settlements: &[Settlement], now: UnixMillis) {

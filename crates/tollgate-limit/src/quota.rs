@@ -39,7 +39,7 @@ impl ModelQuota {
 
     /// The claims of a request with the rules they are of. Nothing is charged before the cost is known.
     ///
-    /// Reserve them before the backend is asked: where that is refused (see [`crate::Store::spent`] for looking
+    /// Reserve them before the backend is asked: where that is refused (see [`crate::Store::look`] for looking
     /// only), this backend's quota is spent and another one may do.
     #[must_use]
     pub fn claims(&self, request: &View<'_>, hold: u64) -> (Claims, Vec<&Arc<LimitRule>>) {

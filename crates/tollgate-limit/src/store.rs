@@ -13,8 +13,14 @@ pub trait Store: Send + Sync {
     /// May be dropped while it waits: then nothing stays reserved.
     fn reserve(&self, claims: &[Claim], now: UnixMillis) -> impl Future<Output = Decision> + Send;
 
-    /// True where a reservation would be refused, as far as that is known here and now. Reserves nothing.
-    fn spent(&self, claims: &[Claim], now: UnixMillis) -> bool;
+    /// What a reservation would get, as far as that is known here and now. Reserves nothing.
+    fn look(&self, claims: &[Claim], now: UnixMillis) -> Decision;
+
+    /// True where asking somebody else would hardly change what [`Self::look`] says.
+    fn is_sure(&self, claims: &[Claim], now: UnixMillis) -> bool;
+
+    /// Reserves by what is known here and now, without asking: others learn of it soon.
+    fn hold(&self, claims: &[Claim], now: UnixMillis) -> Decision;
 
     /// Releases holds and charges costs. Never waits.
     fn settle(&self, settlements: &[Settlement], now: UnixMillis);

@@ -74,10 +74,24 @@ impl Store for Limits {
         }
     }
 
-    fn spent(&self, claims: &[Claim], now: UnixMillis) -> bool {
+    fn look(&self, claims: &[Claim], now: UnixMillis) -> Decision {
         match &self.0 {
-            Kind::Embedded { store, .. } => store.spent(claims, now),
-            Kind::Redis(store) => store.spent(claims, now),
+            Kind::Embedded { store, .. } => store.look(claims, now),
+            Kind::Redis(store) => store.look(claims, now),
+        }
+    }
+
+    fn is_sure(&self, claims: &[Claim], now: UnixMillis) -> bool {
+        match &self.0 {
+            Kind::Embedded { store, .. } => store.is_sure(claims, now),
+            Kind::Redis(store) => store.is_sure(claims, now),
+        }
+    }
+
+    fn hold(&self, claims: &[Claim], now: UnixMillis) -> Decision {
+        match &self.0 {
+            Kind::Embedded { store, .. } => store.hold(claims, now),
+            Kind::Redis(store) => store.hold(claims, now),
         }
     }
 

@@ -256,7 +256,8 @@ fn a_backend_that_fails_is_charged_nothing() {
     assert!(!standing[0].over && standing[0].remaining == 60, "a's hold is gone: {standing:?}");
     world.answer((plan, second), 61);
     let (b, _) = budget("ns/b", "m", 60).buckets.claims(&world.asks().expect("a").0.record().view(), 0);
-    assert!(world.store.spent(&b, now) && !world.store.spent(&a, now));
+    let admits = |claims| world.store.look(claims, now).is_admitted();
+    assert!(!admits(&b) && admits(&a));
 }
 
 #[test]
@@ -269,4 +270,29 @@ fn all_models_together_have_a_quota_as_well() {
     let (model, _) = budget("ns/a", "m", 1000).buckets.claims(&plan.record().view(), 0);
     let left = world.store.decide(&model, now).standings[0].remaining;
     assert_eq!(left, 899, "charged once, and nothing is held where the other budget refused");
+}
+
+#[test]
+fn clients_hear_what_is_left_of_the_quota_that_they_use() {
+    let world = World::new([quota("ns/a", Some(1000), None).into(), quota("ns/b", Some(200), None).into()]);
+    let told = |headers: &HeaderMap| {
+        ["limit", "remaining", "reset"]
+            .map(|name| headers[format!("x-ratelimit-{name}")].to_str().expect("a text").to_owned())
+    };
+    let left = || {
+        let (plan, _) = world.asks().expect("something is left");
+        let mut headers = HeaderMap::new();
+        plan.record.gate.left.tell(&mut headers);
+        world.settle(plan.into_record().abandon(world.now.instant));
+        told(&headers)
+    };
+    assert_eq!(left(), ["1000, 1000;w=3600", "1000", "60"]);
+    world.pays(400);
+    assert_eq!(left(), ["1000, 1000;w=3600", "600", "60"]);
+    world.pays(601);
+    assert_eq!(left(), ["200, 200;w=3600", "200", "60"], "of the backend that is asked");
+    world.pays(201);
+    let refused = world.asks().expect_err("all are spent");
+    let (reply, _) = refused.settle(world.now.instant);
+    assert_eq!(told(&reply.headers), ["1000, 1000;w=3600, 200;w=3600", "0", "60"]);
 }

@@ -33,7 +33,7 @@ fn pay(quota: &ModelQuota, store: &Embedded, caller: &str, cost: u64) -> bool {
         HeaderMap::from_iter([("x-caller".parse().expect("a name"), caller.parse().expect("a value"))]);
     let view = View { method: &Method::POST, path: "/", query: None, headers: &headers, client: None };
     let (claims, _) = quota.claims(&view, 1);
-    let spent = store.spent(&claims, NOW);
+    let spent = !store.look(&claims, NOW).is_admitted();
     let decision = store.decide(&claims, NOW);
     assert_eq!(spent, !decision.is_admitted());
     if decision.is_admitted() {

@@ -25,6 +25,8 @@ struct Lease {
     window: u64,
     /// Redis's count after it was last asked; `None` where it was not in this window.
     seen: Option<u64>,
+    /// When that was.
+    seen_at: UnixMillis,
     /// Charged in Redis and not used here yet.
     prepaid: u64,
     /// Set aside by requests in flight here; charged in Redis too, as far as it is not owed.
@@ -73,6 +75,8 @@ impl Leases {
     const ROOM: usize = 1 << 16;
     /// How long a refusal by Redis is believed, in ms.
     const BELIEVED: u64 = 50;
+    /// How long an answer of Redis is as good as a new one for somebody who only looks, in ms.
+    const FRESH: u64 = 10;
     /// When an unused lease is given back, in ms.
     const IDLE: u64 = 1000;
 
@@ -123,7 +127,7 @@ impl Leases {
             let count = u64::try_from(*count).unwrap_or(0);
             let need = claim.hits.saturating_add(claim.hold);
             if lease.window == write.window {
-                lease.seen = Some(count);
+                (lease.seen, lease.seen_at) = (Some(count), now);
             }
             let others = count.saturating_sub(need).saturating_sub(lease.prepaid);
             standings.push(Standing::of(claim, others.saturating_add(positive(lease.owed)), 0, now));
@@ -143,9 +147,10 @@ impl Leases {
         decision
     }
 
-    /// Redis has not answered: decides by what is known here, or not at all. Nothing may have been written yet.
+    /// Decides by what is known here, or not at all: Redis has not answered, or is told afterwards. Nothing may have
+    /// been written yet.
     pub(super) fn fall_back(&mut self, claims: &[Claim], open: bool, now: UnixMillis) -> Decision {
-        let mut decision = self.decide(claims, now, |lease, claim| lease.standing(claim, now).over);
+        let mut decision = self.look(claims, now);
         decision.unavailable = !open;
         if decision.is_admitted() {
             self.take(claims, now);
@@ -195,9 +200,17 @@ impl Leases {
         }
     }
 
-    /// True where the claims would be refused, as far as that is known here.
-    pub(super) fn spent(&mut self, claims: &[Claim], now: UnixMillis) -> bool {
-        !self.decide(claims, now, |lease, claim| lease.standing(claim, now).over).is_admitted()
+    /// What is known here of the claims.
+    pub(super) fn look(&mut self, claims: &[Claim], now: UnixMillis) -> Decision {
+        self.decide(claims, now, |lease, claim| lease.standing(claim, now).over)
+    }
+
+    /// True where leases cover the claims, or Redis was asked just now.
+    pub(super) fn is_sure(&mut self, claims: &[Claim], now: UnixMillis) -> bool {
+        let mut all = claims.iter();
+        all.all(|claim| {
+            self.known(claim, now).is_some_and(|lease| lease.covers(claim) || lease.is_fresh(now))
+        })
     }
 
     /// What has to be written now: debts, leases that run low, leases that are too large.
@@ -354,6 +367,7 @@ impl Lease {
             limit,
             window: limit.unit.window(now),
             seen: None,
+            seen_at: now,
             prepaid: 0,
             held: 0,
             owed: 0,
@@ -391,6 +405,10 @@ impl Lease {
     fn covers(&self, claim: &Claim) -> bool {
         let need = claim.hits.saturating_add(claim.hold).max(1);
         claim.mode == Mode::Shadow || (self.prepaid >= need && claim.limit.amount > 0)
+    }
+
+    fn is_fresh(&self, now: UnixMillis) -> bool {
+        self.seen.is_some() && now.0.abs_diff(self.seen_at.0) < Leases::FRESH
     }
 
     fn is_refusing(&self, claim: &Claim, now: UnixMillis) -> bool {

@@ -278,8 +278,19 @@ impl Store for RedisLimits {
         decision
     }
 
-    fn spent(&self, claims: &[Claim], now: UnixMillis) -> bool {
-        self.locked(|leases| leases.spent(claims, now))
+    fn look(&self, claims: &[Claim], now: UnixMillis) -> Decision {
+        self.locked(|leases| leases.look(claims, now))
+    }
+
+    fn is_sure(&self, claims: &[Claim], now: UnixMillis) -> bool {
+        !self.is_up() || self.locked(|leases| leases.is_sure(claims, now))
+    }
+
+    fn hold(&self, claims: &[Claim], now: UnixMillis) -> Decision {
+        let may = self.is_up() || self.outage == Outage::Open;
+        let decision = self.locked(|leases| leases.fall_back(claims, may, now));
+        self.wake();
+        decision
     }
 
     fn settle(&self, settlements: &[Settlement], now: UnixMillis) {

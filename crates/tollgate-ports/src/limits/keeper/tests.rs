@@ -34,7 +34,7 @@ fn charge(store: &Embedded, name: &str, hits: u64) {
 }
 
 fn left(store: &Embedded, name: &str) -> u64 {
-    (0..=1000).rev().find(|hits| !store.spent(&[claim(name, *hits)], wall_clock())).unwrap_or(0)
+    (0..=1000).rev().find(|hits| store.look(&[claim(name, *hits)], wall_clock()).is_admitted()).unwrap_or(0)
 }
 
 fn open(dir: &Path) -> (Arc<Embedded>, Keeper) {

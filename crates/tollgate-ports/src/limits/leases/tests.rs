@@ -142,3 +142,28 @@ fn without_redis_a_process_keeps_to_the_limit_by_itself() {
     assert_eq!(admitted, 3);
     assert!(leases.fall_back(&request, false, NOW).unavailable);
 }
+
+#[test]
+fn what_is_held_without_asking_is_held_here_at_once_and_everywhere_soon() {
+    let mut server = Server::default();
+    let (mut here, mut there) = (Leases::default(), Leases::default());
+    let (held, looks) = (claim(100, 0, 80), claim(100, 0, 0));
+    assert!(!here.is_sure(std::slice::from_ref(&looks), NOW), "nothing is known yet");
+    assert!(server.reserve(&mut here, std::slice::from_ref(&looks), NOW).is_admitted());
+    assert!(here.is_sure(std::slice::from_ref(&looks), NOW), "it was asked just now");
+    for _ in 0..2 {
+        // 80 of 100, and then 160: what is under way may pass the limit by one request.
+        assert!(here.fall_back(std::slice::from_ref(&held), true, NOW).is_admitted());
+    }
+    assert!(!here.look(std::slice::from_ref(&looks), NOW).is_admitted());
+    server.write(&mut here, NOW);
+    assert_eq!(server.count(&looks, NOW), 160);
+    assert!(!server.reserve(&mut there, std::slice::from_ref(&looks), NOW).is_admitted());
+    for _ in 0..2 {
+        here.settle(&[held.clone().settle(30)], NOW);
+    }
+    server.write(&mut here, NOW);
+    let later = UnixMillis(NOW.0 + Leases::BELIEVED);
+    assert!(!there.is_sure(std::slice::from_ref(&looks), later), "that was too long ago");
+    assert!(server.reserve(&mut there, std::slice::from_ref(&looks), later).is_admitted(), "40 are left");
+}
