@@ -12,8 +12,6 @@ use tollgate_types::Secret;
 
 /// The variable that stands for `--redis-url`, so that a password need not stand on the command line.
 const REDIS_URL: &str = "TOLLGATE_REDIS_URL";
-/// How long one request may wait for Redis, as Envoy Gateway has it for its rate limit service.
-const PATIENCE: Duration = Duration::from_millis(20);
 /// How long the start may wait for Redis.
 const CONNECT: Duration = Duration::from_secs(2);
 
@@ -27,6 +25,9 @@ pub(crate) struct CounterArgs {
     /// What requests get while Redis cannot be reached
     #[arg(long, value_name = "MODE", value_enum, default_value_t = OutageArg::Open)]
     redis_outage: OutageArg,
+    /// How long one request may wait for Redis, in milliseconds; after that it gets what --redis-outage says
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=60_000), default_value_t = 20)]
+    redis_timeout: u64,
     /// Keep counters of limits in this directory across restarts
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
@@ -60,7 +61,7 @@ impl CounterArgs {
     /// # Errors
     /// Where the URL is none, or the directory cannot be used.
     pub(crate) fn open(self) -> io::Result<Counters> {
-        let Self { redis_url, redis_outage, state_dir } = self;
+        let Self { redis_url, redis_outage, redis_timeout, state_dir } = self;
         if let Some(dir) = state_dir {
             let limits = Limits::in_directory(&dir, now())
                 .map_err(|error| io::Error::other(format!("--state-dir {}: {error}", dir.display())))?;
@@ -73,7 +74,8 @@ impl CounterArgs {
             OutageArg::Open => Outage::Open,
             OutageArg::Closed => Outage::Closed,
         };
-        let config = RedisConfig { url: Secret::new(url.into_bytes()), timeout: PATIENCE, outage };
+        let timeout = Duration::from_millis(redis_timeout);
+        let config = RedisConfig { url: Secret::new(url.into_bytes()), timeout, outage };
         let redis =
             RedisLimits::new(&config).map_err(|error| io::Error::other(format!("--redis-url: {error}")))?;
         Ok(Counters { limits: Arc::new(Limits::in_redis(Arc::clone(&redis))), redis: Some(redis) })
