@@ -6,6 +6,7 @@ mod http;
 mod load;
 mod manual;
 mod peers;
+mod policies;
 mod process;
 mod report;
 mod run;
@@ -19,7 +20,7 @@ use tollgate_simulate::{Options, spawn};
 
 use crate::{
     manual::{LoadArgs, SimulateArgs},
-    peers::{ALL, Places},
+    peers::{ALL, Peer, Places},
     report::Report,
     run::{Bench, Effort},
 };
@@ -57,7 +58,7 @@ struct RunArgs {
     /// Only these peers (comma-separated; the direct column always runs)
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
-    /// Only these closed-loop cases, by key (chat-1k, stream-7, …), and none of the other steps
+    /// Only these closed-loop cases, by key (chat-1k, stream-7, …, or policies), and none of the other steps
     #[arg(long, value_delimiter = ',')]
     cases: Vec<String>,
     /// Also write the table here, as JSON
@@ -96,7 +97,11 @@ fn run(args: &RunArgs) -> io::Result<()> {
     for peer in ALL {
         if args.only.is_empty() || args.only.iter().any(|word| peer.is_called(word)) {
             eprintln!("{} …", peer.name());
-            report.columns.push(runtime.block_on(bench.peer(peer, &places)));
+            let mut column = runtime.block_on(bench.peer(peer, &places));
+            if peer == Peer::Tollgate && bench.wants(policies::KEY) && column.skipped.is_none() {
+                runtime.block_on(bench.policies(&places, &mut column));
+            }
+            report.columns.push(column);
         }
     }
     println!("{}", report.markdown());

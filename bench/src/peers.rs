@@ -45,6 +45,15 @@ pub(crate) struct Places {
     pub(crate) core: usize,
 }
 
+/// Another way to run our own gateway.
+#[derive(Clone, Debug)]
+pub(crate) struct Variant {
+    pub(crate) name: &'static str,
+    /// Its resources, with `@PORT@` and `@SIMULATOR@` in them.
+    pub(crate) text: String,
+    pub(crate) options: Vec<String>,
+}
+
 /// A peer that accepts connections.
 #[derive(Debug)]
 pub(crate) struct Running {
@@ -85,12 +94,20 @@ impl Peer {
 
     /// Installs what is missing, writes the configuration, starts, and waits until it listens.
     pub(crate) fn start(self, places: &Places) -> Result<Running, String> {
+        self.start_as(places, None)
+    }
+
+    /// The same with other resources and options.
+    pub(crate) fn start_as(self, places: &Places, variant: Option<Variant>) -> Result<Running, String> {
         let program = self.install(places)?;
         let port = free_port().map_err(|error| error.to_string())?;
-        let dir = places.run.join(self.name().replace(' ', "-"));
-        let config = self.configure(places, (&dir, port))?;
+        let name = variant.as_ref().map_or(self.name(), |variant| variant.name);
+        let dir = places.run.join(name.replace(' ', "-"));
+        let text = variant.as_ref().map(|variant| &*variant.text);
+        let config = self.configure(places, (&dir, port), text)?;
         let log = dir.join("log");
-        let command = self.command(&program, (&dir, &config), (port, places.simulator));
+        let mut command = self.command(&program, (&dir, &config), (port, places.simulator));
+        command.args(variant.map(|variant| variant.options).unwrap_or_default());
         let mut process = Process::start(command, places.core, &log).map_err(|error| error.to_string())?;
         let mut address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         if self == Self::TensorZero {
@@ -164,7 +181,12 @@ impl Peer {
     }
 
     /// Writes the configuration file, if there is one, and gives back its path.
-    fn configure(self, places: &Places, (dir, port): (&Path, u16)) -> Result<PathBuf, String> {
+    fn configure(
+        self,
+        places: &Places,
+        (dir, port): (&Path, u16),
+        text: Option<&str>,
+    ) -> Result<PathBuf, String> {
         let (name, template) = match self {
             Self::Tollgate => ("tollgate.yaml", include_str!("../peers/tollgate.yaml")),
             Self::Nginx => ("nginx.conf", include_str!("../peers/nginx.conf")),
@@ -173,7 +195,8 @@ impl Peer {
             Self::LiteLlm => ("litellm.yaml", include_str!("../peers/litellm.yaml")),
             Self::Naive | Self::Portkey => ("none", ""),
         };
-        let text = template
+        let text = text
+            .unwrap_or(template)
             .replace("@PORT@", &port.to_string())
             .replace("@SIMULATOR@", &places.simulator.port().to_string());
         let path = dir.join(name);
@@ -230,6 +253,10 @@ impl Peer {
 // === impl Running ===
 
 impl Running {
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The request of a case in this peer's spelling.
     pub(crate) fn target(&self, case: Case) -> Target {
         let (mut path, mut model) = (path(case.api()).to_owned(), case.model().to_owned());
@@ -250,13 +277,13 @@ impl Running {
             }
             _ => {}
         }
-        target(self.address, (&path, &headers), &case.body(&model))
+        target(self.address, (&path, &headers), (KEY, &case.body(&model)))
     }
 }
 
 /// The request of a case, straight to the simulator.
 pub(crate) fn direct(simulator: SocketAddr, case: Case) -> Target {
-    target(simulator, (path(case.api()), ""), &case.body(case.model()))
+    target(simulator, (path(case.api()), ""), (KEY, &case.body(case.model())))
 }
 
 const fn path(api: Api) -> &'static str {
@@ -266,9 +293,14 @@ const fn path(api: Api) -> &'static str {
     }
 }
 
-fn target(address: SocketAddr, (path, headers): (&str, &str), body: &str) -> Target {
+/// A request with further headers, each with its line end.
+pub(crate) fn target(
+    address: SocketAddr,
+    (path, headers): (&str, &str),
+    (key, body): (&str, &str),
+) -> Target {
     let request = format!(
-        "POST {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {KEY}\r\n\
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {key}\r\n\
          content-type: application/json\r\naccept: */*\r\nuser-agent: tollgate-bench\r\n{headers}\
          content-length: {}\r\n\r\n{body}",
         body.len()

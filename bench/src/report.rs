@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use serde::Serialize;
 
-use crate::cases::MEASURED;
+use crate::{cases::MEASURED, policies};
 
 /// Everything measured in one run.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -106,6 +106,10 @@ fn rows() -> Vec<Row> {
         rows.push(row(format!("cpu.{}", case.key()), format!("CPU µs/request: {}", case.name()), true));
     }
     rows.push(row("cpu.stream-paced".into(), "CPU µs/event: streams at 20 ms".into(), true));
+    for (key, title) in policies::ROWS {
+        let title = format!("CPU µs/request: chat, 1 KiB prompt, {title}");
+        rows.push(row(format!("policy.{key}"), title, false));
+    }
     for case in MEASURED {
         rows.push(row(
             format!("rate.{}", case.key()),

@@ -37,7 +37,7 @@ pub(crate) struct Bench<'a> {
 
 /// Where the load of a column goes: to a peer, or straight to the simulator.
 #[derive(Clone, Copy, Debug)]
-enum Way<'a> {
+pub(crate) enum Way<'a> {
     Direct,
     Through(&'a Running),
 }
@@ -77,18 +77,22 @@ impl Bench<'_> {
         column
     }
 
+    /// Whether a case of the closed loop is to be run.
+    pub(crate) fn wants(&self, key: &str) -> bool {
+        self.cases.is_empty() || self.cases.iter().any(|name| name == key)
+    }
+
     async fn measure(&self, way: Way<'_>, column: &mut Column) {
         sleep(Duration::from_millis(300)).await;
         if let Way::Through(running) = way {
             column.set("rss.idle", mib(running.process.load().rss));
         }
         for case in MEASURED {
-            let wanted = self.cases.is_empty() || self.cases.iter().any(|name| name == case.key());
             let able = match way {
                 Way::Direct => !case.is_translated(),
                 Way::Through(running) => running.peer.translates() || !case.is_translated(),
             };
-            if wanted && able {
+            if self.wants(case.key()) && able {
                 self.closed(way, case, column).await;
             }
         }
@@ -112,27 +116,38 @@ impl Bench<'_> {
     async fn closed(&self, way: Way<'_>, case: Case, column: &mut Column) {
         let key = case.key();
         let target = self.target(way, case);
-        match once(&target).await {
-            Ok((200, body)) if !body.is_empty() => {}
-            Ok((status, body)) => {
-                let text = String::from_utf8_lossy(&body[..body.len().min(200)]).replace(['\n', '|'], " ");
-                return column.note(format!("cpu.{key}"), format!("answered {status}: {text}"));
-            }
-            Err(error) => return column.note(format!("cpu.{key}"), format!("no answer: {error}")),
-        }
         let connections = if is_slow(way) { 16 } else { case.connections() };
-        closed(&target, connections, self.effort.millis(200, 1000)).await;
-        let before = load(way);
-        let measured = closed(&target, connections, self.effort.millis(700, 4000)).await;
-        let used = load(way).cpu.saturating_sub(before.cpu);
-        if measured.latency.count() == 0 {
-            return column.note(format!("cpu.{key}"), "no good reply in time");
-        }
+        let (measured, used) = match self.loaded(way, &target, connections).await {
+            Ok(loaded) => loaded,
+            Err(why) => return column.note(format!("cpu.{key}"), why),
+        };
         column.set(format!("rate.{key}"), measured.rate());
         if let Way::Through(_) = way {
             column.set(format!("cpu.{key}"), micros(used) / measured.latency.count() as f64);
         }
         self.doubt(&measured, column, key);
+    }
+
+    /// A closed loop, and the time that the gateway worked for it.
+    pub(crate) async fn loaded(
+        &self,
+        way: Way<'_>,
+        target: &Target,
+        connections: usize,
+    ) -> Result<(Measured, Duration), String> {
+        match once(target).await {
+            Ok((200, body)) if !body.is_empty() => {}
+            Ok((status, body)) => {
+                let text = String::from_utf8_lossy(&body[..body.len().min(200)]).replace(['\n', '|'], " ");
+                return Err(format!("answered {status}: {text}"));
+            }
+            Err(error) => return Err(format!("no answer: {error}")),
+        }
+        closed(target, connections, self.effort.millis(200, 1000)).await;
+        let before = load(way);
+        let measured = closed(target, connections, self.effort.millis(700, 4000)).await;
+        let used = load(way).cpu.saturating_sub(before.cpu);
+        if measured.latency.count() == 0 { Err("no good reply in time".into()) } else { Ok((measured, used)) }
     }
 
     /// Errors, and nearness to what the harness itself can do, spoil a figure.
