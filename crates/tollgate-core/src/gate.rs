@@ -28,6 +28,8 @@ pub struct Gate {
     pub(crate) own_headers: Option<Box<HeaderMap>>,
     /// What counters elsewhere said.
     pub(crate) decision: Option<Box<Decision>>,
+    /// What they were asked for.
+    pub(crate) asked: Option<Box<Taken>>,
     /// What was taken from counters.
     pub(crate) taken: Option<Box<Taken>>,
     /// What is held of the quota of the backend that is asked.

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 use tollgate_limit::{
-    Claim, Decision, Limit, LimitRule, Refused, Settlement, Size, Store, TryReserve, UnixMillis, View,
+    Claim, Claims, Decision, Limit, LimitRule, Refused, Settlement, Size, Store, TryReserve, UnixMillis, View,
 };
 use tollgate_snapshot::Limits;
 
@@ -17,8 +17,10 @@ use crate::{Now, Ports, Question, Record, Refusal, gate::Check, route::Payload};
 #[derive(Debug)]
 pub(crate) struct Taken {
     limits: Arc<Limits>,
-    /// Positions among the global limits, with what was claimed there.
-    claims: SmallVec<[(usize, Claim); 2]>,
+    /// Positions of those that apply among the global limits.
+    positions: SmallVec<[usize; 4]>,
+    /// What was claimed at each of them.
+    claims: Claims,
 }
 
 // === impl Record ===
@@ -39,20 +41,27 @@ impl Record {
         {
             return Check::Denied(refusal);
         }
-        let claims = self.claims(limits, payload);
-        if claims.is_empty() {
+        // What was asked for is what is settled: estimates may have changed since.
+        let taken = match self.gate.asked.take() {
+            Some(taken) => taken,
+            None => Box::new(self.claims(limits, payload)),
+        };
+        if taken.claims.is_empty() {
             return Check::Passed;
         }
-        let bare = || claims.iter().map(|(_, claim)| claim.clone()).collect::<SmallVec<[Claim; 2]>>();
         let decision = match self.gate.decision.take() {
             Some(decision) => *decision,
-            None => match ports.limits().try_reserve(&bare(), now) {
+            None => match ports.limits().try_reserve(&taken.claims, now) {
                 TryReserve::Done(decision) => decision,
-                TryReserve::Ask => return Check::Ask(Question::Limits(bare().into_vec())),
+                TryReserve::Ask => {
+                    let question = Question::Limits(taken.claims.to_vec());
+                    self.gate.asked = Some(taken);
+                    return Check::Ask(question);
+                }
             },
         };
-        let rule = |position: usize| limits.global.get(position).map(|limit| &limit.rule);
-        let rules = || claims.iter().filter_map(|(position, _)| rule(*position));
+        let rules =
+            || taken.positions.iter().filter_map(|at| limits.global.get(*at)).map(|limit| &limit.rule);
         self.show(&decision, rules());
         if decision.unavailable {
             return Check::Denied(Refusal::Uncounted);
@@ -60,7 +69,7 @@ impl Record {
         if let Some(refused) = Refused::of(&decision, rules()) {
             return Check::Denied(Refusal::Limited(Box::new(refused)));
         }
-        self.gate.taken = Some(Box::new(Taken { limits: Arc::clone(limits), claims }));
+        self.gate.taken = Some(taken);
         Check::Passed
     }
 
@@ -79,10 +88,10 @@ impl Record {
         }
     }
 
-    fn claims(&self, limits: &Limits, payload: &Payload) -> SmallVec<[(usize, Claim); 2]> {
+    fn claims(&self, limits: &Arc<Limits>, payload: &Payload) -> Taken {
         let view = self.view();
         let mut size = None;
-        let mut claims = SmallVec::new();
+        let (mut positions, mut claims) = (SmallVec::new(), Claims::with_capacity(limits.global.len()));
         for (position, limit) in limits.global.iter().enumerate() {
             let amount = limit.rule.limit_of(|fact| self.limit(fact));
             let Some(counter) = limit.rule.claim_in(amount, &view) else { continue };
@@ -90,9 +99,10 @@ impl Record {
             let hold = limit.estimator.as_ref().map_or(0, |estimator| {
                 estimator.estimate(*size.get_or_insert_with(|| payload.size(self.bytes_in)))
             });
-            claims.push((position, Claim { limit: amount, ..limit.rule.charge(counter, hits, hold) }));
+            positions.push(position);
+            claims.push(Claim { limit: amount, ..limit.rule.charge(counter, hits, hold) });
         }
-        claims
+        Taken { limits: Arc::clone(limits), positions, claims }
     }
 
     pub(crate) fn view(&self) -> View<'_> {
@@ -116,9 +126,9 @@ impl Record {
     /// What becomes of the claims: holds are released, and real costs charged. `costs` are those of the reply.
     pub(crate) fn settlements(&mut self, costs: &[(Arc<str>, u64)]) -> Vec<Settlement> {
         let Some(taken) = self.gate.taken.take() else { return Vec::new() };
-        let Taken { limits, claims } = *taken;
+        let Taken { limits, positions, claims } = *taken;
         let answered = self.status.is_some_and(|status| status.is_success());
-        let settle = |(position, claim): (usize, Claim)| {
+        let settle = |(claim, position): (Claim, usize)| {
             let limit = limits.global.get(position);
             let response = limit.and_then(|limit| limit.rule.response_cost.as_ref());
             let cost = response.map_or(0, |cost| cost.amount(|fact| self.number(fact, costs)));
@@ -129,7 +139,7 @@ impl Record {
             }
             claim.settle(cost)
         };
-        claims.into_iter().map(settle).collect()
+        claims.into_iter().zip(positions).map(settle).collect()
     }
 }
 

@@ -13,7 +13,10 @@ use tollgate_core::{
     Admission, Admitted, Answer, ExtAuthVerdict, Live, Now, Ports, Question, Refused, RequestHead, Reserved,
     Routed, Step, receive,
 };
-use tollgate_limit::{Cost, Embedded, Estimator, Limit, LimitRule, LimitRuleSpec, Scope, Unit};
+use tollgate_limit::{
+    Basis, Claim, Cost, Decision, Embedded, Estimator, Limit, LimitRule, LimitRuleSpec, Scope, Settlement,
+    Store, TryReserve, Unit, UnixMillis,
+};
 use tollgate_llm::BodyMutation;
 use tollgate_snapshot::{
     Action, Address, AddressHost, Backend, Choice, Entry, GlobalLimit, Guard, HeaderEdit, HostPattern,
@@ -25,7 +28,40 @@ use tollgate_types::{ApiSchema, ModelId, ObjectRef, Secret};
 /// Nothing is fetched; counters are real.
 struct Host {
     tokens: RefCell<TokenCache>,
-    limits: Embedded,
+    limits: Counters,
+}
+
+/// Real ones, that may have to be asked for as if they were elsewhere.
+#[derive(Default)]
+struct Counters {
+    store: Embedded,
+    elsewhere: bool,
+}
+
+impl Store for Counters {
+    fn try_reserve(&self, claims: &[Claim], now: UnixMillis) -> TryReserve {
+        if self.elsewhere { TryReserve::Ask } else { self.store.try_reserve(claims, now) }
+    }
+
+    fn reserve(&self, claims: &[Claim], now: UnixMillis) -> impl Future<Output = Decision> + Send {
+        self.store.reserve(claims, now)
+    }
+
+    fn look(&self, claims: &[Claim], now: UnixMillis) -> Decision {
+        self.store.look(claims, now)
+    }
+
+    fn is_sure(&self, _: &[Claim], _: UnixMillis) -> bool {
+        !self.elsewhere
+    }
+
+    fn hold(&self, claims: &[Claim], now: UnixMillis) -> Decision {
+        self.store.hold(claims, now)
+    }
+
+    fn settle(&self, settlements: &[Settlement], now: UnixMillis) {
+        self.store.settle(settlements, now);
+    }
 }
 
 struct NoKeys;
@@ -38,7 +74,7 @@ impl KeyRing for NoKeys {
 
 impl Ports for Host {
     type Keys = NoKeys;
-    type Limits = Embedded;
+    type Limits = Counters;
 
     fn keys(&self) -> &NoKeys {
         &NoKeys
@@ -48,13 +84,13 @@ impl Ports for Host {
         self.tokens.borrow_mut()
     }
 
-    fn limits(&self) -> &Embedded {
+    fn limits(&self) -> &Counters {
         &self.limits
     }
 }
 
 fn host() -> Host {
-    Host { tokens: RefCell::new(TokenCache::new(16, 65_536)), limits: Embedded::new(16) }
+    Host { tokens: RefCell::new(TokenCache::new(16, 65_536)), limits: Counters::default() }
 }
 
 fn now() -> Now {
@@ -379,7 +415,7 @@ fn limited(amount: u64) -> Arc<Live> {
         shadow: false,
         show_headers: true,
     });
-    let global = vec![GlobalLimit { rule: limit, estimator: None::<Estimator> }];
+    let global = vec![GlobalLimit { rule: limit, estimator: Some(Estimator::new(Basis::Learned)) }];
     let limits = Some(Arc::new(Limits { global, ..Limits::default() }));
     live(vec![("m", Rule { limits, ..rule(0, Guard::Open) })], Guard::Open)
 }
@@ -409,4 +445,23 @@ fn whoever_leaves_gives_back_what_was_held() {
     };
     let settled = plan.into_record().abandon(Instant::now());
     assert_eq!(settled.settlements.len(), 1);
+}
+
+#[test]
+fn what_was_asked_for_is_given_back_whatever_was_learnt_meanwhile() {
+    let limits = Counters { elsewhere: true, ..Counters::default() };
+    let (live, host) = (limited(1000), Host { limits, ..host() });
+    let Ok(Reserved::Ask(asking)) = routed(admitted(&live, &host, chat("a")), "m").reserve(&host, now())
+    else {
+        panic!("the counters are elsewhere")
+    };
+    let Question::Limits(claims) = asking.question() else { panic!("{asking:?}") };
+    let (held, decision) = (claims[0].hold, host.limits.store.decide(claims, UnixMillis(now().unix_ms)));
+    let limits = live.snapshot.rules[0].limits.as_ref().unwrap();
+    limits.global[0].estimator.as_ref().unwrap().learn(999);
+    let Ok(Reserved::Forward(plan)) = asking.answer(Answer::Limits(decision)).reserve(&host, now()) else {
+        panic!("not let in")
+    };
+    let settled = plan.into_record().abandon(Instant::now());
+    assert_eq!(settled.settlements.iter().map(|settlement| settlement.hold).collect::<Vec<_>>(), [held]);
 }

@@ -1,5 +1,3 @@
-use std::borrow::Cow;
-
 use http::{HeaderName, Method};
 use regex::Regex;
 use tollgate_types::Cidr;
@@ -119,10 +117,14 @@ impl Condition {
 }
 
 fn distinct_header(request: &View<'_>, name: &HeaderName) -> Held {
-    match (request.header(name), request.headers.get(name)) {
+    let mut values = request.headers.get_all(name).iter();
+    match (values.next(), values.next()) {
         // One value is shared with the header map instead of copied.
-        (Some(Cow::Borrowed(_)), Some(value)) => Held::With(Value::Header(value.clone())),
-        (Some(text), _) => Held::With(Value::Bytes(text.into())),
+        (Some(value), None) => Held::With(Value::Header(value.clone())),
+        (Some(_), Some(_)) => match request.header(name) {
+            Some(text) => Held::With(Value::Bytes(text.into())),
+            None => Held::No,
+        },
         (None, _) => Held::No,
     }
 }

@@ -1,4 +1,4 @@
-use std::{fmt::Write, sync::Arc};
+use std::sync::Arc;
 
 use crate::{Decision, Limit, LimitRule, Standing};
 
@@ -30,10 +30,13 @@ impl RateLimitHeaders {
     /// From the standings of the rules whose [`LimitRule::show_headers`] is set; `None` where there are none.
     pub fn new<'a>(shown: impl Iterator<Item = &'a Standing> + Clone) -> Option<Self> {
         let tightest = shown.clone().min_by_key(|standing| standing.remaining)?;
-        let mut limit = tightest.limit.amount.to_string();
+        let mut limit = String::with_capacity(24 * (shown.clone().count() + 1));
+        let mut number = itoa::Buffer::new();
+        limit.push_str(number.format(tightest.limit.amount));
         for Standing { limit: Limit { amount, unit }, .. } in shown {
-            // Writing to a string cannot fail.
-            let _ = write!(limit, ", {amount};w={}", unit.seconds());
+            for piece in [", ", number.format(*amount), ";w=", unit.seconds_text()] {
+                limit.push_str(piece);
+            }
         }
         Some(Self { limit, remaining: tightest.remaining, reset: tightest.reset })
     }

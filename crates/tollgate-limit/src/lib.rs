@@ -36,6 +36,7 @@ pub use self::{
     quota::{ModelQuota, QuotaMode},
     rule::{Cost, LimitRule, LimitRuleSpec, QuotaOf, Scope},
     store::{Decision, Standing, Store, TryReserve},
+    table::Low,
     unit::{Limit, Unit, UnixMillis},
     view::View,
 };

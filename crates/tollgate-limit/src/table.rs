@@ -32,9 +32,9 @@ struct Entry {
     noted: bool,
 }
 
-/// Ids are hashes already.
+/// For maps by [`crate::Counter::id`], which is a hash already: its lower half is what the map goes by.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Low(u64);
+pub struct Low(u64);
 
 // === impl Table ===
 

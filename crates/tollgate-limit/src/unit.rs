@@ -64,6 +64,20 @@ impl Unit {
         }
     }
 
+    /// The same in digits.
+    #[must_use]
+    pub(crate) const fn seconds_text(self) -> &'static str {
+        match self {
+            Self::Second => "1",
+            Self::Minute => "60",
+            Self::Hour => "3600",
+            Self::Day => "86400",
+            Self::Week => "604800",
+            Self::Month => "2592000",
+            Self::Year => "31536000",
+        }
+    }
+
     /// When the window of this moment began, in unix seconds.
     #[must_use]
     pub const fn window(self, now: UnixMillis) -> u64 {
@@ -122,6 +136,13 @@ impl fmt::Display for Limit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_digits_are_those_of_the_number() {
+        for unit in Unit::ALL {
+            assert_eq!(unit.seconds_text(), unit.seconds().to_string());
+        }
+    }
 
     #[test]
     fn windows_are_aligned_to_the_epoch() {

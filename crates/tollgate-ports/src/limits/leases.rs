@@ -3,15 +3,15 @@
 //! A lease is charged in Redis first and used here afterwards, so processes can never exceed a limit by their leases;
 //! they can only keep hits from each other for a while.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, hash::BuildHasherDefault};
 
 use smallvec::SmallVec;
-use tollgate_limit::{Claim, Counter, Decision, Limit, Mode, Settlement, Standing, UnixMillis};
+use tollgate_limit::{Claim, Counter, Decision, Limit, Low, Mode, Settlement, Standing, UnixMillis};
 
 /// All of them.
 #[derive(Debug, Default)]
 pub(super) struct Leases {
-    entries: HashMap<u128, Lease>,
+    entries: HashMap<u128, Lease, BuildHasherDefault<Low>>,
     /// Those that [`Self::drain`] has to look at.
     noted: Vec<u128>,
 }
