@@ -43,6 +43,8 @@ struct Lease {
     noted: bool,
     /// A write is under way.
     writing: bool,
+    /// The debts in it.
+    unwritten: i64,
 }
 
 /// One write to Redis.
@@ -170,6 +172,9 @@ impl Leases {
             };
             if lease.window == write.window {
                 lease.prepaid = lease.prepaid.saturating_add(positive(paid));
+                if failure == Failure::Unknown {
+                    lease.assume(write.delta);
+                }
             }
         }
     }
@@ -235,16 +240,18 @@ impl Leases {
     }
 
     /// A write of [`Self::drain`] is done.
-    pub(super) fn written(&mut self, write: &Write, result: Result<i64, Failure>) {
+    pub(super) fn written(&mut self, write: &Write, result: Result<i64, Failure>, now: UnixMillis) {
         let Some(lease) = self.entries.get_mut(&write.id) else { return };
         lease.writing = false;
         if lease.window != write.window {
             return;
         }
+        lease.unwritten = 0;
         match result {
             Ok(count) => {
                 let count = u64::try_from(count).unwrap_or(0);
                 lease.seen = Some(count);
+                lease.seen_at = now;
                 if write.lease > 0 && count > lease.limit.amount {
                     // Others were faster: the lease may not be used.
                     lease.owed = lease.owed.saturating_sub(signed(write.lease));
@@ -257,12 +264,12 @@ impl Leases {
                 lease.owed = lease.owed.saturating_add(write.delta.saturating_sub(signed(write.lease)));
                 self.note(write.id);
             }
-            Err(Failure::Unknown) => {}
+            Err(Failure::Unknown) => lease.assume(write.delta),
         }
     }
 
-    /// Gives back what lies idle, and forgets what is over.
-    pub(super) fn sweep(&mut self, now: UnixMillis) {
+    /// Gives back what lies idle, and forgets what is over, or what Redis can be asked for again.
+    pub(super) fn sweep(&mut self, is_up: bool, now: UnixMillis) {
         let mut idle = Vec::new();
         self.entries.retain(|id, lease| {
             let quiet = now.0.abs_diff(lease.used_at.0) > Self::IDLE;
@@ -277,7 +284,7 @@ impl Leases {
                 idle.push(*id);
                 return true;
             }
-            false
+            !is_up && lease.seen.is_some()
         });
         for id in idle {
             self.note(id);
@@ -377,6 +384,7 @@ impl Lease {
             refused: None,
             noted: false,
             writing: false,
+            unwritten: 0,
         }
     }
 
@@ -389,13 +397,19 @@ impl Lease {
             return;
         }
         self.window = window;
-        (self.seen, self.refused, self.prepaid) = (None, None, 0);
+        (self.seen, self.refused, self.prepaid, self.unwritten) = (None, None, 0, 0);
         self.owed = signed(self.held);
     }
 
     /// Charged by anybody in this window, as far as it is known here: holds included, this process's lease not.
     fn used(&self) -> u64 {
-        self.seen.unwrap_or(0).saturating_sub(self.prepaid).saturating_add(positive(self.owed))
+        let owed = self.owed.saturating_add(self.unwritten);
+        self.seen.unwrap_or(0).saturating_sub(self.prepaid).saturating_add(positive(owed))
+    }
+
+    /// Nobody knows whether Redis has counted this. It is taken for counted.
+    fn assume(&mut self, delta: i64) {
+        self.seen = Some(self.seen.unwrap_or(0).saturating_add_signed(delta));
     }
 
     fn standing(&self, claim: &Claim, now: UnixMillis) -> Standing {
@@ -444,6 +458,7 @@ impl Lease {
             return None;
         }
         self.writing = true;
+        self.unwritten = debt;
         Some(self.write(delta, lease))
     }
 

@@ -105,7 +105,8 @@ impl RedisLimits {
             self.woken.store(false, Relaxed);
             if swept.elapsed() >= Self::SWEEP {
                 swept = Instant::now();
-                self.locked(|leases| leases.sweep(clock()));
+                let is_up = self.is_up();
+                self.locked(|leases| leases.sweep(is_up, clock()));
             }
             self.write(clock()).await;
         }
@@ -126,7 +127,7 @@ impl RedisLimits {
     pub async fn finish(&self, now: UnixMillis) {
         let later = UnixMillis(now.0.saturating_add(2000));
         self.write(now).await;
-        self.locked(|leases| leases.sweep(later));
+        self.locked(|leases| leases.sweep(true, later));
         self.write(now).await;
     }
 
@@ -173,7 +174,7 @@ impl RedisLimits {
                     Ok(counts) => counts.get(index).copied().ok_or(Failure::Unknown),
                     Err(failure) => Err(*failure),
                 };
-                leases.written(write, count);
+                leases.written(write, count, now);
             }
         });
     }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
 mod access;
+mod bad_input;
 mod dashboard;
 mod gateway;
 mod limits;

@@ -6,11 +6,11 @@ use tollgate_simulate::Simulator;
 use crate::gateway::{Ask, Gateway};
 
 /// Made once, of a key that nobody has any more; both tokens end in 2100.
-const KEYS: &str = r#"{"keys":[{"kty":"EC","crv":"P-256","alg":"ES256","kid":"test","x":"84DRrnX-6bNQzoa0eg1Hw5_GrJssu-6RuHJ9cAtlj24","y":"o961Rm-dG2zLHEKkQPd7tt2btvLa9_rz6V6Bdi4jkec"}]}"#;
+pub(crate) const KEYS: &str = r#"{"keys":[{"kty":"EC","crv":"P-256","alg":"ES256","kid":"test","x":"84DRrnX-6bNQzoa0eg1Hw5_GrJssu-6RuHJ9cAtlj24","y":"o961Rm-dG2zLHEKkQPd7tt2btvLa9_rz6V6Bdi4jkec"}]}"#;
 /// `sub: ann`, a `plan` of 2 a year, and a `price` of 3.
-const ANN: &str = "eyJhbGciOiJFUzI1NiIsImtpZCI6InRlc3QifQ.eyJzdWIiOiJhbm4iLCJleHAiOjQxMDI0NDQ4MDAsInBsYW4iOnsicmVxdWVzdHNfcGVyX3VuaXQiOjIsInVuaXQiOiJZRUFSIn0sInByaWNlIjozfQ.OaNEwhJnLcmrE0oKDIqQrvHVXup5Yf8AgBJ4f_xeaY17pkB8UAqLxqNPBWnulkCVfQVD04L9OWmLjG-dbeXPjA";
+pub(crate) const ANN: &str = "eyJhbGciOiJFUzI1NiIsImtpZCI6InRlc3QifQ.eyJzdWIiOiJhbm4iLCJleHAiOjQxMDI0NDQ4MDAsInBsYW4iOnsicmVxdWVzdHNfcGVyX3VuaXQiOjIsInVuaXQiOiJZRUFSIn0sInByaWNlIjozfQ.OaNEwhJnLcmrE0oKDIqQrvHVXup5Yf8AgBJ4f_xeaY17pkB8UAqLxqNPBWnulkCVfQVD04L9OWmLjG-dbeXPjA";
 /// `sub: bob`, and nothing more.
-const BOB: &str = "eyJhbGciOiJFUzI1NiIsImtpZCI6InRlc3QifQ.eyJzdWIiOiJib2IiLCJleHAiOjQxMDI0NDQ4MDB9.QBpeWwE3XdTLbGXJV4avG8Td_Aq05fQX1mMcI7kuWIHFnX8NTD_mqW5lxdW7BNnbu6ne6iDF9ooSDAKyQsNpbw";
+pub(crate) const BOB: &str = "eyJhbGciOiJFUzI1NiIsImtpZCI6InRlc3QifQ.eyJzdWIiOiJib2IiLCJleHAiOjQxMDI0NDQ4MDB9.QBpeWwE3XdTLbGXJV4avG8Td_Aq05fQX1mMcI7kuWIHFnX8NTD_mqW5lxdW7BNnbu6ne6iDF9ooSDAKyQsNpbw";
 
 fn resources(simulator: &Simulator, rule: &str) -> String {
     let port = simulator.address().port();

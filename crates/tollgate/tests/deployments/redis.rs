@@ -7,12 +7,20 @@ use std::{
     time::Instant,
 };
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::gateway::PATIENCE;
 
 /// A Redis of its own, gone at the end.
 pub(crate) struct Redis {
     child: Child,
     port: u16,
+}
+
+fn spawn(port: u16) -> io::Result<Child> {
+    let mut command = Command::new("redis-server");
+    command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port", &port.to_string()]);
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()
 }
 
 // === impl Redis ===
@@ -22,10 +30,7 @@ impl Redis {
     pub(crate) fn start() -> Option<Self> {
         loop {
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            let number = port.to_string();
-            let mut command = Command::new("redis-server");
-            command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port", &number]);
-            let Ok(child) = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn() else {
+            let Ok(child) = spawn(port) else {
                 eprintln!("skipped: redis-server is not installed");
                 return None;
             };
@@ -50,6 +55,23 @@ impl Redis {
             thread::yield_now();
         }
         false
+    }
+
+    /// Stands still until it goes on.
+    pub(crate) fn stop(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::STOP).unwrap();
+    }
+
+    pub(crate) fn go_on(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::CONT).unwrap();
+    }
+
+    /// Dies, and another one with nothing in it takes its place.
+    pub(crate) fn restart(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.child = spawn(self.port).unwrap();
+        assert!(self.is_up(), "somebody else took the port");
     }
 
     pub(crate) fn url(&self) -> String {

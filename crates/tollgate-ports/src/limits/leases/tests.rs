@@ -21,7 +21,7 @@ impl Server {
 
     fn write(&mut self, leases: &mut Leases, now: UnixMillis) {
         for write in leases.drain(now) {
-            leases.written(&write, Ok(self.run(&write)));
+            leases.written(&write, Ok(self.run(&write)), now);
         }
     }
 
@@ -67,11 +67,11 @@ fn a_lease_is_charged_before_it_is_used_and_given_back_when_it_lies_idle() {
     assert!(leases.serve(&request, NOW).is_some_and(|decision| decision.is_admitted()));
     assert_eq!(server.count(&request[0], NOW), 100, "which Redis knows of already");
     let later = UnixMillis(NOW.0 + 1_001);
-    leases.sweep(later);
+    leases.sweep(true, later);
     server.write(&mut leases, later);
     assert_eq!(server.count(&request[0], NOW), 2);
-    leases.sweep(later);
-    leases.sweep(later);
+    leases.sweep(true, later);
+    leases.sweep(true, later);
     assert!(leases.entries.is_empty());
 }
 
@@ -103,7 +103,7 @@ fn a_large_hold_passes_a_small_limit_and_blocks_the_next() {
     server.write(&mut other, NOW);
     leases.settle(&[request[0].clone().settle(40)], NOW);
     server.write(&mut leases, NOW);
-    leases.sweep(HOUR);
+    leases.sweep(true, HOUR);
     let later = UnixMillis(NOW.0 + 100);
     assert!(server.reserve(&mut other, &request, later).is_admitted(), "once it is settled");
 }
@@ -115,7 +115,7 @@ fn holds_go_along_into_the_next_window_and_costs_fall_into_it() {
     assert!(server.reserve(&mut leases, &request, NOW).is_admitted());
     leases.settle(&[request[0].clone().settle(500)], HOUR);
     server.write(&mut leases, HOUR);
-    leases.sweep(UnixMillis(HOUR.0 + 2_000));
+    leases.sweep(true, UnixMillis(HOUR.0 + 2_000));
     server.write(&mut leases, HOUR);
     assert_eq!(server.count(&request[0], HOUR), 500);
 }
@@ -128,7 +128,7 @@ fn what_redis_refused_is_charged_later_and_what_nobody_knows_is_not_charged_twic
         let writes = leases.begin(&request, NOW);
         leases.undo(&request, &writes, failure, NOW);
         assert!(leases.fall_back(&request, true, NOW).is_admitted());
-        leases.sweep(UnixMillis(NOW.0 + 2_000));
+        leases.sweep(true, UnixMillis(NOW.0 + 2_000));
         server.write(&mut leases, NOW);
         assert_eq!(server.count(&request[0], NOW), wanted, "{failure:?}");
     }
@@ -166,4 +166,57 @@ fn what_is_held_without_asking_is_held_here_at_once_and_everywhere_soon() {
     let later = UnixMillis(NOW.0 + Leases::BELIEVED);
     assert!(!there.is_sure(std::slice::from_ref(&looks), later), "that was too long ago");
     assert!(server.reserve(&mut there, std::slice::from_ref(&looks), later).is_admitted(), "40 are left");
+}
+
+#[test]
+fn what_nobody_answered_counts_here_as_well() {
+    let mut leases = Leases::default();
+    let once = [claim(1, 1, 0)];
+    let writes = leases.begin(&once, NOW);
+    leases.undo(&once, &writes, Failure::Unknown, NOW);
+    assert!(leases.fall_back(&once, true, NOW).is_admitted(), "it is paid for");
+    assert!(!leases.fall_back(&once, true, NOW).is_admitted());
+    assert_eq!(leases.drain(NOW).iter().map(|write| write.delta).sum::<i64>(), 0, "and charged once");
+}
+
+#[test]
+fn a_debt_counts_while_it_is_being_written_and_whatever_comes_of_that() {
+    for result in [Err(Failure::Refused), Err(Failure::Unknown), Ok(1)] {
+        let mut leases = Leases::default();
+        let once = [claim(1, 1, 0)];
+        assert!(leases.fall_back(&once, true, NOW).is_admitted());
+        let writes = leases.drain(NOW);
+        assert_eq!(writes.len(), 1);
+        assert!(!leases.look(&once, NOW).is_admitted(), "under way");
+        leases.written(&writes[0], result, NOW);
+        assert!(!leases.look(&once, NOW).is_admitted(), "{result:?}");
+        assert!(leases.look(&once, HOUR).is_admitted(), "the next window is another one");
+    }
+}
+
+#[test]
+fn a_clock_that_jumps_neither_frees_a_limit_nor_blocks_the_next_window() {
+    let (mut server, mut leases) = (Server::default(), Leases::default());
+    let once = [claim(1, 1, 0)];
+    assert!(server.reserve(&mut leases, &once, HOUR).is_admitted());
+    // Back by less than a window: it goes on with the later one.
+    assert!(!server.reserve(&mut leases, &once, UnixMillis(HOUR.0 - 1)).is_admitted());
+    assert!(!server.reserve(&mut leases, &once, HOUR).is_admitted());
+    // Far ahead is a window of its own, and what was spent is known when the clock is right again.
+    let ahead = UnixMillis(HOUR.0 + 50 * 3_600_000);
+    assert!(server.reserve(&mut leases, &once, ahead).is_admitted());
+    assert!(!server.reserve(&mut leases, &once, HOUR).is_admitted());
+}
+
+#[test]
+fn without_redis_nothing_is_forgotten_before_its_window_is_over() {
+    let (mut server, mut leases) = (Server::default(), Leases::default());
+    let once = [claim(1, 1, 0)];
+    assert!(server.reserve(&mut leases, &once, NOW).is_admitted());
+    server.write(&mut leases, NOW);
+    let later = UnixMillis(NOW.0 + 2 * Leases::IDLE);
+    leases.sweep(false, later);
+    assert!(!leases.fall_back(&once, true, later).is_admitted());
+    leases.sweep(false, HOUR);
+    assert!(leases.entries.is_empty());
 }
