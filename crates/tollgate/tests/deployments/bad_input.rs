@@ -1,4 +1,6 @@
 //! What nobody should send, and neighbours that fail: the gateway answers, in time, and serves on.
+#![expect(clippy::disallowed_types, reason = "one value, held for a copy by two threads")]
+
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
