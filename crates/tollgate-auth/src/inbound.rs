@@ -7,25 +7,30 @@ mod api_key;
 mod basic;
 mod jwt;
 
+mod attributes;
 mod authorization;
 mod cors;
+mod expression;
 mod ext_auth;
 
 mod access;
 mod denial;
 mod identity;
+mod vetted;
 
 pub use self::{
     access::Access,
     api_key::{ApiKeys, RepeatedKey},
+    attributes::Attributes,
     authorization::{
         Action, Authorization, HeaderRule, JwtRule, Operation, PathRule, PathShape, Principal, RequiredClaim,
         Rule,
     },
     basic::{BadHtpasswd, Basic},
-    caller::{Caller, UnixSeconds},
+    caller::{Arrival, Caller, UnixSeconds},
     cors::{Cors, OriginRule},
     denial::Denial,
+    expression::{Expression, InvalidExpression, Root, parse_expression},
     ext_auth::{BodyToAuth, ExtAuth, ExtAuthId, ExtAuthProtocol, HttpPath, OnFailure},
     identity::Identity,
     jwt::{
@@ -33,4 +38,5 @@ pub use self::{
         Provider, TokenCache, TokenFault,
     },
     place::Place,
+    vetted::{HeaderChange, Vetted},
 };

@@ -13,10 +13,11 @@ mod inbound;
 pub use self::{
     credential::{Credential, InvalidCredential},
     inbound::{
-        Access, Action, ApiKeys, Authorization, BadHtpasswd, BadKeySet, Basic, BodyToAuth, Caller,
-        ClaimToHeader, Claims, Cors, Denial, ExtAuth, ExtAuthId, ExtAuthProtocol, HeaderRule, HttpPath,
-        Identity, Jwt, JwtRule, KeyOrigin, KeyRing, KeySet, KeySourceId, Keys, Leniency, OnFailure,
-        Operation, OriginRule, PathRule, PathShape, Place, Principal, Provider, RepeatedKey, RequiredClaim,
-        Rule, TokenCache, TokenFault, UnixSeconds,
+        Access, Action, ApiKeys, Arrival, Attributes, Authorization, BadHtpasswd, BadKeySet, Basic,
+        BodyToAuth, Caller, ClaimToHeader, Claims, Cors, Denial, Expression, ExtAuth, ExtAuthId,
+        ExtAuthProtocol, HeaderChange, HeaderRule, HttpPath, Identity, InvalidExpression, Jwt, JwtRule,
+        KeyOrigin, KeyRing, KeySet, KeySourceId, Keys, Leniency, OnFailure, Operation, OriginRule, PathRule,
+        PathShape, Place, Principal, Provider, RepeatedKey, RequiredClaim, Root, Rule, TokenCache,
+        TokenFault, UnixSeconds, Vetted, parse_expression,
     },
 };

@@ -10,9 +10,9 @@ use regex::Regex;
 use serde_json::json;
 use support::*;
 use tollgate_auth::{
-    Access, Action, ApiKeys, Authorization, BadHtpasswd, Basic, ClaimToHeader, Cors, Denial, HeaderRule,
-    Identity, JwtRule, Operation, OriginRule, PathRule, PathShape, Place, Principal, Provider, RequiredClaim,
-    Rule,
+    Access, Action, ApiKeys, Authorization, BadHtpasswd, Basic, ClaimToHeader, Cors, Denial, Expression,
+    HeaderRule, Identity, JwtRule, Operation, OriginRule, PathRule, PathShape, Place, Principal, Provider,
+    RequiredClaim, Root, Rule,
 };
 use tollgate_types::{Cidr, Secret};
 
@@ -134,7 +134,7 @@ fn all_methods_must_pass() {
 }
 
 fn rule(action: Action, principal: Principal, operation: Operation) -> Rule {
-    Rule { name: "rule".into(), action, principal, operation }
+    Rule { name: "rule".into(), action, principal, operation, condition: None }
 }
 
 fn only(principal: Principal, operation: Operation) -> Access {
@@ -341,4 +341,58 @@ fn a_reply_tells_its_browser_what_we_say_and_not_what_the_backend_says() {
     let mut reply = backend();
     cors().decorate(None, &mut reply);
     assert_eq!(reply, backend());
+}
+
+fn judged(action: Action, default: Action, source: &str) -> Access {
+    let condition = Some(Arc::new(Expression::condition(source, &Root::OF_CALLERS).unwrap()));
+    let rules = vec![Rule { condition, ..rule(action, Principal::default(), Operation::default()) }];
+    Access { authorization: Some(Authorization { rules, default }), ..access() }
+}
+
+#[test]
+fn an_expression_judges_by_what_the_request_shows() {
+    let allowed = |source: &str, asked: &Asked| may(&judged(Action::Allow, Action::Deny, source), asked);
+    let asked = Asked::get("/v1/models?key=1").with("x-team", "a").with("x-team", "b");
+    for source in [
+        "request.method == 'GET' && request.url_path == '/v1/models'",
+        "request.path == '/v1/models?key=1' && request.query.startsWith('key=')",
+        "request.headers['x-team'] == 'a,b'",
+        "request.host == 'gw.example' && request.scheme == 'https' && request.protocol == 'HTTP/2'",
+        "request.time == timestamp('2027-01-15T08:00:00Z')",
+        "source.port == 5000 && destination.port == 443",
+        "!connection.mtls && connection.requested_server_name == 'gw.example'",
+        "!has(connection.subject_peer_certificate)",
+    ] {
+        assert!(allowed(source, &asked), "{source}");
+    }
+    assert!(!allowed("'x-other' in request.headers", &asked));
+}
+
+#[test]
+fn an_expression_sees_what_was_verified_and_not_what_the_client_says() {
+    let signer = Signer::new("ES256", "k");
+    let told = Provider {
+        claims_to_headers: vec![ClaimToHeader { header: name("x-tenant"), claim: "tenant".into() }],
+        ..provider(local(&[&signer]))
+    };
+    let source = "request.headers['x-tenant'] == 'a' && \
+        metadata.filter_metadata['envoy.filters.http.jwt_authn']['issuer'].level >= 3";
+    let access = Access { jwt: by_token(vec![told]).jwt, ..judged(Action::Allow, Action::Deny, source) };
+    for (level, tenant, passes) in [(3, "a", true), (2, "a", false), (3, "b", false)] {
+        let mut claims = good();
+        (claims["tenant"], claims["level"]) = (json!(tenant), json!(level));
+        let asked = Asked::bearer(&signer.sign(&claims)).with("x-tenant", "a");
+        let identity = asked.ask(&access).unwrap();
+        assert_eq!(access.authorize(&asked.caller(), &identity).is_ok(), passes, "{level} {tenant}");
+    }
+}
+
+#[test]
+fn an_expression_that_fails_lets_nobody_in() {
+    let source = "request.headers['x-level'] == 'low'";
+    let asked = Asked::get("/");
+    assert!(!may(&judged(Action::Allow, Action::Deny, source), &asked));
+    assert!(!may(&judged(Action::Deny, Action::Allow, source), &asked));
+    let other = asked.with("x-level", "high");
+    assert!(may(&judged(Action::Deny, Action::Allow, source), &other));
 }

@@ -1,10 +1,11 @@
 use std::sync::Arc;
 
+use tollgate_auth::{Expression, Root};
 use tollgate_resources::{
     AccessLog, AccessLogFormat, AccessLogFormatType, AccessLogSetting, AccessLogSink, AccessLogSinkType,
     AccessLogType,
 };
-use tollgate_snapshot::{AccessLogRule, AccessLogSettings, Format, FormatError, LogFilter, LogScope};
+use tollgate_snapshot::{AccessLogRule, AccessLogSettings, Format, FormatError, LogScope};
 
 use crate::{
     Fault,
@@ -89,16 +90,14 @@ fn warn(format: &Format, at: &At<'_>, notes: &mut Notes) {
     }
 }
 
-fn filters(matches: &[String], at: &At<'_>, notes: &mut Notes) -> Option<Vec<LogFilter>> {
+fn filters(matches: &[String], at: &At<'_>, notes: &mut Notes) -> Option<Vec<Expression>> {
     let (mut filters, mut broken) = (Vec::with_capacity(matches.len()), false);
     for (i, source) in matches.iter().enumerate() {
-        match LogFilter::new(source) {
+        match Expression::condition(source, &Root::ALL) {
             Ok(filter) => filters.push(filter),
             Err(error) => {
-                // The compiler's words are several lines.
-                let words = error.to_string();
-                let words: Vec<_> = words.split_whitespace().collect();
-                notes.error(&at.to(format!(".matches[{i}]")), left_out("invalid-cel", words.join(" ")));
+                let words = format!("invalid CEL expression: {}", error.reason());
+                notes.error(&at.to(format!(".matches[{i}]")), left_out("invalid-cel", words));
                 broken = true;
             }
         }

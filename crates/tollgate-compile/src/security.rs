@@ -1,17 +1,18 @@
 //! SecurityPolicy: who may call.
 
+mod authorization;
+mod ext_auth;
+
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use http::{HeaderValue, Method, StatusCode, Uri};
+use http::{HeaderValue, Uri};
 use tollgate_auth::{
-    Access, Action, ApiKeys, Authorization, Basic, BodyToAuth, ClaimToHeader, Cors, ExtAuth, ExtAuthId,
-    ExtAuthProtocol, HeaderRule, HttpPath, Jwt, JwtRule, KeyOrigin, KeySet, KeySourceId, Keys, Leniency,
-    OnFailure, Operation, OriginRule, PathRule, PathShape, Place, Principal, Provider, RequiredClaim, Rule,
+    Access, ApiKeys, Basic, ClaimToHeader, Cors, ExtAuthId, Jwt, KeyOrigin, KeySet, KeySourceId, Keys,
+    Leniency, OriginRule, Place, Provider,
 };
 use tollgate_resources::{
-    ApiKeyAuth, AuthorizationAction, AuthorizationPrincipal, AuthorizationRule, BackendObjectRef, BasicAuth,
-    ExtAuth as ExtAuthSpec, JwksSource, JwtAuth, JwtClaimType, JwtProvider, LocalJwks, PolicyCors,
-    PolicyPathMatch, PolicyPathMatchType, RemoteJwks, SecretRef, SecurityPolicy,
+    ApiKeyAuth, BackendObjectRef, BasicAuth, JwksSource, JwtAuth, JwtProvider, LocalJwks, PolicyCors,
+    RemoteJwks, SecretRef, SecurityPolicy,
 };
 use tollgate_snapshot::{
     Address, AddressHost, Authorizer, CaCertificates, KeySource, Problem, Upstream, UpstreamProtocol,
@@ -36,8 +37,6 @@ const CACHE: Duration = Duration::from_secs(300);
 const RETRY: Duration = Duration::from_secs(1);
 /// How long one fetch may take.
 const FETCH: Duration = Duration::from_secs(10);
-/// How long an external service may take (`timeout`).
-const ASK: Duration = Duration::from_secs(10);
 
 /// What is asked in the background or beside requests, collected from all policies.
 #[derive(Debug, Default)]
@@ -94,8 +93,7 @@ pub(crate) fn access(
         access.cors = Some(self::cors(spec).map_err(|fault| tell(making, ".cors", fault.into()))?);
     }
     if let Some(spec) = ext_auth {
-        let made = self::ext_auth(spec, making);
-        access.ext_auth = Some(made.map_err(|broken| tell(making, ".extAuth", broken))?);
+        access.ext_auth = Some(ext_auth::ext_auth(spec, &at.to(".extAuth"), making)?);
     }
     if let Some(spec) = api_key_auth {
         let made = api_keys(spec, making).map_err(|fault| tell(making, ".apiKeyAuth", fault.into()))?;
@@ -109,15 +107,8 @@ pub(crate) fn access(
         access.jwt = Some(self::jwt(spec, &at.to(".jwt"), making)?);
     }
     if let Some(spec) = authorization {
-        let default = spec.default_action.unwrap_or(AuthorizationAction::Deny);
-        let mut rules = Vec::new();
-        for (i, spec) in spec.rules.iter().enumerate() {
-            let made = rule(spec, i);
-            rules.push(
-                made.map_err(|fault| tell(making, &format!(".authorization.rules[{i}]"), fault.into()))?,
-            );
-        }
-        access.authorization = Some(Authorization { rules, default: action(default) });
+        access.authorization =
+            Some(authorization::authorization(spec, &at.to(".authorization"), making.notes)?);
     }
     Ok(access)
 }
@@ -221,6 +212,9 @@ fn jwt(spec: &JwtAuth, at: &At<'_>, making: &mut Making<'_, '_>) -> Result<Jwt, 
     let mut all = Vec::with_capacity(providers.len());
     for (i, spec) in providers.iter().enumerate() {
         let at = at.to(format!(".providers[{i}]"));
+        if spec.remote_jwks.as_ref().is_some_and(|remote| remote.backend_settings.is_some()) {
+            unheeded(&at.to(".remoteJWKS.backendSettings"), making.notes);
+        }
         all.push(provider(spec, making).map_err(|broken| making.notes.broken(&at, broken))?);
     }
     let leniency = match (optional, fail_open) {
@@ -329,6 +323,12 @@ fn remote_keys(spec: &RemoteJwks, making: &mut Making<'_, '_>) -> Result<KeySour
     Ok(id)
 }
 
+/// Settings of connections that this version does not heed.
+fn unheeded(at: &At<'_>, notes: &mut Notes) {
+    let fault = Fault::new("no-effect", "backendSettings have no effect here");
+    notes.warning(at, fault.help("the service is asked with the gateway's own timeouts and connections"));
+}
+
 /// A backend that a policy refers to: its name, and where it is.
 fn service(reference: &BackendObjectRef, making: &mut Making<'_, '_>) -> Result<(String, Upstream), Broken> {
     let from = Party { group: group::ENVOY, kind: "SecurityPolicy", namespace: making.namespace };
@@ -354,135 +354,4 @@ fn of_uri(uri: &Uri) -> Result<Upstream, Fault> {
         client: None,
     });
     Ok(Upstream { addresses: vec![address], tls, protocol: UpstreamProtocol::Auto })
-}
-
-fn ext_auth(spec: &ExtAuthSpec, making: &mut Making<'_, '_>) -> Result<ExtAuth, Broken> {
-    if spec.body_to_ext_auth.is_some() {
-        return Err(Fault::not_served("bodyToExtAuth").into());
-    }
-    let headers = spec.headers_to_ext_auth.as_ref();
-    let headers =
-        headers.map(|names| names.iter().map(|name| header_name(name)).collect::<Result<Vec<_>, _>>());
-    let (reference, protocol) = match (&spec.grpc, &spec.http) {
-        (Some(grpc), _) => (grpc.backend_refs.first().or(grpc.backend_ref.as_ref()), ExtAuthProtocol::Grpc),
-        (None, Some(http)) => {
-            let path = match &http.path_override {
-                Some(path) => HttpPath::Fixed(path.as_str().into()),
-                None => HttpPath::Prefix(http.path.as_deref().unwrap_or_default().into()),
-            };
-            let to_backend: Result<Vec<_>, _> =
-                http.headers_to_backend.iter().map(|name| header_name(name)).collect();
-            let reference = http.backend_refs.first().or(http.backend_ref.as_ref());
-            (reference, ExtAuthProtocol::Http { path, to_backend: to_backend? })
-        }
-        (None, None) => (None, ExtAuthProtocol::Grpc),
-    };
-    let reference = reference.ok_or_else(|| Fault::new("no-backends", "the service has no backendRefs"))?;
-    let (name, mut upstream) = service(reference, making)?;
-    if protocol == ExtAuthProtocol::Grpc {
-        upstream.protocol = UpstreamProtocol::Http2;
-    }
-    let kind = if protocol == ExtAuthProtocol::Grpc { "grpc" } else { "http" };
-    let id = ExtAuthId(format!("{kind} {name}").into());
-    making.services.authorizer(&id, &reference.name, upstream);
-    let on_failure = match (spec.fail_open, spec.status_on_error) {
-        (true, _) => OnFailure::Pass,
-        (false, status) => OnFailure::Refuse(
-            status.and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or(StatusCode::FORBIDDEN),
-        ),
-    };
-    let mut context = Vec::new();
-    for extension in &spec.context_extensions {
-        let Some(value) = &extension.value else {
-            return Err(Fault::not_served("contextExtensions with a valueRef").into());
-        };
-        context.push((extension.name.as_str().into(), Secret::new(value.clone().into_bytes())));
-    }
-    Ok(ExtAuth {
-        id,
-        protocol,
-        headers: headers.transpose()?,
-        body: spec.body_to_ext_auth.as_ref().map(|body| BodyToAuth {
-            max_bytes: usize::try_from(body.max_request_bytes).unwrap_or(usize::MAX),
-        }),
-        timeout: spec.timeout.unwrap_or(ASK),
-        on_failure,
-        context,
-        recompute_route: spec.recompute_route,
-    })
-}
-
-const fn action(action: AuthorizationAction) -> Action {
-    match action {
-        AuthorizationAction::Allow => Action::Allow,
-        AuthorizationAction::Deny => Action::Deny,
-    }
-}
-
-fn rule(spec: &AuthorizationRule, i: usize) -> Result<Rule, Fault> {
-    let AuthorizationRule { name, action: act, operation, principal, cel } = spec;
-    if cel.is_some() {
-        return Err(Fault::not_served("a rule's cel expression"));
-    }
-    let mut made = Operation::default();
-    if let Some(operation) = operation {
-        for method in &operation.methods {
-            let method = Method::from_bytes(method.as_bytes());
-            made.methods
-                .push(method.map_err(|_| Fault::new("invalid-method", "a method is no method of HTTP"))?);
-        }
-        made.path = operation.path.as_ref().map(path).transpose()?;
-    }
-    Ok(Rule {
-        name: name.clone().unwrap_or_else(|| format!("rule {i}")).into(),
-        action: action(*act),
-        principal: principal.as_ref().map(self::principal).transpose()?.unwrap_or_default(),
-        operation: made,
-    })
-}
-
-fn path(spec: &PolicyPathMatch) -> Result<PathRule, Fault> {
-    let PolicyPathMatch { match_type, value, invert } = spec;
-    let shape = match match_type {
-        PolicyPathMatchType::Exact => PathShape::Exact(value.as_str().into()),
-        PolicyPathMatchType::PathPrefix => PathShape::Prefix(value.trim_end_matches('/').into()),
-        PolicyPathMatchType::RegularExpression => PathShape::Regex(whole(value)?),
-    };
-    Ok(PathRule { shape, invert: *invert })
-}
-
-fn principal(spec: &AuthorizationPrincipal) -> Result<Principal, Fault> {
-    let AuthorizationPrincipal { client_cidrs, jwt, headers, client_ip_geo_locations } = spec;
-    if client_ip_geo_locations.is_some() {
-        return Err(Fault::not_served("clientIPGeoLocations"));
-    }
-    let mut clients = Vec::new();
-    for text in client_cidrs {
-        let cidr = text.parse();
-        clients.push(
-            cidr.map_err(|_| Fault::new("invalid-cidr", format!("{text:?} is no range of addresses")))?,
-        );
-    }
-    let jwt = jwt.as_ref().map(|jwt| JwtRule {
-        provider: jwt.provider.as_str().into(),
-        claims: jwt
-            .claims
-            .iter()
-            .map(|claim| {
-                let name = claim.name.as_str().into();
-                let values = claim.values.iter().map(|value| value.as_str().into()).collect();
-                match claim.value_type {
-                    JwtClaimType::String => RequiredClaim::Text { name, values },
-                    JwtClaimType::StringArray => RequiredClaim::List { name, values },
-                }
-            })
-            .collect(),
-        scopes: jwt.scopes.iter().map(|scope| scope.as_str().into()).collect(),
-    });
-    let mut rules = Vec::new();
-    for header in headers {
-        let values = header.values.iter().map(|value| value.as_str().into()).collect();
-        rules.push(HeaderRule { name: header_name(&header.name)?, values });
-    }
-    Ok(Principal { clients, jwt, headers: rules })
 }

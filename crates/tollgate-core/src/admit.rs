@@ -3,7 +3,7 @@ use smallvec::SmallVec;
 use tollgate_snapshot::Guard;
 
 use crate::{
-    Answer, Answered, Asking, LocalReply, Now, Ports, Received, Record, Refused, gate::Check, route,
+    Answer, Answered, Asking, LocalReply, Now, Ports, Received, Record, Refusal, Refused, gate::Check, route,
 };
 
 /// A request whose caller may call. Nothing answers before.
@@ -106,7 +106,10 @@ fn guards(record: &Record) -> Guards<'_> {
 impl Record {
     /// Puts what was verified of the caller into the request's headers, in place of what the client said itself.
     pub(crate) fn introduce(&mut self, guard: &Guard) {
-        let Some(identity) = self.gate.identity(guard).cloned() else { return };
+        let Some(identity) = self.gate.first_seen(guard) else { return };
+        if let Some(vetted) = self.gate.said(guard) {
+            vetted.apply(&mut self.head.headers);
+        }
         identity.apply(&mut self.head.headers);
         if identity.edits_query()
             && let Some(query) = self.head.uri.query()
@@ -126,6 +129,12 @@ impl Asking<Received> {
         let Self { mut stage, question } = self;
         stage.record.learn(question, answer);
         stage
+    }
+
+    /// Gives up: what the question needs cannot be had.
+    #[must_use]
+    pub fn refuse(self, refusal: Refusal) -> Refused {
+        Refused { record: self.stage.record, refusal }
     }
 
     /// Gives up without a reply: the client went away.

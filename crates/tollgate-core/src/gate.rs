@@ -1,7 +1,10 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::ORIGIN};
-use tollgate_auth::{Access, Caller, Claims, Denial, Identity, KeySourceId, OnFailure, UnixSeconds};
+use serde_json::{Map, Value};
+use tollgate_auth::{
+    Access, Arrival, Caller, Claims, Denial, Identity, KeySourceId, OnFailure, UnixSeconds, Vetted,
+};
 use tollgate_limit::Decision;
 use tollgate_snapshot::{AccessLogSettings, Guard};
 
@@ -19,7 +22,7 @@ pub struct Gate {
     /// Key sets that were fetched anew for this request: once is enough.
     refreshed: Vec<KeySourceId>,
     /// What external services said, by their policy.
-    vetted: Vec<(Arc<Access>, Result<(), Refusal>)>,
+    vouched: Vec<Vouched>,
     /// The policy whose `cors` holds for the reply.
     pub(crate) cors: Option<Arc<Access>>,
     /// Headers of the reply that the listener's log shows.
@@ -45,6 +48,16 @@ pub struct Gate {
 struct Pass {
     access: Arc<Access>,
     verdict: Result<Arc<Identity>, Refusal>,
+    /// True where the request's headers say who it is already.
+    introduced: bool,
+}
+
+/// What the external service of a policy says.
+#[derive(Debug)]
+struct Vouched {
+    access: Arc<Access>,
+    verdict: Result<(), Refusal>,
+    said: Vetted,
 }
 
 /// Whether a policy lets the caller in.
@@ -68,6 +81,31 @@ impl Gate {
             Guard::Open | Guard::Broken(_) => None,
         }
     }
+
+    /// Who the caller is under this guard, once.
+    pub(crate) fn first_seen(&mut self, guard: &Guard) -> Option<Arc<Identity>> {
+        let Guard::Access(access) = guard else { return None };
+        let pass = self.passes.iter_mut().find(|pass| Arc::ptr_eq(&pass.access, access))?;
+        let identity = pass.verdict.as_ref().ok()?;
+        (!std::mem::replace(&mut pass.introduced, true)).then(|| Arc::clone(identity))
+    }
+
+    /// The request's headers are the client's own again.
+    pub(crate) fn forget_introductions(&mut self) {
+        self.passes.iter_mut().for_each(|pass| pass.introduced = false);
+    }
+
+    fn vouched(&self, access: &Arc<Access>) -> Option<&Vouched> {
+        self.vouched.iter().find(|vouched| Arc::ptr_eq(&vouched.access, access))
+    }
+
+    /// What the guard's external service says of the request.
+    pub(crate) fn said(&self, guard: &Guard) -> Option<&Vetted> {
+        match guard {
+            Guard::Access(access) => Some(&self.vouched(access)?.said),
+            Guard::Open | Guard::Broken(_) => None,
+        }
+    }
 }
 
 // === impl Record ===
@@ -84,6 +122,16 @@ impl Record {
             query: self.head.uri.query(),
             headers: &self.head.headers,
             client_ip: self.client_ip,
+            arrival: Arrival {
+                peer: self.head.peer,
+                port: self.head.port,
+                version: self.head.version,
+                server_name: self.head.server_name.as_deref(),
+                certificate: self.head.certificate.as_deref(),
+                id: &self.request_id,
+                unix_ms: self.began.unix_ms,
+                vetted: None,
+            },
         }
     }
 
@@ -100,12 +148,14 @@ impl Record {
                 Err(refusal) => Check::Denied(refusal.clone()),
             };
         }
-        match self.vetted(access) {
-            Some(Ok(())) => {}
-            Some(Err(refusal)) => return Check::Denied(refusal),
-            None => return Check::Ask(Question::ExtAuth(Arc::clone(access))),
-        }
+        let changed = match (&access.ext_auth, self.gate.vouched(access)) {
+            (None, _) => None,
+            (Some(_), None) => return Check::Ask(Question::ExtAuth(Arc::clone(access))),
+            (Some(_), Some(Vouched { verdict: Err(refusal), .. })) => return Check::Denied(refusal.clone()),
+            (Some(_), Some(Vouched { said, .. })) => self.changed(said),
+        };
         let caller = self.caller();
+        let caller = Caller { headers: changed.as_ref().unwrap_or(caller.headers), ..caller };
         let verdict = {
             let mut tokens = ports.tokens();
             access.authenticate(&caller, ports.keys(), &mut tokens, UnixSeconds(now.unix_seconds()))
@@ -125,46 +175,30 @@ impl Record {
             Ok(_) => Check::Passed,
             Err(refusal) => Check::Denied(refusal.clone()),
         };
-        self.gate.passes.push(Pass { access: Arc::clone(access), verdict });
+        self.gate.passes.push(Pass { access: Arc::clone(access), verdict, introduced: false });
         check
     }
 
-    /// What the external service of a policy said; `None` where it has to be asked.
-    fn vetted(&self, access: &Arc<Access>) -> Option<Result<(), Refusal>> {
-        if access.ext_auth.is_none() {
-            return Some(Ok(()));
+    /// The request's headers as the external service wants them, where it wants others: they are what credentials are
+    /// looked for in.
+    fn changed(&self, said: &Vetted) -> Option<HeaderMap> {
+        if said.request.is_empty() {
+            return None;
         }
-        let said = self.gate.vetted.iter().find(|(policy, _)| Arc::ptr_eq(policy, access));
-        said.map(|(_, verdict)| verdict.clone())
+        let mut headers = self.head.headers.clone();
+        said.apply(&mut headers);
+        Some(headers)
     }
 
     /// Takes the answer to a question, so that the stage that asked it gets further.
     pub(crate) fn learn(&mut self, question: Question, answer: Answer) {
         match (question, answer) {
             (Question::ExtAuth(access), Answer::ExtAuth(verdict)) => {
-                let verdict = self.heed(&access, *verdict);
-                self.gate.vetted.push((access, verdict));
+                self.gate.vouched.push(heed(access, *verdict));
             }
             (Question::Limits(_), Answer::Limits(decision)) => self.gate.decision = Some(Box::new(decision)),
             // Fetched or not: the next try will tell. Any other answer is to another question.
             _ => {}
-        }
-    }
-
-    fn heed(&mut self, access: &Access, verdict: ExtAuthVerdict) -> Result<(), Refusal> {
-        match verdict {
-            ExtAuthVerdict::Allowed(headers) => {
-                self.head.headers = headers;
-                Ok(())
-            }
-            ExtAuthVerdict::Denied { status, headers, body } => {
-                Err(Refusal::Vetoed(Box::new(LocalReply { status, headers, body })))
-            }
-            ExtAuthVerdict::TooLarge(limit) => Err(Refusal::TooLarge(limit)),
-            ExtAuthVerdict::Failed => match access.ext_auth.as_ref().map(|service| service.on_failure) {
-                Some(OnFailure::Pass) | None => Ok(()),
-                Some(OnFailure::Refuse(status)) => Err(Refusal::Unvetted(status)),
-            },
         }
     }
 
@@ -174,6 +208,8 @@ impl Record {
             return Ok(());
         };
         let caller = self.caller();
+        let vetted = self.gate.said(guard).map(|said| &said.metadata);
+        let caller = Caller { arrival: Arrival { vetted, ..caller.arrival }, ..caller };
         access.authorize(&caller, identity).map_err(|denial| Refusal::denied(denial, &caller))
     }
 
@@ -194,6 +230,20 @@ impl Record {
     pub fn claims_by_provider(&self) -> impl Iterator<Item = (&str, &Claims)> {
         let identities = self.gate.passes.iter().filter_map(|pass| pass.verdict.as_ref().ok());
         identities.flat_map(|identity| &identity.claims).map(|(provider, claims)| (&**provider, &**claims))
+    }
+
+    /// What an external service says of the request: that of its rule's policy, or else the first that was asked.
+    fn said(&self) -> Option<&Vetted> {
+        match &self.rule {
+            Some(rule) => self.gate.said(&rule.guard),
+            None => self.gate.vouched.first().map(|vouched| &vouched.said),
+        }
+    }
+
+    /// The dynamic metadata that the external authorization service gave the request.
+    #[must_use]
+    pub fn vetted(&self) -> Option<&Map<String, Value>> {
+        self.said().map(|said| &said.metadata).filter(|metadata| !metadata.is_empty())
     }
 
     /// A header of the reply as the client got it; kept only where the listener's log shows it.
@@ -219,6 +269,9 @@ impl Record {
         if let Some(cors) = self.gate.cors.as_ref().and_then(|access| access.cors.as_ref()) {
             cors.decorate(self.head.headers.get(ORIGIN), reply);
         }
+        if let Some(said) = self.said() {
+            said.apply_to_reply(reply);
+        }
         self.gate.left.tell(reply);
         let kept: Vec<_> = match self.access_log() {
             Some(settings) => settings
@@ -230,6 +283,24 @@ impl Record {
         };
         self.gate.reply_headers = kept;
     }
+}
+
+fn heed(access: Arc<Access>, verdict: ExtAuthVerdict) -> Vouched {
+    let (verdict, said) = match verdict {
+        ExtAuthVerdict::Allowed(vetted) => (Ok(()), vetted),
+        ExtAuthVerdict::Denied { status, headers, body, metadata } => {
+            let refusal = Refusal::Vetoed(Box::new(LocalReply { status, headers, body }));
+            (Err(refusal), Vetted { metadata, ..Vetted::default() })
+        }
+        ExtAuthVerdict::Failed => {
+            let verdict = match access.ext_auth.as_ref().map(|service| service.on_failure) {
+                Some(OnFailure::Pass) | None => Ok(()),
+                Some(OnFailure::Refuse(status)) => Err(Refusal::Unvetted(status)),
+            };
+            (verdict, Vetted::default())
+        }
+    };
+    Vouched { access, verdict, said }
 }
 
 // === impl Refusal ===

@@ -2,7 +2,8 @@ use std::{ops::DerefMut, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use tollgate_auth::{Access, KeyRing, KeySourceId, TokenCache};
+use serde_json::{Map, Value};
+use tollgate_auth::{Access, KeyRing, KeySourceId, TokenCache, Vetted};
 use tollgate_limit::{Claim, Decision, Store};
 
 /// What the stages look up in their host. Nothing here waits; what has to be waited for is a [`Question`].
@@ -45,8 +46,8 @@ pub enum Answer {
 /// What an external authorization service makes of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExtAuthVerdict {
-    /// It may pass, with these headers instead of its own.
-    Allowed(HeaderMap),
+    /// It may pass, with these changes.
+    Allowed(Vetted),
     /// It may not, and this is what the client gets.
     Denied {
         /// The status.
@@ -55,9 +56,9 @@ pub enum ExtAuthVerdict {
         headers: HeaderMap,
         /// The body.
         body: Bytes,
+        /// What else the service says, for logs.
+        metadata: Map<String, Value>,
     },
-    /// The body is larger than the service takes; the limit is in bytes.
-    TooLarge(usize),
     /// No answer: refused, broken or too late.
     Failed,
 }
@@ -67,6 +68,20 @@ pub enum ExtAuthVerdict {
 pub struct Asking<S> {
     pub(crate) stage: S,
     pub(crate) question: Question,
+}
+
+// === impl Question ===
+
+impl Question {
+    /// The longest body, in bytes, that whoever is asked takes; `None` where it does not ask for the body. A request
+    /// with a longer one is refused, whatever else is configured.
+    #[must_use]
+    pub fn wants_body(&self) -> Option<usize> {
+        match self {
+            Self::ExtAuth(access) => Some(access.ext_auth.as_ref()?.body?.max_bytes),
+            Self::Keys(_) | Self::Limits(_) => None,
+        }
+    }
 }
 
 // === impl Asking ===

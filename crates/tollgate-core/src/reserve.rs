@@ -3,6 +3,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use smallvec::SmallVec;
 use tollgate_snapshot::{Action, Guard, RetryScope, Rule};
 
@@ -95,8 +96,9 @@ impl Routed {
                 own.insert(headers::MODEL, model);
             }
             record.head.headers = *own;
-            record.introduce(&rule.guard);
+            record.gate.forget_introductions();
         }
+        record.introduce(&rule.guard);
         if let Guard::Access(access) = &rule.guard {
             record.gate.cors = access.cors.is_some().then(|| Arc::clone(access));
         }
@@ -113,6 +115,21 @@ impl Routed {
 // === impl Asking ===
 
 impl Asking<Routed> {
+    /// The client's body, where it was read for routing.
+    #[must_use]
+    pub fn body(&self) -> Option<&Bytes> {
+        match &self.stage.payload {
+            Payload::Llm { body, .. } | Payload::Whole(body) => Some(body),
+            Payload::Http => None,
+        }
+    }
+
+    /// Gives up: what the question needs cannot be had.
+    #[must_use]
+    pub fn refuse(self, refusal: Refusal) -> Refused {
+        Refused { record: self.stage.record, refusal }
+    }
+
     /// Goes on with what the host found out.
     #[must_use]
     pub fn answer(self, answer: Answer) -> Routed {

@@ -4,14 +4,15 @@
 use std::{cell::RefCell, net::Ipv4Addr, ops::DerefMut, sync::Arc, time::Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use tollgate_auth::{
-    Access, ApiKeys, Authorization, Cors, ExtAuth, ExtAuthId, ExtAuthProtocol, HttpPath, KeyRing, KeySet,
-    KeySourceId, OnFailure, OriginRule, Place, TokenCache,
+    Access, ApiKeys, Authorization, Cors, Expression, ExtAuth, ExtAuthId, ExtAuthProtocol, HeaderChange,
+    HttpPath, KeyRing, KeySet, KeySourceId, OnFailure, Operation, OriginRule, Place, Principal, Root,
+    TokenCache, Vetted,
 };
 use tollgate_core::{
-    Admission, Admitted, Answer, ExtAuthVerdict, Live, Now, Ports, Question, Refused, RequestHead, Reserved,
-    Routed, Step, receive,
+    Admission, Admitted, Answer, ExtAuthVerdict, Live, Now, Ports, Question, Refusal, Refused, RequestHead,
+    Reserved, Routed, Step, receive,
 };
 use tollgate_limit::{
     Basis, Claim, Cost, Decision, Embedded, Estimator, Limit, LimitRule, LimitRuleSpec, Scope, Settlement,
@@ -358,8 +359,8 @@ fn a_preflight_is_answered_without_credentials_and_refusals_can_be_read() {
     assert_eq!(reply.headers["access-control-allow-origin"], "https://app.example");
 }
 
-fn vetted(on_failure: OnFailure) -> Arc<Live> {
-    let service = ExtAuth {
+fn service(on_failure: OnFailure) -> ExtAuth {
+    ExtAuth {
         id: ExtAuthId("http default/authz".into()),
         protocol: ExtAuthProtocol::Http { path: HttpPath::Prefix("".into()), to_backend: Vec::new() },
         headers: None,
@@ -368,8 +369,11 @@ fn vetted(on_failure: OnFailure) -> Arc<Live> {
         on_failure,
         context: Vec::new(),
         recompute_route: false,
-    };
-    let guard = Guard::Access(Arc::new(Access { ext_auth: Some(service), ..access("ext") }));
+    }
+}
+
+fn vetted(on_failure: OnFailure) -> Arc<Live> {
+    let guard = Guard::Access(Arc::new(Access { ext_auth: Some(service(on_failure)), ..access("ext") }));
     live(vec![("m", rule(0, guard))], Guard::Open)
 }
 
@@ -384,13 +388,13 @@ fn told(live: &Arc<Live>, verdict: ExtAuthVerdict) -> Result<Admission, Refused>
 #[test]
 fn an_external_service_has_the_last_word() {
     let live = vetted(OnFailure::Refuse(StatusCode::SERVICE_UNAVAILABLE));
-    let mut headers = HeaderMap::new();
-    headers.insert("x-user", HeaderValue::from_static("jo"));
-    assert!(matches!(told(&live, ExtAuthVerdict::Allowed(headers)), Ok(Admission::Admitted(_))));
+    let allowed = ExtAuthVerdict::Allowed(Vetted::default());
+    assert!(matches!(told(&live, allowed), Ok(Admission::Admitted(_))));
     let denied = ExtAuthVerdict::Denied {
         status: StatusCode::PAYMENT_REQUIRED,
         headers: HeaderMap::new(),
         body: Bytes::from_static(b"pay first"),
+        metadata: serde_json::Map::new(),
     };
     let Err(refused) = told(&live, denied) else { panic!("it was let in") };
     assert_eq!(
@@ -400,6 +404,65 @@ fn an_external_service_has_the_last_word() {
     let Err(refused) = told(&live, ExtAuthVerdict::Failed) else { panic!("it was let in") };
     assert_eq!(status(refused), StatusCode::SERVICE_UNAVAILABLE);
     assert!(matches!(told(&vetted(OnFailure::Pass), ExtAuthVerdict::Failed), Ok(Admission::Admitted(_))));
+}
+
+fn vouching() -> ExtAuthVerdict {
+    let change = |name: &'static str, value| {
+        (HeaderName::from_static(name), HeaderChange::Append(HeaderValue::from_static(value)))
+    };
+    let metadata = serde_json::json!({"tenant": "a"});
+    ExtAuthVerdict::Allowed(Vetted {
+        request: vec![change("x-user", "jo")],
+        reply: vec![change("set-cookie", "a=1"), change("set-cookie", "b=2")],
+        metadata: metadata.as_object().unwrap().clone(),
+    })
+}
+
+#[test]
+fn what_a_service_adds_reaches_the_backend_and_the_client_and_rules_see_the_rest() {
+    let source = "request.headers['x-user'] == 'jo' && \
+        metadata.filter_metadata['envoy.filters.http.ext_authz'].tenant == 'a'";
+    let condition = Expression::condition(source, &Root::OF_CALLERS).unwrap();
+    let rule_of_policy = tollgate_auth::Rule {
+        name: "tenant".into(),
+        action: tollgate_auth::Action::Allow,
+        principal: Principal::default(),
+        operation: Operation::default(),
+        condition: Some(Arc::new(condition)),
+    };
+    let authorization = Authorization { rules: vec![rule_of_policy], default: tollgate_auth::Action::Deny };
+    let service = Access {
+        ext_auth: Some(service(OnFailure::Pass)),
+        authorization: Some(authorization),
+        ..access("ext")
+    };
+    let live = live(vec![("m", rule(0, Guard::Access(Arc::new(service))))], Guard::Open);
+    let Ok(Admission::Admitted(admitted)) = told(&live, vouching()) else { panic!("not let in") };
+    let Ok(Reserved::Forward(plan)) = routed(admitted, "m").reserve(&host(), now()) else {
+        panic!("not allowed")
+    };
+    let users: Vec<_> = plan.record().head.headers.get_all("x-user").iter().collect();
+    assert_eq!(users, ["jo"], "it is appended once");
+    let (reply, settled) = plan.refuse(Refusal::NoEndpoints).settle(Instant::now());
+    assert_eq!(reply.headers.get_all("set-cookie").iter().count(), 2);
+    assert_eq!(settled.record.vetted().unwrap()["tenant"], "a");
+    // A service that failed says nothing, and the rule that asks for it keeps the caller out.
+    let Ok(Admission::Admitted(admitted)) = told(&live, ExtAuthVerdict::Failed) else { panic!("not let in") };
+    let Err(refused) = routed(admitted, "m").reserve(&host(), now()) else { panic!("allowed") };
+    assert_eq!(status(refused), StatusCode::FORBIDDEN);
+}
+
+#[test]
+fn what_one_policys_service_adds_does_not_reach_the_backend_of_another() {
+    let guard = Guard::Access(Arc::new(Access { ext_auth: Some(service(OnFailure::Pass)), ..access("ext") }));
+    let live = live(vec![("a", rule(0, guard)), ("b", rule(1, Guard::Open))], Guard::Open);
+    for (model, users) in [("a", 1), ("b", 0)] {
+        let Ok(Admission::Admitted(admitted)) = told(&live, vouching()) else { panic!("not let in") };
+        let Ok(Reserved::Forward(plan)) = routed(admitted, model).reserve(&host(), now()) else {
+            panic!("not let in")
+        };
+        assert_eq!(plan.record().head.headers.get_all("x-user").iter().count(), users, "{model}");
+    }
 }
 
 /// Tokens per hour, charged with `total`; with as many requests as one likes.

@@ -7,20 +7,23 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version};
+use serde_json::{Map, Value};
 use tokio::time::timeout_at;
-use tollgate_auth::{Caller, ExtAuth, ExtAuthProtocol};
+use tollgate_auth::{Caller, ExtAuth, ExtAuthProtocol, Vetted};
 use tollgate_net::{Failure, Origin, Payload, Pool, Safety, UpstreamBody};
 
 mod edits;
 mod grpc;
 mod http_service;
+mod json;
 mod messages;
 
 #[cfg(test)]
 mod tests;
 
-pub use self::edits::{HeaderEdit, HeaderEdits};
+/// Says that the body in the question is all of it, as Envoy does.
+const PARTIAL: HeaderName = HeaderName::from_static("x-envoy-auth-partial-body");
 
 /// Largest answer, in bytes.
 const MAX_ANSWER: usize = 1 << 20;
@@ -66,7 +69,7 @@ pub struct ExtAuthRequest<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExtAuthVerdict {
     /// Go on, with these changes
-    Allowed(HeaderEdits),
+    Allowed(Vetted),
     /// Answer this
     Denied(ExtAuthDenial),
     /// It said nothing of use: the settings say what follows
@@ -82,6 +85,8 @@ pub struct ExtAuthDenial {
     pub headers: HeaderMap,
     /// Its body.
     pub body: Bytes,
+    /// Its dynamic metadata, for logs.
+    pub metadata: Map<String, Value>,
 }
 
 /// Why there is no verdict.

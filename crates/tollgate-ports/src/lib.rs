@@ -6,8 +6,6 @@ mod keys;
 pub mod limits;
 
 pub use self::{
-    ext_auth::{
-        ExtAuthClient, ExtAuthDenial, ExtAuthRequest, ExtAuthTarget, ExtAuthVerdict, HeaderEdit, HeaderEdits,
-    },
+    ext_auth::{ExtAuthClient, ExtAuthDenial, ExtAuthRequest, ExtAuthTarget, ExtAuthVerdict},
     keys::{BadSource, KeyFetcher, KeySets, KeySource, KeyState},
 };

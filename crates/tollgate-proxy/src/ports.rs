@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use bytes::Bytes;
 use tokio::time::sleep;
 use tollgate_auth::{Access, KeyRing as _, TokenCache};
 use tollgate_core::{Answer, ExtAuthVerdict, Ports, Question, Record};
@@ -39,8 +40,13 @@ impl Ports for Worker {
     }
 }
 
-/// Finds out what a stage wants to know.
-pub(crate) async fn answer(worker: &Worker, served: &Served, record: &Record, question: &Question) -> Answer {
+/// Finds out what a stage wants to know; `body` is there where [`Question::wants_body`] says so.
+pub(crate) async fn answer(
+    worker: &Worker,
+    served: &Served,
+    (record, body): (&Record, Option<Bytes>),
+    question: &Question,
+) -> Answer {
     match question {
         Question::Keys(source) => {
             let deadline = worker.now().instant + KEYS;
@@ -60,21 +66,28 @@ pub(crate) async fn answer(worker: &Worker, served: &Served, record: &Record, qu
             }
             Answer::Keys
         }
-        Question::ExtAuth(access) => Answer::ExtAuth(Box::new(ask(worker, served, record, access).await)),
+        Question::ExtAuth(access) => {
+            Answer::ExtAuth(Box::new(ask(worker, served, (record, body), access).await))
+        }
         Question::Limits(claims) => {
             Answer::Limits(worker.options().limits.reserve(claims, UnixMillis(worker.now().unix_ms)).await)
         }
     }
 }
 
-async fn ask(worker: &Worker, served: &Served, record: &Record, access: &Arc<Access>) -> ExtAuthVerdict {
+async fn ask(
+    worker: &Worker,
+    served: &Served,
+    (record, body): (&Record, Option<Bytes>),
+    access: &Arc<Access>,
+) -> ExtAuthVerdict {
     let Some(settings) = &access.ext_auth else { return ExtAuthVerdict::Failed };
     let Some(target) = served.authorizer(&settings.id) else { return ExtAuthVerdict::Failed };
     let request = ExtAuthRequest {
         settings,
         target,
         caller: record.caller(),
-        body: None,
+        body,
         client: record.head.peer,
         local: SocketAddr::from((Ipv4Addr::UNSPECIFIED, record.head.port)),
         version: record.head.version,
@@ -83,13 +96,9 @@ async fn ask(worker: &Worker, served: &Served, record: &Record, access: &Arc<Acc
     };
     let deadline = worker.now().instant + settings.timeout;
     match worker.authorizers.check(&request, deadline).await {
-        Said::Allowed(edits) => {
-            let mut headers = record.head.headers.clone();
-            edits.apply(&mut headers);
-            ExtAuthVerdict::Allowed(headers)
-        }
-        Said::Denied(ExtAuthDenial { status, headers, body }) => {
-            ExtAuthVerdict::Denied { status, headers, body }
+        Said::Allowed(vetted) => ExtAuthVerdict::Allowed(vetted),
+        Said::Denied(ExtAuthDenial { status, headers, body, metadata }) => {
+            ExtAuthVerdict::Denied { status, headers, body, metadata }
         }
         Said::Failed => ExtAuthVerdict::Failed,
     }

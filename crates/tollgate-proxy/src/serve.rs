@@ -1,10 +1,12 @@
 use std::{pin::pin, rc::Rc, sync::Arc};
 
+use bytes::Bytes;
 use http::{Request, Response};
+use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
 use tollgate_core::{
-    Admission, Admitted, AwaitingBody, Now, Plan, Received, Refusal, RequestHead, Reserved, Routed, Step,
-    receive,
+    Admission, Admitted, AwaitingBody, Now, Plan, Question, Received, Record, Refusal, RequestHead, Reserved,
+    Routed, Step, receive,
 };
 use tollgate_net::{Inbound, InboundError, Peer};
 
@@ -47,31 +49,50 @@ pub(crate) async fn serve(
         Err(refused) => return worker.refuse(refused),
     };
     let upgrade = extensions.remove::<OnUpgrade>();
-    let admitted = match admit(&worker, &served, received, now).await {
+    let mut body = Arriving::Stream(body);
+    let admitted = match admit(&worker, &served, (received, &mut body), now).await {
         Ok(admitted) => admitted,
         Err(response) => return response,
     };
     let routed = match admitted.route() {
-        Ok(Step::Routed(routed)) => (routed, Some(Upload::new(body))),
+        Ok(Step::Routed(routed)) => routed,
         Ok(Step::Answered(answered)) => return worker.answer(answered),
-        Ok(Step::Body(awaiting)) => match read(&worker, awaiting, body).await {
-            Ok(routed) => (routed, None),
+        Ok(Step::Body(awaiting)) => match read(&worker, awaiting, body.take()).await {
+            Ok(routed) => routed,
             Err(response) => return response,
         },
         Err(refused) => return worker.refuse(refused),
     };
-    let (routed, body) = routed;
-    match reserve(&worker, &served, routed).await {
-        Ok(plan) => forward(&worker, &served, plan, Client { body, upgrade }).await,
-        Err(response) => response,
-    }
+    let mut plan = match reserve(&worker, &served, routed, &mut body).await {
+        Ok(plan) => plan,
+        Err(response) => return response,
+    };
+    let body = match body {
+        Arriving::Stream(body) => Some(Upload::new(body)),
+        Arriving::Whole(body) => {
+            plan.hold(body);
+            None
+        }
+        Arriving::Taken => None,
+    };
+    forward(&worker, &served, plan, Client { body, upgrade }).await
+}
+
+/// The client's body.
+enum Arriving {
+    /// On its way
+    Stream(Inbound),
+    /// Read already, for somebody who had to see it
+    Whole(Bytes),
+    /// Given to the stage that routes by it
+    Taken,
 }
 
 /// Finds out who calls, or answers.
 async fn admit(
     worker: &Rc<Worker>,
     served: &Served,
-    mut received: Received,
+    (mut received, body): (Received, &mut Arriving),
     mut now: Now,
 ) -> Result<Admitted, Response<ReplyBody>> {
     loop {
@@ -81,7 +102,12 @@ async fn admit(
             Ok(Admission::Ask(asking)) => InHand::new(worker, asking),
             Err(refused) => return Err(worker.refuse(refused)),
         };
-        let answer = Box::pin(ports::answer(worker, served, asking.record(), asking.question())).await;
+        let seen = match Box::pin(body.show(worker, asking.record(), asking.question())).await {
+            Ok(seen) => seen,
+            Err(refusal) => return Err(worker.refuse(asking.release().refuse(refusal))),
+        };
+        let question = asking.question();
+        let answer = Box::pin(ports::answer(worker, served, (asking.record(), seen), question)).await;
         received = asking.release().answer(answer);
         now = worker.now();
     }
@@ -92,6 +118,7 @@ async fn reserve(
     worker: &Rc<Worker>,
     served: &Served,
     mut routed: Routed,
+    body: &mut Arriving,
 ) -> Result<Plan, Response<ReplyBody>> {
     loop {
         let asking = match routed.reserve(&**worker, worker.now()) {
@@ -100,7 +127,14 @@ async fn reserve(
             Ok(Reserved::Ask(asking)) => InHand::new(worker, asking),
             Err(refused) => return Err(worker.refuse(refused)),
         };
-        let answer = Box::pin(ports::answer(worker, served, asking.record(), asking.question())).await;
+        let mut held = asking.body().cloned().map(Arriving::Whole);
+        let body = held.as_mut().unwrap_or(&mut *body);
+        let seen = match Box::pin(body.show(worker, asking.record(), asking.question())).await {
+            Ok(seen) => seen,
+            Err(refusal) => return Err(worker.refuse(asking.release().refuse(refusal))),
+        };
+        let question = asking.question();
+        let answer = Box::pin(ports::answer(worker, served, (asking.record(), seen), question)).await;
         routed = asking.release().answer(answer);
     }
 }
@@ -109,9 +143,17 @@ async fn reserve(
 async fn read(
     worker: &Rc<Worker>,
     awaiting: AwaitingBody,
-    body: Inbound,
+    body: Arriving,
 ) -> Result<Routed, Response<ReplyBody>> {
     let limit = awaiting.limit();
+    let body = match body {
+        Arriving::Stream(body) => body,
+        Arriving::Whole(body) if body.len() > limit => {
+            return Err(worker.refuse(awaiting.refuse(Refusal::TooLarge(limit))));
+        }
+        Arriving::Whole(body) => return awaiting.body(body).map_err(|refused| worker.refuse(refused)),
+        Arriving::Taken => return Err(worker.refuse(awaiting.refuse(Refusal::BrokenBody))),
+    };
     let awaiting = InHand::new(worker, awaiting);
     let patience = worker.options().body_timeout;
     let mut timer = Timer::until(awaiting.record().began.instant.checked_add(patience));
@@ -126,6 +168,42 @@ async fn read(
         Err(_) => Refusal::SlowBody(patience),
     };
     Err(worker.refuse(awaiting.refuse(refusal)))
+}
+
+// === impl Arriving ===
+
+impl Arriving {
+    fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::Taken)
+    }
+
+    /// The whole body, where the question wants it; it is read once.
+    async fn show(
+        &mut self,
+        worker: &Worker,
+        record: &Record,
+        question: &Question,
+    ) -> Result<Option<Bytes>, Refusal> {
+        let Some(limit) = question.wants_body() else { return Ok(None) };
+        match self {
+            // What is upgraded has none either.
+            Self::Stream(body) if body.is_end_stream() => Ok(Some(Bytes::new())),
+            Self::Stream(_) => {
+                let Self::Stream(body) = self.take() else { return Ok(None) };
+                let patience = worker.options().body_timeout;
+                let mut timer = Timer::until(record.began.instant.checked_add(patience));
+                let body = match timer.within(pin!(body.collect(limit))).await {
+                    Ok(collected) => collected.map_err(|error| broken_body(worker, &error))?,
+                    Err(_) => return Err(Refusal::SlowBody(patience)),
+                };
+                *self = Self::Whole(body.clone());
+                Ok(Some(body))
+            }
+            Self::Whole(body) if body.len() > limit => Err(Refusal::TooLarge(limit)),
+            Self::Whole(body) => Ok(Some(body.clone())),
+            Self::Taken => Ok(None),
+        }
+    }
 }
 
 /// Why a body that was to be read is not there.

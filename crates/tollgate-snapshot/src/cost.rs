@@ -1,5 +1,6 @@
 use std::{fmt, sync::Arc};
 
+use tollgate_auth::parse_expression;
 use tollgate_types::{ModelId, Usage};
 
 /// A number that a finished request leaves behind under a metadata key (`llmRequestCosts`).
@@ -84,7 +85,7 @@ impl CostProgram {
     /// # Errors
     /// [`InvalidCost`] with the compiler's words.
     pub fn new(source: &str) -> Result<Self, InvalidCost> {
-        let program = cel::Program::compile(source).map_err(|error| InvalidCost(error.to_string()))?;
+        let program = parse_expression(source).map_err(|error| InvalidCost(error.reason()))?;
         let this = Self { source: source.to_owned(), program };
         let dummy = ModelId::from("dummy");
         let inputs = CostInputs { model: &dummy, backend: "dummy", route: "dummy", usage: &Usage::default() };

@@ -51,9 +51,9 @@ pub use self::{
     limits::{GlobalLimit, Limits},
     listener::{Certificate, Listener, ListenerTls, Port, PortProtocol},
     logging::{
-        AccessLogRule, AccessLogSettings, AddressPart, CertificatePart, Field, Format, FormatError,
-        InvalidLogFilter, LogFilter, LogRoot, LogScope, LoggedHeader, LoggedHeaders, MetadataPath, Namespace,
-        Operator, Piece, Remote, Shape, TimeFormat,
+        AccessLogRule, AccessLogSettings, AddressPart, CelType, CertificatePart, Field, Format, FormatError,
+        LogScope, LoggedHeader, LoggedHeaders, MetadataPath, Namespace, Operator, Piece, Remote, Shape,
+        TimeFormat, is_credential,
     },
     matcher::{HeaderMatch, Matcher, ModelMatch, PathMatch, QueryMatch, RequestView, TextMatch},
     policy::{Guard, PolicyLevel, PolicyUse},

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use http::HeaderName;
+use tollgate_auth::Expression;
 
-mod filter;
 mod format;
 mod header;
 mod operator;
@@ -10,10 +10,9 @@ mod scan;
 mod time;
 
 pub use self::{
-    filter::{InvalidLogFilter, LogFilter, LogRoot},
     format::{Field, Format, FormatError, Piece, Shape},
-    header::{LoggedHeader, LoggedHeaders},
-    operator::{AddressPart, CertificatePart, MetadataPath, Namespace, Operator, Remote},
+    header::{LoggedHeader, LoggedHeaders, is_credential},
+    operator::{AddressPart, CelType, CertificatePart, MetadataPath, Namespace, Operator, Remote},
     time::TimeFormat,
 };
 
@@ -31,7 +30,7 @@ pub struct AccessLogRule {
     /// `type`
     pub scope: LogScope,
     /// `matches[]`: a request is logged where one of them is true; without any, every one is.
-    pub filters: Vec<LogFilter>,
+    pub filters: Vec<Expression>,
     /// `format`
     pub format: Format,
     /// `sinks[].file.path`; `/dev/stdout` and `/dev/stderr` are our own.

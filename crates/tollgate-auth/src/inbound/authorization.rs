@@ -5,7 +5,7 @@ use regex::Regex;
 use serde_json::Value;
 use tollgate_types::Cidr;
 
-use crate::{Caller, Claims, Denial, Identity};
+use crate::{Caller, Claims, Denial, Expression, Identity};
 
 /// Who may do what (SecurityPolicy `authorization`): the first rule that matches decides.
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ pub enum Action {
     Deny,
 }
 
-/// Matches where its principal and its operation do.
+/// Matches where its principal, its operation and its condition do.
 #[derive(Clone, Debug)]
 pub struct Rule {
     /// For people and logs.
@@ -36,6 +36,8 @@ pub struct Rule {
     pub principal: Principal,
     /// What.
     pub operation: Operation,
+    /// An expression over the request (`cel`); see [`Root::OF_CALLERS`](crate::Root::OF_CALLERS).
+    pub condition: Option<Arc<Expression>>,
 }
 
 /// Who calls. All parts must hold; an empty one asks for nothing.
@@ -133,7 +135,14 @@ impl Authorization {
 
 impl Rule {
     fn matches(&self, caller: &Caller<'_>, identity: &Identity) -> bool {
-        self.operation.matches(caller) && self.principal.matches(caller, identity)
+        self.operation.matches(caller)
+            && self.principal.matches(caller, identity)
+            && self.condition.as_deref().is_none_or(|condition| self.holds(condition, caller, identity))
+    }
+
+    /// A condition that fails lets nobody in: it is taken to hold where it would keep somebody out.
+    fn holds(&self, condition: &Expression, caller: &Caller<'_>, identity: &Identity) -> bool {
+        condition.holds(|root| caller.attribute(root, identity)).unwrap_or(self.action == Action::Deny)
     }
 }
 

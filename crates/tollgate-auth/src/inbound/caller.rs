@@ -1,6 +1,11 @@
-use std::{fmt, net::IpAddr};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+};
 
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, Version};
+use serde_json::{Map, Value};
+use tollgate_types::ClientCertificateFacts;
 
 /// Longest realm told to a client, in bytes.
 const MAX_REALM: usize = 256;
@@ -22,6 +27,29 @@ pub struct Caller<'a> {
     pub headers: &'a HeaderMap,
     /// The client's address, found as the listener's policy says.
     pub client_ip: IpAddr,
+    /// How it came here.
+    pub arrival: Arrival<'a>,
+}
+
+/// How a request came here, for those who judge by that too.
+#[derive(Clone, Copy)]
+pub struct Arrival<'a> {
+    /// Who opened the connection.
+    pub peer: SocketAddr,
+    /// The Gateway's port on which it came.
+    pub port: u16,
+    /// The HTTP version that the client speaks.
+    pub version: Version,
+    /// Server name of the TLS handshake.
+    pub server_name: Option<&'a str>,
+    /// The certificate that the client showed.
+    pub certificate: Option<&'a ClientCertificateFacts>,
+    /// Names the request (`x-request-id`).
+    pub id: &'a str,
+    /// When it came, in milliseconds since 1970.
+    pub unix_ms: u64,
+    /// What the policy's external service says of the request (its dynamic metadata), where it was asked.
+    pub vetted: Option<&'a Map<String, Value>>,
 }
 
 /// A point in time: seconds since 1970-01-01T00:00:00Z.
@@ -45,5 +73,12 @@ impl fmt::Debug for Caller<'_> {
     /// Without headers and query: they carry credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Caller({} {}{} from {})", self.method, self.host, self.path, self.client_ip)
+    }
+}
+
+impl fmt::Debug for Arrival<'_> {
+    /// Without what others say of the client.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Arrival({} from {} on port {})", self.id, self.peer, self.port)
     }
 }

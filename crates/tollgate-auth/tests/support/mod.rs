@@ -18,8 +18,8 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Value, json};
 use tollgate_auth::{
-    Access, Caller, Denial, Identity, Jwt, KeyOrigin, KeyRing, KeySet, KeySourceId, Keys, Leniency, Provider,
-    TokenCache, UnixSeconds,
+    Access, Arrival, Caller, Denial, Identity, Jwt, KeyOrigin, KeyRing, KeySet, KeySourceId, Keys, Leniency,
+    Provider, TokenCache, UnixSeconds,
 };
 use tollgate_types::ObjectRef;
 
@@ -204,6 +204,16 @@ impl Asked {
             query: self.query.as_deref(),
             headers: &self.headers,
             client_ip: self.ip,
+            arrival: Arrival {
+                peer: (self.ip, 5000).into(),
+                port: 443,
+                version: http::Version::HTTP_2,
+                server_name: Some("gw.example"),
+                certificate: None,
+                id: "id-1",
+                unix_ms: NOW.0 * 1000,
+                vetted: None,
+            },
         }
     }
 

@@ -1,5 +1,5 @@
 use http::{
-    HeaderMap, HeaderName, HeaderValue,
+    HeaderMap, HeaderName,
     header::{
         CONNECTION, CONTENT_LENGTH, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
         TRANSFER_ENCODING, UPGRADE,
@@ -19,67 +19,6 @@ const FRAMING: [HeaderName; 10] = [
     UPGRADE,
     PROXY_AUTHORIZATION,
 ];
-
-/// What a service that says yes wants changed, in order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HeaderEdits {
-    /// For the request that goes on.
-    pub request: Vec<(HeaderName, HeaderEdit)>,
-    /// For the reply that the client gets.
-    pub reply: Vec<(HeaderName, HeaderEdit)>,
-}
-
-/// What happens to a header.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HeaderEdit {
-    /// This value, instead of all there are
-    Set(HeaderValue),
-    /// This value, beside those there are
-    Append(HeaderValue),
-    /// This value, where there is none
-    Add(HeaderValue),
-    /// This value, instead of those there are, where there are some
-    Overwrite(HeaderValue),
-    /// None
-    Remove,
-}
-
-// === impl HeaderEdits ===
-
-impl HeaderEdits {
-    /// Changes the request.
-    pub fn apply(&self, headers: &mut HeaderMap) {
-        apply(&self.request, headers);
-    }
-
-    /// Changes the reply.
-    pub fn apply_to_reply(&self, headers: &mut HeaderMap) {
-        apply(&self.reply, headers);
-    }
-}
-
-fn apply(edits: &[(HeaderName, HeaderEdit)], headers: &mut HeaderMap) {
-    for (name, edit) in edits {
-        match edit {
-            HeaderEdit::Set(value) => {
-                headers.insert(name, value.clone());
-            }
-            HeaderEdit::Append(value) => {
-                headers.append(name, value.clone());
-            }
-            HeaderEdit::Add(value) => {
-                headers.entry(name).or_insert_with(|| value.clone());
-            }
-            HeaderEdit::Overwrite(value) if headers.contains_key(name) => {
-                headers.insert(name, value.clone());
-            }
-            HeaderEdit::Overwrite(_) => {}
-            HeaderEdit::Remove => {
-                headers.remove(name);
-            }
-        }
-    }
-}
 
 /// True where a service may change the header, or send it to the client.
 pub(super) fn is_free(name: &HeaderName) -> bool {

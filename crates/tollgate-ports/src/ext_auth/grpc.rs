@@ -10,12 +10,14 @@ use http::{
     header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, TE},
 };
 use prost::Message as _;
-use tollgate_auth::ExtAuth;
+use serde_json::{Map, Value};
+use tollgate_auth::{ExtAuth, HeaderChange, Vetted};
 use tollgate_net::UpstreamBody;
 
 use super::{
-    ExtAuthDenial, ExtAuthRequest, ExtAuthVerdict, HeaderEdit, HeaderEdits, MAX_ANSWER, Unanswered,
+    ExtAuthDenial, ExtAuthRequest, ExtAuthVerdict, MAX_ANSWER, PARTIAL, Unanswered,
     edits::is_free,
+    json,
     messages::{
         Address, AskedRequest, AttributeContext, CheckRequest, CheckResponse, DeniedResponse, Header,
         HeaderOption, HttpRequest, OkResponse, Peer, SocketAddress, Timestamp,
@@ -96,6 +98,9 @@ fn http_request(request: &ExtAuthRequest<'_>) -> HttpRequest {
         None => caller.path.to_owned(),
     };
     let mut headers = headers(request.settings, caller.headers);
+    if request.body.is_some() {
+        headers.insert(PARTIAL.to_string(), "false".to_owned());
+    }
     if request.settings.headers.is_none() {
         for (name, value) in [
             (":method", caller.method.as_str()),
@@ -184,53 +189,55 @@ fn decode(body: &[u8]) -> Result<CheckResponse, Unanswered> {
 }
 
 fn decide(response: CheckResponse) -> ExtAuthVerdict {
-    let CheckResponse { status, denied, ok } = response;
+    let CheckResponse { status, denied, ok, metadata } = response;
+    let metadata = metadata.map(json::object).unwrap_or_default();
     // Without a status it is yes: the code's default is OK.
     if status.is_none_or(|status| status.code == 0) {
-        ExtAuthVerdict::Allowed(allowed(ok.unwrap_or_default()))
+        ExtAuthVerdict::Allowed(allowed(ok.unwrap_or_default(), metadata))
     } else {
-        ExtAuthVerdict::Denied(refused(denied.unwrap_or_default()))
+        ExtAuthVerdict::Denied(refused(denied.unwrap_or_default(), metadata))
     }
 }
 
-fn allowed(ok: OkResponse) -> HeaderEdits {
+fn allowed(ok: OkResponse, metadata: Map<String, Value>) -> Vetted {
     let OkResponse { headers, headers_to_remove, response_headers_to_add: reply } = ok;
     let removed = headers_to_remove.into_iter().filter_map(|name| name.parse::<HeaderName>().ok());
-    let mut edits = HeaderEdits::default();
-    edits.request.extend(removed.filter(is_free).map(|name| (name, HeaderEdit::Remove)));
-    edits.request.extend(headers.into_iter().filter_map(|option| edit(option, Unsaid::Replace)));
-    edits.reply.extend(reply.into_iter().filter_map(|option| edit(option, Unsaid::Append)));
-    edits
+    let mut vetted = Vetted { metadata, ..Vetted::default() };
+    vetted.request.extend(removed.filter(is_free).map(|name| (name, HeaderChange::Remove)));
+    vetted.request.extend(headers.into_iter().filter_map(|option| change(option, Unsaid::Replace)));
+    vetted.reply.extend(reply.into_iter().filter_map(|option| change(option, Unsaid::Append)));
+    vetted
 }
 
-fn refused(denied: DeniedResponse) -> ExtAuthDenial {
+fn refused(denied: DeniedResponse, metadata: Map<String, Value>) -> ExtAuthDenial {
     let DeniedResponse { status, headers, body } = denied;
     let status = status.and_then(|status| StatusCode::from_u16(u16::try_from(status.code).ok()?).ok());
-    let mut edits = HeaderEdits::default();
+    let mut vetted = Vetted::default();
     // The same name may come more than once, as `set-cookie` does.
-    edits.reply.extend(headers.into_iter().filter_map(|option| edit(option, Unsaid::Append)));
+    vetted.reply.extend(headers.into_iter().filter_map(|option| change(option, Unsaid::Append)));
     let mut headers = HeaderMap::new();
-    edits.apply_to_reply(&mut headers);
+    vetted.apply_to_reply(&mut headers);
     ExtAuthDenial {
         status: status.filter(|status| !status.is_informational()).unwrap_or(StatusCode::FORBIDDEN),
         headers,
         body: body.into(),
+        metadata,
     }
 }
 
 /// `None` for what no header can be, or what is not the service's to change.
-fn edit(option: HeaderOption, unsaid: Unsaid) -> Option<(HeaderName, HeaderEdit)> {
+fn change(option: HeaderOption, unsaid: Unsaid) -> Option<(HeaderName, HeaderChange)> {
     let HeaderOption { header, append, append_action } = option;
     let Header { key, value, raw_value } = header?;
     let name: HeaderName = key.parse().ok().filter(is_free)?;
     let value = if raw_value.is_empty() { value.into_bytes() } else { raw_value };
     let value = HeaderValue::from_bytes(&value).ok()?;
-    let edit = match (append.map(|append| append.value), append_action) {
-        (Some(true), _) => HeaderEdit::Append(value),
-        (None, 1) => HeaderEdit::Add(value),
-        (None, 3) => HeaderEdit::Overwrite(value),
-        (None, 0) if unsaid == Unsaid::Append => HeaderEdit::Append(value),
-        _ => HeaderEdit::Set(value),
+    let change = match (append.map(|append| append.value), append_action) {
+        (Some(true), _) => HeaderChange::Append(value),
+        (None, 1) => HeaderChange::Add(value),
+        (None, 3) => HeaderChange::Overwrite(value),
+        (None, 0) if unsaid == Unsaid::Append => HeaderChange::Append(value),
+        _ => HeaderChange::Set(value),
     };
-    Some((name, edit))
+    Some((name, change))
 }

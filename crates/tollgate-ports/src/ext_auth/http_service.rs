@@ -3,11 +3,12 @@ use http::{
     HeaderName, HeaderValue, Request, Response, StatusCode, Uri,
     header::{AUTHORIZATION, HOST},
 };
-use tollgate_auth::HttpPath;
+use serde_json::Map;
+use tollgate_auth::{HeaderChange, HttpPath, Vetted};
 use tollgate_net::UpstreamBody;
 
 use super::{
-    ExtAuthDenial, ExtAuthRequest, ExtAuthVerdict, HeaderEdit, HeaderEdits, MAX_ANSWER, Unanswered,
+    ExtAuthDenial, ExtAuthRequest, ExtAuthVerdict, MAX_ANSWER, PARTIAL, Unanswered,
     edits::{is_free, relayed},
 };
 use crate::answer::{Unread, read};
@@ -38,6 +39,9 @@ pub(super) fn question(request: &ExtAuthRequest<'_>, path: &HttpPath) -> Result<
     if let Ok(host) = HeaderValue::from_str(caller.host) {
         headers.insert(X_FORWARDED_HOST, host);
     }
+    if request.body.is_some() {
+        headers.insert(PARTIAL, HeaderValue::from_static("false"));
+    }
     Ok(question)
 }
 
@@ -51,19 +55,24 @@ pub(super) async fn verdict(
         return Err(Unanswered::Status(parts.status));
     }
     if parts.status == StatusCode::OK {
-        let mut edits = HeaderEdits::default();
+        let mut vetted = Vetted::default();
         for name in to_backend.iter().filter(|name| is_free(name)) {
             // What the service does not say, the client cannot say in its place.
-            edits.request.push((name.clone(), HeaderEdit::Remove));
+            vetted.request.push((name.clone(), HeaderChange::Remove));
             let values = parts.headers.get_all(name).iter();
-            edits.request.extend(values.map(|value| (name.clone(), HeaderEdit::Append(value.clone()))));
+            vetted.request.extend(values.map(|value| (name.clone(), HeaderChange::Append(value.clone()))));
         }
-        return Ok(ExtAuthVerdict::Allowed(edits));
+        return Ok(ExtAuthVerdict::Allowed(vetted));
     }
     match read(body, MAX_ANSWER).await {
         Ok((body, _)) => {
             let headers = relayed(parts.headers);
-            Ok(ExtAuthVerdict::Denied(ExtAuthDenial { status: parts.status, headers, body }))
+            Ok(ExtAuthVerdict::Denied(ExtAuthDenial {
+                status: parts.status,
+                headers,
+                body,
+                metadata: Map::new(),
+            }))
         }
         Err(Unread::TooLarge) => Err(Unanswered::TooLarge),
         Err(Unread::Failed(failure)) => Err(failure.into()),

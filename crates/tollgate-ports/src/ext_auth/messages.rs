@@ -85,6 +85,7 @@ pub(super) struct HttpRequest {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
+#[prost(skip_debug)]
 pub(super) struct CheckResponse {
     #[prost(message, optional, tag = "1")]
     pub(super) status: Option<Status>,
@@ -92,6 +93,49 @@ pub(super) struct CheckResponse {
     pub(super) denied: Option<DeniedResponse>,
     #[prost(message, optional, tag = "3")]
     pub(super) ok: Option<OkResponse>,
+    #[prost(message, optional, tag = "4")]
+    pub(super) metadata: Option<Struct>,
+}
+
+/// `google.protobuf.Struct`
+#[derive(Clone, PartialEq, prost::Message)]
+#[prost(skip_debug)]
+pub(super) struct Struct {
+    #[prost(map = "string, message", tag = "1")]
+    pub(super) fields: HashMap<String, Value>,
+}
+
+/// `google.protobuf.Value`
+#[derive(Clone, PartialEq, prost::Message)]
+#[prost(skip_debug)]
+pub(super) struct Value {
+    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5, 6")]
+    pub(super) kind: Option<Kind>,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof)]
+#[prost(skip_debug)]
+pub(super) enum Kind {
+    #[prost(int32, tag = "1")]
+    Null(i32),
+    #[prost(double, tag = "2")]
+    Number(f64),
+    #[prost(string, tag = "3")]
+    Text(String),
+    #[prost(bool, tag = "4")]
+    Flag(bool),
+    #[prost(message, tag = "5")]
+    Object(Struct),
+    #[prost(message, tag = "6")]
+    List(ListValue),
+}
+
+/// `google.protobuf.ListValue`
+#[derive(Clone, PartialEq, prost::Message)]
+#[prost(skip_debug)]
+pub(super) struct ListValue {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) values: Vec<Value>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

@@ -16,7 +16,7 @@ use http::{HeaderName, Method};
 use http_body::{Body, Frame};
 use prost::Message as _;
 use tokio::task::spawn_local;
-use tollgate_auth::{BodyToAuth, ExtAuthId, HttpPath, OnFailure};
+use tollgate_auth::{Arrival, BodyToAuth, ExtAuthId, HttpPath, OnFailure};
 use tollgate_net::{Drain, Front, FrontHandle, Listener, Protocol, Server};
 use tollgate_types::Secret;
 
@@ -63,6 +63,16 @@ async fn check(settings: &ExtAuth, origins: Vec<Origin>, headers: &HeaderMap) ->
         query: Some("x=1"),
         headers,
         client_ip: [192, 0, 2, 1].into(),
+        arrival: Arrival {
+            peer: ([192, 0, 2, 1], 4711).into(),
+            port: 443,
+            version: Version::HTTP_2,
+            server_name: None,
+            certificate: None,
+            id: "id-1",
+            unix_ms: 1500,
+            vetted: None,
+        },
     };
     let request = ExtAuthRequest {
         settings,
@@ -104,6 +114,7 @@ fn an_http_service_sees_what_it_needs_and_its_headers_replace_the_clients() {
         {
             assert!(asked.contains(&format!("{line}\r\n")), "{asked}");
         }
+        assert!(asked.contains("x-envoy-auth-partial-body: false\r\n"), "{asked}");
         assert!(asked.ends_with("\r\n\r\n{}") && !asked.contains("x-unseen"), "{asked}");
         edits.apply(&mut sent);
         assert_eq!(sent["x-user"], "alice");
@@ -224,7 +235,7 @@ fn a_grpc_service_is_told_who_asks_for_what() {
         let sent = headers(&[("x-a", "1"), ("x-a", "2"), ("content-length", "2")]);
         let mut settings = settings(ExtAuthProtocol::Grpc);
         let verdict = check(&settings, vec![origin.clone()], &sent).await;
-        assert_eq!(verdict, ExtAuthVerdict::Allowed(HeaderEdits::default()));
+        assert_eq!(verdict, ExtAuthVerdict::Allowed(Vetted::default()));
         let (head, body) = asked.take().unwrap();
         assert_eq!(
             (&head["content-type"], &head["te"], &head["grpc-timeout"]),
@@ -256,7 +267,9 @@ fn a_grpc_service_is_told_who_asks_for_what() {
         let (_, body) = asked.take().unwrap();
         let http =
             pb::CheckRequest::decode(&body[5..]).unwrap().attributes.unwrap().request.unwrap().http.unwrap();
-        assert_eq!(http.headers.keys().collect::<Vec<_>>(), ["content-length"]);
+        let mut names: Vec<_> = http.headers.keys().collect();
+        names.sort_unstable();
+        assert_eq!(names, ["content-length", "x-envoy-auth-partial-body"]);
     });
 }
 
@@ -328,6 +341,44 @@ fn a_grpc_service_that_says_no_answers_the_client_with_403_or_as_it_likes() {
             let ExtAuthVerdict::Denied(denial) = verdict else { panic!("{verdict:?}") };
             assert_eq!((denial.status.as_u16(), &denial.body[..]), (wanted, &b"no"[..]), "{code:?}");
             assert_eq!(denial.headers["x-why"], "because");
+        }
+    });
+}
+
+fn value(kind: pb::Kind) -> pb::Value {
+    pb::Value { kind: Some(kind) }
+}
+
+#[test]
+fn what_a_grpc_service_says_of_a_request_is_kept_whatever_it_decides() {
+    with_jumping_clock(async {
+        let list = pb::ListValue { values: vec![value(pb::Kind::Flag(true)), value(pb::Kind::Null(0))] };
+        let inner = pb::Struct { fields: [("list".to_owned(), value(pb::Kind::List(list)))].into() };
+        let metadata = pb::Struct {
+            fields: [
+                ("tenant".to_owned(), value(pb::Kind::Text("a".to_owned()))),
+                ("limit".to_owned(), value(pb::Kind::Number(10.0))),
+                ("share".to_owned(), value(pb::Kind::Number(0.5))),
+                ("inner".to_owned(), value(pb::Kind::Object(inner))),
+            ]
+            .into(),
+        };
+        let wanted = serde_json::json!({
+            "tenant": "a", "limit": 10, "share": 0.5, "inner": {"list": [true, null]},
+        });
+        for code in [0, 7] {
+            let response = pb::CheckResponse {
+                status: Some(pb::Status { code }),
+                metadata: Some(metadata.clone()),
+                ..pb::CheckResponse::default()
+            };
+            let (origin, _) = grpc_service(move || (framed(&response), "0"));
+            let said = match check(&settings(ExtAuthProtocol::Grpc), vec![origin], &HeaderMap::new()).await {
+                ExtAuthVerdict::Allowed(vetted) => vetted.metadata,
+                ExtAuthVerdict::Denied(denial) => denial.metadata,
+                ExtAuthVerdict::Failed => panic!("it said nothing"),
+            };
+            assert_eq!(serde_json::Value::Object(said), wanted, "{code}");
         }
     });
 }

@@ -63,6 +63,14 @@ pub enum FormatError {
         /// What has to be.
         wanted: &'static str,
     },
+    /// A CEL expression.
+    #[error("command operator %{operator}%: {error}")]
+    Expression {
+        /// The operator's name.
+        operator: &'static str,
+        /// The compiler's words.
+        error: String,
+    },
     /// In a member of a JSON format.
     #[error("{key}: {error}")]
     Member {

@@ -99,7 +99,8 @@ impl LoggedHeader {
 }
 
 /// Headers in which callers and providers send what nobody else may see.
-fn is_credential(name: &HeaderName) -> bool {
+#[must_use]
+pub fn is_credential(name: &HeaderName) -> bool {
     [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE, SET_COOKIE].contains(name)
         || ["x-api-key", "api-key", "x-goog-api-key", "x-amz-security-token"].contains(&name.as_str())
 }

@@ -1,3 +1,7 @@
+use std::sync::Arc;
+
+use tollgate_auth::{Expression, Root};
+
 use super::{
     format::FormatError,
     header::{LoggedHeaders, Side},
@@ -63,8 +67,19 @@ pub enum Operator {
     Listener,
     /// `ACCESS_LOG_TYPE`: lines are written when requests end
     LogType,
+    /// `CEL` and `TYPED_CEL`
+    Cel(Arc<Expression>, CelType),
     /// One that is always empty here
     Empty(&'static str),
+}
+
+/// What the value of an expression is in a JSON line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CelType {
+    /// A text (`CEL`)
+    Text,
+    /// What it is (`TYPED_CEL`)
+    Own,
 }
 
 /// Which part of an address.
@@ -116,6 +131,8 @@ pub enum Namespace {
     AiGateway,
     /// `envoy.filters.http.jwt_authn`: verified claims by the name of their provider
     Jwt,
+    /// `envoy.filters.http.ext_authz`: what an external authorization service says
+    ExtAuth,
 }
 
 /// Operators of Envoy for which there is nothing here: connections are not told apart, and their bytes not counted.
@@ -175,8 +192,7 @@ const EMPTY: [&str; 52] = [
 ];
 
 /// Operators of Envoy that would not be what somebody asks for if they were empty. The environment holds keys.
-const NOT_SERVED: [&str; 8] = [
-    "CEL",
+const NOT_SERVED: [&str; 7] = [
     "COALESCE",
     "COMMON_DURATION",
     "CUSTOM_FLAGS",
@@ -185,6 +201,20 @@ const NOT_SERVED: [&str; 8] = [
     "LOCAL_REPLY_BODY",
     "QUERY_PARAM",
 ];
+
+// === impl Namespace ===
+
+impl Namespace {
+    /// As Envoy has it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AiGateway => "io.envoy.ai_gateway",
+            Self::Jwt => "envoy.filters.http.jwt_authn",
+            Self::ExtAuth => "envoy.filters.http.ext_authz",
+        }
+    }
+}
 
 // === impl Operator ===
 
@@ -243,7 +273,7 @@ impl Operator {
             "STREAM_ID" => Self::StreamId,
             "FILTER_CHAIN_NAME" => Self::Listener,
             "ACCESS_LOG_TYPE" => Self::LogType,
-            "REQ" | "REQ_WITHOUT_QUERY" | "RESP" | "DYNAMIC_METADATA" | "METADATA" => {
+            "REQ" | "REQ_WITHOUT_QUERY" | "RESP" | "DYNAMIC_METADATA" | "METADATA" | "CEL" | "TYPED_CEL" => {
                 return Self::with(name, "");
             }
             _ => return Err(FormatError::Unknown(name.to_owned())),
@@ -267,6 +297,8 @@ impl Operator {
             "REQ_WITHOUT_QUERY" => header("REQ_WITHOUT_QUERY", Side::Request).map(Self::RequestWithoutQuery),
             "RESP" => header("RESP", Side::Response).map(Self::Response),
             "DYNAMIC_METADATA" => metadata("DYNAMIC_METADATA", argument),
+            "CEL" => expression("CEL", argument).map(|made| Self::Cel(made, CelType::Text)),
+            "TYPED_CEL" => expression("TYPED_CEL", argument).map(|made| Self::Cel(made, CelType::Own)),
             "METADATA" => match argument.split_once(':') {
                 Some(("DYNAMIC", path)) => metadata("METADATA", path),
                 Some((
@@ -301,6 +333,11 @@ impl Operator {
     }
 }
 
+fn expression(operator: &'static str, source: &str) -> Result<Arc<Expression>, FormatError> {
+    let made = Expression::new(source, &Root::ALL);
+    made.map(Arc::new).map_err(|error| FormatError::Expression { operator, error: error.reason() })
+}
+
 fn metadata(operator: &'static str, path: &str) -> Result<Operator, FormatError> {
     let mut parts = path.split(':');
     let namespace = parts.next().unwrap_or_default();
@@ -309,10 +346,9 @@ fn metadata(operator: &'static str, path: &str) -> Result<Operator, FormatError>
         let said = path.to_owned();
         return Err(FormatError::Argument { operator, said, wanted: "namespace:key" });
     }
-    let namespace = match namespace {
-        "io.envoy.ai_gateway" => Namespace::AiGateway,
-        "envoy.filters.http.jwt_authn" => Namespace::Jwt,
-        _ => return Ok(Operator::Empty(operator)),
+    let all = [Namespace::AiGateway, Namespace::Jwt, Namespace::ExtAuth];
+    let Some(namespace) = all.into_iter().find(|known| known.name() == namespace) else {
+        return Ok(Operator::Empty(operator));
     };
     Ok(Operator::Metadata(MetadataPath { namespace, keys }))
 }

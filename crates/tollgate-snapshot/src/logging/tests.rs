@@ -1,3 +1,5 @@
+use tollgate_auth::Root;
+
 use super::*;
 
 fn text(text: &str) -> Vec<Piece> {
@@ -105,30 +107,17 @@ fn settings_know_which_headers_of_replies_they_show() {
 }
 
 #[test]
-fn a_filter_that_cannot_be_used_is_refused() {
-    let error = |source| LogFilter::new(source).unwrap_err().to_string();
-    assert!(error("request.path ==").starts_with("invalid CEL expression"));
-    assert!(error("requests.path == '/'").contains("requests"));
-    assert!(error("'text'").contains("neither true nor false"));
-    assert!(error("no_such('x')").contains("no_such"));
-}
-
-#[test]
-fn a_filter_sees_the_attributes_it_asks_for() {
-    use std::collections::HashMap;
-
-    let map = |key: &str, value: cel::Value| cel::Value::from(HashMap::from([(key.to_owned(), value)]));
-    let filter = LogFilter::new("response.code >= 400 && 'x-a' in request.headers").unwrap();
-    let seen = |code: i64, header: &str| {
-        filter.matches(|root| match root {
-            LogRoot::Response => map("code", code.into()),
-            LogRoot::Request => map("headers", map(header, "1".into())),
-            _ => unreachable!(),
-        })
-    };
-    assert!(seen(500, "x-a"));
-    assert!(!seen(200, "x-a"));
-    assert!(!seen(500, "x-b"));
-    let filter = LogFilter::new("request.headers['x-missing'] == '1'").unwrap();
-    assert!(!filter.matches(|_| map("headers", map("x-a", "1".into()))));
+fn an_expression_may_hold_what_ends_an_operator() {
+    let cel = |source: &str| Arc::new(Expression::new(source, &Root::ALL).unwrap());
+    let source = "has(request.headers) ? string(response.code % 100) : '-'";
+    assert_eq!(
+        text(&format!("%CEL({source}):3%!")),
+        [
+            Piece::Field(Field { operator: Operator::Cel(cel(source), CelType::Text), most: Some(3) }),
+            literal("!"),
+        ]
+    );
+    assert_eq!(text("%TYPED_CEL(request.size)%"), [field(Operator::Cel(cel("request.size"), CelType::Own))]);
+    assert!(error("%CEL(requests.size)%").contains("unknown attribute requests"));
+    assert!(error("%CEL%").contains("%CEL%"));
 }

@@ -7,7 +7,10 @@ mod value;
 use tollgate_core::Settled;
 use tollgate_snapshot::{AccessLogRule, Field, Format, LogScope, Piece, Shape};
 
-use self::value::{Value, value};
+use self::{
+    attributes::Credentials,
+    value::{Value, value},
+};
 use super::{Clock, escape::json_string};
 use crate::attributes::HeaderAttribute;
 
@@ -39,10 +42,16 @@ impl Lines<'_> {
             LogScope::Routed => routed,
             LogScope::Unrouted => !routed,
         };
-        let matches = |filter: &tollgate_snapshot::LogFilter| {
-            filter.matches(|root| attributes::of(root, self.settled, self.attributes))
+        let matches = |filter: &tollgate_auth::Expression| {
+            // What fails is not true.
+            filter.holds(|root| self.attribute(root, Credentials::Seen)).unwrap_or(false)
         };
         in_scope && (rule.filters.is_empty() || rule.filters.iter().any(matches))
+    }
+
+    /// An attribute of the request.
+    fn attribute(&self, root: tollgate_auth::Root, credentials: Credentials) -> cel::Value {
+        attributes::of(root, (self.settled, self.attributes), credentials)
     }
 
     /// Appends the line, with its line feed.

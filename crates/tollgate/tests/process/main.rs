@@ -6,6 +6,7 @@ mod client_traffic;
 mod gateway;
 mod protocols;
 mod quota;
+mod security;
 mod tls;
 mod upstream;
 

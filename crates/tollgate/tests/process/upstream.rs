@@ -29,6 +29,9 @@ pub(crate) struct Upstream {
     asked: Receiver<Parts>,
 }
 
+/// What is answered to a request and its body.
+type Script = Arc<dyn Fn(&Parts, &Bytes) -> Response<Full<Bytes>> + Send + Sync>;
+
 #[derive(Clone, Copy, Debug)]
 enum Speaks {
     Http1,
@@ -40,23 +43,26 @@ enum Speaks {
 impl Upstream {
     /// HTTP/1.1 without TLS.
     pub(crate) fn http1() -> Self {
-        Self::start(Speaks::Http1, None)
+        Self::start(Speaks::Http1, None, None)
     }
 
     /// HTTP/2 from the first byte, as gRPC servers inside a cluster have it.
     pub(crate) fn h2c() -> Self {
-        Self::start(Speaks::Http2, None)
+        Self::start(Speaks::Http2, None, None)
     }
 
     /// TLS which agrees on nothing but HTTP/2.
     pub(crate) fn h2_over_tls(identity: &Identity) -> Self {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let config = config.unwrap().with_no_client_auth();
-        let mut config =
-            config.with_single_cert(vec![identity.certificate.clone()], identity.private_key()).unwrap();
-        config.alpn_protocols = vec![b"h2".to_vec()];
-        Self::start(Speaks::Http2, Some(Arc::new(config).into()))
+        Self::start(Speaks::Http2, Some(acceptor(identity, b"h2")), None)
+    }
+
+    /// HTTP/1.1, over TLS where there is an identity to show, with answers of the test's own.
+    pub(crate) fn saying(
+        identity: Option<&Identity>,
+        says: impl Fn(&Parts, &Bytes) -> Response<Full<Bytes>> + Send + Sync + 'static,
+    ) -> Self {
+        let tls = identity.map(|identity| acceptor(identity, b"http/1.1"));
+        Self::start(Speaks::Http1, tls, Some(Arc::new(says)))
     }
 
     /// The head of the next request that has come in.
@@ -64,7 +70,12 @@ impl Upstream {
         self.asked.recv_timeout(PATIENCE).unwrap()
     }
 
-    fn start(speaks: Speaks, tls: Option<TlsAcceptor>) -> Self {
+    /// True where no request has come in that was not looked at.
+    pub(crate) fn idle(&self) -> bool {
+        self.asked.try_recv().is_err()
+    }
+
+    fn start(speaks: Speaks, tls: Option<TlsAcceptor>, script: Option<Script>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -74,11 +85,16 @@ impl Upstream {
             runtime.block_on(async {
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
                 while let Ok((stream, _)) = listener.accept().await {
-                    let (tell, tls) = (tell.clone(), tls.clone());
+                    let (tell, tls, script) = (tell.clone(), tls.clone(), script.clone());
                     tokio::spawn(async move {
                         match tls {
-                            None => serve(stream, speaks, tell).await,
-                            Some(tls) => serve(tls.accept(stream).await.unwrap(), speaks, tell).await,
+                            None => serve(stream, speaks, (tell, script)).await,
+                            // Whoever does not believe us hangs up.
+                            Some(tls) => {
+                                if let Ok(stream) = tls.accept(stream).await {
+                                    serve(stream, speaks, (tell, script)).await;
+                                }
+                            }
                         }
                     });
                 }
@@ -88,13 +104,24 @@ impl Upstream {
     }
 }
 
+/// Agrees on this protocol alone.
+fn acceptor(identity: &Identity, protocol: &[u8]) -> TlsAcceptor {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.unwrap().with_no_client_auth();
+    let mut config =
+        config.with_single_cert(vec![identity.certificate.clone()], identity.private_key()).unwrap();
+    config.alpn_protocols = vec![protocol.to_vec()];
+    Arc::new(config).into()
+}
+
 async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     speaks: Speaks,
-    tell: Sender<Parts>,
+    (tell, script): (Sender<Parts>, Option<Script>),
 ) {
     let io = TokioIo::new(stream);
-    let service = service_fn(move |request| answer(request, tell.clone()));
+    let service = service_fn(move |request| answer(request, tell.clone(), script.clone()));
     // The gateway may hang up whenever it likes.
     let (Ok(()) | Err(_)) = match speaks {
         Speaks::Http1 => hyper::server::conn::http1::Builder::new().serve_connection(io, service).await,
@@ -110,9 +137,15 @@ async fn serve(
 async fn answer(
     request: Request<Incoming>,
     tell: Sender<Parts>,
+    script: Option<Script>,
 ) -> Result<Response<BoxBody<Bytes, Infallible>>, Infallible> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    if let Some(script) = script {
+        let response = script(&head, &body).map(|body| body.boxed());
+        let (Ok(()) | Err(_)) = tell.send(head);
+        return Ok(response);
+    }
     let grpc = head.headers.get("content-type").cloned().filter(|value| value == "application/grpc");
     let host = head.headers.get("host").and_then(|host| host.to_str().ok());
     let said = format!("{} {}", host.or(head.uri.host()).unwrap_or_default(), head.uri.path());

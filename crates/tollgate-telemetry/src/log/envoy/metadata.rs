@@ -31,6 +31,9 @@ pub(super) fn value<'a>(
         (Namespace::AiGateway, [key]) => ai_gateway(key, settled, attributes),
         (Namespace::AiGateway, _) => Value::Missing,
         (Namespace::Jwt, [provider, keys @ ..]) => claim(settled, provider, keys),
+        (Namespace::ExtAuth, [key, keys @ ..]) => {
+            below(settled.record.vetted().and_then(|said| said.get(&**key)), keys)
+        }
     }
 }
 
@@ -81,7 +84,11 @@ fn claim<'a>(settled: &'a Settled, provider: &str, keys: &[Box<str>]) -> Value<'
     let Some((first, rest)) = keys.split_first() else {
         return Value::Json(Json::Object(claims.members().clone()));
     };
-    let found = rest.iter().try_fold(claims.get(first), |value, key| Some(value?.as_object()?.get(&**key)));
+    below(claims.get(first), rest)
+}
+
+fn below<'a>(value: Option<&'a Json>, keys: &[Box<str>]) -> Value<'a> {
+    let found = keys.iter().try_fold(value, |value, key| Some(value?.as_object()?.get(&**key)));
     match found.flatten() {
         Some(Json::Null) | None => Value::Missing,
         Some(value) => Value::Claim(value),
@@ -94,9 +101,15 @@ pub(super) fn all(
     settled: &Settled,
     attributes: &[HeaderAttribute],
 ) -> Map<String, Json> {
-    if namespace == Namespace::Jwt {
-        let providers = settled.record.claims_by_provider();
-        return providers.map(|(name, claims)| (name.to_owned(), claims.members().clone().into())).collect();
+    match namespace {
+        Namespace::AiGateway => {}
+        Namespace::Jwt => {
+            let providers = settled.record.claims_by_provider();
+            return providers
+                .map(|(name, claims)| (name.to_owned(), claims.members().clone().into()))
+                .collect();
+        }
+        Namespace::ExtAuth => return settled.record.vetted().cloned().unwrap_or_default(),
     }
     let costs = settled.costs.iter().map(|(key, _)| &**key);
     let names = attributes.iter().map(|attribute| attribute.name.as_str());

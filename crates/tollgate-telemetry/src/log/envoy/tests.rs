@@ -1,7 +1,8 @@
 use std::{fs, sync::Arc};
 
+use tollgate_auth::{Expression, Root};
 use tollgate_core::{End, Failure, Refusal};
-use tollgate_snapshot::{AccessLogRule, AccessLogSettings, Format, LogFilter, LogScope};
+use tollgate_snapshot::{AccessLogRule, AccessLogSettings, Format, LogScope};
 
 use super::*;
 use crate::{
@@ -153,10 +154,30 @@ fn addresses_come_whole_and_in_parts() {
     );
 }
 
+#[test]
+fn expressions_stand_in_lines_and_show_no_credentials() {
+    let settled = chat().settled();
+    let said = |source: &str| text(&format!("%CEL({source})%"), &settled);
+    assert_eq!(said("request.method == 'POST' ? 'write' : 'read'"), "write");
+    assert_eq!(said("response.code / 100"), "2");
+    assert_eq!(said("metadata.filter_metadata['io.envoy.ai_gateway'].total"), "42");
+    assert_eq!(said("request.headers['x-missing']"), "-");
+    let format = Format::json([
+        ("text", "%CEL(response.code)%"),
+        ("own", "%TYPED_CEL(response.code)%"),
+        ("list", "%TYPED_CEL([request.method, 1.5, true])%"),
+        ("missing", "%CEL(request.headers['x-missing'])%"),
+    ]);
+    let wanted = r#"{"text":"200","own":200,"list":["POST",1.5,true],"missing":null}"#;
+    assert_eq!(line(&format.unwrap(), &settled), format!("{wanted}\n"));
+    let settled = chat().header("authorization", b"Bearer sk-1").settled();
+    assert_eq!(text("%CEL(request.headers['authorization'])%", &settled), "***");
+}
+
 fn rule(scope: LogScope, filters: &[&str], path: &str) -> AccessLogRule {
     AccessLogRule {
         scope,
-        filters: filters.iter().map(|filter| LogFilter::new(filter).unwrap()).collect(),
+        filters: filters.iter().map(|filter| Expression::condition(filter, &Root::ALL).unwrap()).collect(),
         format: Format::parse("%RESPONSE_CODE%").unwrap(),
         files: vec![path.into()],
     }

@@ -5,11 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chrono::SecondsFormat;
 use http::{HeaderValue, header::HOST};
 use jiff::{Timestamp, tz::TimeZone};
+use serde_json::Value as Json;
 use tollgate_core::{AttemptRecord, End, Record, Refusal, Settled};
 use tollgate_snapshot::{
-    AddressPart, CertificatePart, LoggedHeader, LoggedHeaders, Operator, Remote, TimeFormat,
+    AddressPart, CelType, CertificatePart, LoggedHeader, LoggedHeaders, Operator, Remote, TimeFormat,
 };
 
 use super::{
@@ -19,7 +21,9 @@ use super::{
         json::{address, protocol, transport_failure},
         mask::masked,
     },
-    Escape, Lines, metadata,
+    Escape, Lines,
+    attributes::Credentials,
+    metadata,
 };
 use crate::end;
 
@@ -43,6 +47,10 @@ pub(super) enum Value<'a> {
 
 /// What the operator says of the request.
 pub(super) fn value<'a>(operator: &'a Operator, lines: &'a mut Lines<'_>) -> Value<'a> {
+    if let Operator::Cel(expression, kind) = operator {
+        let value = expression.value(|root| lines.attribute(root, Credentials::Hidden));
+        return value.map_or(Value::Missing, |value| expressed(&value, *kind));
+    }
     let Lines { settled, attributes, clock } = lines;
     let record: &'a Record = &settled.record;
     match operator {
@@ -83,7 +91,35 @@ pub(super) fn value<'a>(operator: &'a Operator, lines: &'a mut Lines<'_>) -> Val
         Operator::StreamId => Value::str(&record.request_id),
         Operator::Listener => Value::optional(record.listener.as_ref().map(|listener| listener.id.as_str())),
         Operator::LogType => Value::str("DownstreamEnd"),
-        Operator::TraceId | Operator::Empty(_) => Value::Missing,
+        Operator::TraceId | Operator::Cel(..) | Operator::Empty(_) => Value::Missing,
+    }
+}
+
+/// What an expression came to; as text, or as what it is.
+fn expressed(value: &cel::Value, kind: CelType) -> Value<'static> {
+    match (json(value), kind) {
+        (Json::Null, _) => Value::Missing,
+        (Json::String(text), _) => Value::string(text),
+        (value, CelType::Own) => Value::Json(value),
+        (value, CelType::Text) => Value::string(value.to_string()),
+    }
+}
+
+fn json(value: &cel::Value) -> Json {
+    match value {
+        cel::Value::Bool(flag) => Json::Bool(*flag),
+        cel::Value::Int(number) => Json::from(*number),
+        cel::Value::UInt(number) => Json::from(*number),
+        cel::Value::Float(number) => serde_json::Number::from_f64(*number).map_or(Json::Null, Json::Number),
+        cel::Value::String(text) => Json::String(text.to_string()),
+        cel::Value::Bytes(bytes) => Json::String(String::from_utf8_lossy(bytes).into_owned()),
+        cel::Value::Timestamp(time) => Json::String(time.to_rfc3339_opts(SecondsFormat::Millis, true)),
+        cel::Value::Duration(took) => Json::String(format!("{}s", took.as_seconds_f64())),
+        cel::Value::List(list) => Json::Array(list.iter().map(json).collect()),
+        cel::Value::Map(map) => map.map.iter().map(|(key, value)| (key.to_string(), json(value))).collect(),
+        cel::Value::Null | cel::Value::Function(..) | cel::Value::Opaque(_) | cel::Value::Struct(_) => {
+            Json::Null
+        }
     }
 }
 
