@@ -8,7 +8,7 @@ use crate::{
     attach::{Attaching, Attachment, attach},
     backends::Backends,
     costs::{self, Costs},
-    envoy_proxy,
+    environment, envoy_proxy,
     governed::Governors,
     http_rules,
     listeners::{self, Listening},
@@ -100,7 +100,13 @@ pub fn compile(set: &ResourceSet, options: &Options) -> Compiled {
     review::unused(&world, &backends, &mut notes);
     quotas.review(&world, &rules, &mut notes);
     let costs = settings_costs(set, &global);
-    let settings = Settings { prefixes: prefixes.clone(), body_limit: *body_limit, costs };
+    let settings = Settings {
+        prefixes: prefixes.clone(),
+        body_limit: *body_limit,
+        costs,
+        shutdown: envoy_proxy::shutdown(&world),
+        environment: environment::environment(&world, &mut notes),
+    };
     let ports = listeners::ports(listeners, &world, &mut notes);
     let Services { key_sources, authorizers } = governors.services;
     let backends = backends.into_list();

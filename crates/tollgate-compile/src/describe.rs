@@ -4,8 +4,7 @@ use std::{
 };
 
 use tollgate_snapshot::{
-    AccessLogRule, AccessLogSettings, Action, Backend, Budget, CaCertificates, Choice, Cost, Guard, Listener,
-    ListenerTls, Rule, Shape, Snapshot, Table, UpstreamTls,
+    AccessLogRule, AccessLogSettings, Action, Backend, Budget, CaCertificates, Choice, Cost, Guard, Listener, ListenerTls, Rule, Shape, Snapshot, Table, UpstreamTls, Quota, Settings, Shutdown,
 };
 
 use crate::describe_client::write_client;
@@ -37,7 +36,20 @@ fn write_snapshot(out: &mut String, snapshot: &Snapshot) -> fmt::Result {
     for backend in &snapshot.backends {
         write_backend(out, backend)?;
     }
-    snapshot.settings.costs.iter().try_for_each(|cost| writeln!(out, "global cost {cost}"))
+    write_settings(out, &snapshot.settings)
+}
+
+fn write_settings(out: &mut String, settings: &Settings) -> fmt::Result {
+    let Settings { prefixes: _, body_limit: _, costs, shutdown, environment } = settings;
+    costs.iter().try_for_each(|cost| writeln!(out, "global cost {cost}"))?;
+    let Shutdown { patience, least } = shutdown;
+    if let Some(patience) = patience {
+        writeln!(out, "requests under way may take {patience:?} at the end")?;
+    }
+    if let Some(least) = least {
+        writeln!(out, "new connections are taken for {least:?} at the end")?;
+    }
+    environment.iter().try_for_each(|(name, _)| writeln!(out, "variable {name}"))
 }
 
 fn write_listener(out: &mut String, listener: &Listener) -> fmt::Result {

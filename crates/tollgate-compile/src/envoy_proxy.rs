@@ -4,7 +4,7 @@ use tollgate_resources::{
     AccessLog, EnvoyProxy, EnvoyProxyMetrics, EnvoyProxyTelemetry, Gateway, GatewayClass, IpFamily,
     MergeType, Object,
 };
-use tollgate_snapshot::AccessLogSettings;
+use tollgate_snapshot::{AccessLogSettings, Shutdown};
 use tollgate_types::Severity;
 
 use crate::{
@@ -39,6 +39,25 @@ pub(crate) fn access_log<'a>(
         }
     };
     access_log::settings(&log, &At::new(proxy, "spec.telemetry.accessLog"), notes).map(Arc::new)
+}
+
+/// How the process ends: one process serves all Gateways, so the most patient of them decides.
+pub(crate) fn shutdown(world: &World<'_>) -> Shutdown {
+    let mut quiet = Notes::default();
+    let mut all = Shutdown::default();
+    for gateway in &world.set.gateways {
+        let class = of_class(world, gateway, &mut quiet);
+        let own = of_gateway(world, gateway, &mut quiet).flatten();
+        // Whichever it is, what is merged is merged field by field.
+        let merged =
+            own.is_none_or(|own| own.spec.merge_type.unwrap_or(MergeType::Replace) != MergeType::Replace);
+        for proxy in own.into_iter().chain(class.filter(|_| merged)) {
+            let Some(shutdown) = &proxy.spec.shutdown else { continue };
+            all.patience = all.patience.max(shutdown.drain_timeout);
+            all.least = all.least.max(shutdown.min_drain_duration);
+        }
+    }
+    all
 }
 
 fn log_of(proxy: &Object<EnvoyProxy>) -> Option<&AccessLog> {
@@ -187,7 +206,6 @@ fn review(proxy: &Object<EnvoyProxy>, notes: &mut Notes) {
         (!dynamic_modules.is_empty(), "dynamicModules", concerns_envoy, "no modules are loaded"),
         (geo_ip.is_some(), "geoIP", concerns_envoy, "rules that ask for a place answer 500"),
         (services, "routingType", differs, "requests go to the endpoints of a Service"),
-        (shutdown.is_some(), "shutdown", differs, "--drain-timeout says how long requests may go on"),
         (
             !filter_order.is_empty(),
             "filterOrder",
@@ -209,6 +227,10 @@ fn review(proxy: &Object<EnvoyProxy>, notes: &mut Notes) {
         ),
     ];
     report(&at, &rows, notes);
+    let delay = shutdown.as_ref().and_then(|shutdown| shutdown.health_check_failure_delay);
+    let delayed = delay.is_some_and(|delay| !delay.is_zero());
+    let instead = "health checks fail as soon as the process is told to end";
+    report(&at.to(".shutdown"), &[(delayed, "healthCheckFailureDelay", differs, instead)], notes);
     if let Some(telemetry) = telemetry {
         review_telemetry(telemetry, &at.to(".telemetry"), notes);
     }

@@ -18,6 +18,7 @@ mod compile;
 mod costs;
 mod describe;
 mod describe_client;
+mod environment;
 mod envoy_proxy;
 mod filters;
 mod governed;

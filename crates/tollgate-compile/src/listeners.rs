@@ -35,7 +35,7 @@ pub(crate) struct Listening<'a> {
 }
 
 /// The annotation by which a Gateway names its GatewayConfig.
-const CONFIG_ANNOTATION: &str = "aigateway.envoyproxy.io/gateway-config";
+pub(crate) const CONFIG_ANNOTATION: &str = "aigateway.envoyproxy.io/gateway-config";
 
 /// Controllers of other products; their Gateways are hardly meant for us.
 const FOREIGN: [&str; 10] = [

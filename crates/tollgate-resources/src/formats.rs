@@ -237,6 +237,11 @@ impl<'de> Deserialize<'de> for PlainSecret {
     }
 }
 
+/// A text that may be a credential.
+pub(crate) fn plain_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+    PlainSecret::deserialize(deserializer).map(|PlainSecret(secret)| secret)
+}
+
 /// `Secret.data`: base64.
 pub(crate) fn base64_map<'de, D: Deserializer<'de>>(
     deserializer: D,

@@ -73,7 +73,8 @@ pub use self::{
         AccessLog, AccessLogFile, AccessLogFormat, AccessLogFormatType, AccessLogSetting, AccessLogSink,
         AccessLogSinkType, AccessLogType, EnvoyDaemonSet, EnvoyDeployment, EnvoyPod, EnvoyProxy,
         EnvoyProxyKubernetes, EnvoyProxyMetrics, EnvoyProxyPrometheus, EnvoyProxyProvider,
-        EnvoyProxyProviderType, EnvoyProxyTelemetry, IpFamily,
+        EnvoyProxyProviderType, EnvoyProxyShutdown, EnvoyProxyTelemetry, IpFamily, OpenTelemetrySink,
+        SinkHeader,
     },
     gateway::{
         AllowedListeners, AllowedRoutes, ClientCertificateMode, FromNamespaces, FrontendTls, FrontendTlsPort,

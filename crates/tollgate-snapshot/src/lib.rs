@@ -62,7 +62,7 @@ pub use self::{
     reply_override::{OverrideWith, ReplyOverride, ReplySource},
     rule::{Action, Choice, LlmAction, ModelEntry, Retry, RetryScope, Rule, Service, Timeouts},
     service::{Authorizer, KeySource},
-    snapshot::{Prefixes, Settings, Snapshot},
+    snapshot::{Prefixes, Settings, Shutdown, Snapshot},
     table::{Entry, Found, Table},
     traffic::{Came, Compressor, Connections, HashOn, Packing, RetryPolicy, Traffic, Trigger},
     trail::{Candidacy, Candidate, Decision, Outcome, Question, Trail, Verdict, explain},

@@ -1,6 +1,6 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use tollgate_types::{Dialect, Endpoint, Located};
+use tollgate_types::{Dialect, Endpoint, Located, Secret};
 
 use crate::{Authorizer, Backend, Cost, KeySource, Port, Rule};
 
@@ -30,6 +30,20 @@ pub struct Settings {
     pub body_limit: usize,
     /// `GatewayConfig.spec.globalLLMRequestCosts`; a route's own cost of the same key wins.
     pub costs: Arc<[Cost]>,
+    /// How the process ends.
+    pub shutdown: Shutdown,
+    /// `GatewayConfig.spec.extProc.kubernetes.env`: variables of OpenTelemetry that win over the process's own. They
+    /// count when the process starts.
+    pub environment: Vec<(Arc<str>, Secret)>,
+}
+
+/// How the process ends (EnvoyProxy `shutdown`); what is not said is up to the process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shutdown {
+    /// How long requests under way may take.
+    pub patience: Option<Duration>,
+    /// How long new connections are still taken, since others may not have heard of the end.
+    pub least: Option<Duration>,
 }
 
 /// Path prefixes of the LLM endpoints: a root and one per dialect, joined without double slashes.
@@ -61,7 +75,13 @@ impl Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { prefixes: Prefixes::default(), body_limit: Self::DEFAULT_BODY_LIMIT, costs: Arc::new([]) }
+        Self {
+            prefixes: Prefixes::default(),
+            body_limit: Self::DEFAULT_BODY_LIMIT,
+            costs: Arc::new([]),
+            shutdown: Shutdown::default(),
+            environment: Vec::new(),
+        }
     }
 }
 

@@ -99,7 +99,7 @@ pub(crate) fn run(args: DemoArgs) -> io::Result<ExitCode> {
             format: LogFormat::Json,
             to: Box::new(Lines { lines, rest: Vec::new() }),
         }),
-        drain: Duration::from_secs(5),
+        drain: Some(Duration::from_secs(5)),
     };
     let file = File { name: "examples/quickstart/gateway.yaml".to_owned(), text: text.into() };
     let resources = Resources::fixed(file, tollgate_compile::Options::default());

@@ -67,9 +67,10 @@ pub(crate) struct RunArgs {
     /// Where the dialects are served, for example openai:/,anthropic:/anthropic
     #[arg(long, value_name = "KEY:PATH,…", value_parser = prefixes, default_value = "openai:/,anthropic:/anthropic")]
     endpoint_prefixes: Prefixes,
-    /// How long requests under way may take after a signal to end, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    drain_timeout: u64,
+    /// How long requests under way may take after a signal to end, in seconds; what an EnvoyProxy says unless given, or
+    /// 60
+    #[arg(long, value_name = "SECONDS")]
+    drain_timeout: Option<u64>,
     /// What to log on standard error: error, warn, info, debug, trace, or a filter such as info,tollgate_net=debug
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log_level: String,
@@ -129,7 +130,7 @@ impl RunArgs {
             bind: self.bind,
             port_map: self.port_map.iter().copied().collect::<HashMap<_, _>>(),
             overrides: Arc::new(overrides),
-            retire_patience: Duration::from_secs(self.drain_timeout),
+            retire_patience: self.drain_timeout.map_or(serving::DRAIN, Duration::from_secs),
             limits: Arc::clone(&counters.limits),
             ..tollgate_proxy::Options::default()
         };
@@ -138,7 +139,7 @@ impl RunArgs {
             counters,
             admin: self.admin,
             access_log: access_log(self.access_log),
-            drain: Duration::from_secs(self.drain_timeout),
+            drain: self.drain_timeout.map(Duration::from_secs),
         })
     }
 }

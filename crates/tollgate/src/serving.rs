@@ -14,12 +14,12 @@ use tokio::{
     runtime::Builder,
     signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,
-    time::{MissedTickBehavior, interval},
+    time::{MissedTickBehavior, interval, sleep},
 };
 use tollgate_core::{Capture, Live, Sampler, Settled};
 use tollgate_net::PoolStats;
 use tollgate_proxy::{Gateway, NotServed, Observer, Published};
-use tollgate_snapshot::Snapshot;
+use tollgate_snapshot::{Settings, Shutdown, Snapshot};
 use tollgate_telemetry::{
     AccessLog, Admin, Build, HeaderAttributes, Options as Watching, PoolCounts, Reload, Telemetry,
     TraceSettings, serve,
@@ -35,6 +35,8 @@ use crate::{
 
 /// How often a port that could not be bound is tried again.
 const REBIND: Duration = Duration::from_secs(5);
+/// Patience with requests under way at the end where nobody says otherwise.
+pub(crate) const DRAIN: Duration = Duration::from_secs(60);
 /// Exit status after a second signal, as shells have it for SIGINT.
 const CUT: u8 = 130;
 /// Changes that wait to be put into service; a later one says all that an earlier one says.
@@ -46,8 +48,8 @@ pub(crate) struct Serving {
     pub(crate) counters: Counters,
     pub(crate) admin: SocketAddr,
     pub(crate) access_log: Option<AccessLog>,
-    /// Patience with requests under way at the end.
-    pub(crate) drain: Duration,
+    /// Patience with requests under way at the end; `None` for what the resources say.
+    pub(crate) drain: Option<Duration>,
 }
 
 /// Resources that were read again.
@@ -100,7 +102,9 @@ pub(crate) fn run(mut resources: Resources, serving: Serving) -> io::Result<Exit
     }
     startable(&state)?;
     let Serving { proxy, counters, admin, access_log, drain } = serving;
-    let traces = TraceSettings::from_env(&variable).map_err(io::Error::other)?;
+    let settings = &state.compiled.snapshot.settings;
+    let reporting = |name: &str| of_gateways(settings, name).or_else(|| variable(name));
+    let traces = TraceSettings::from_env(&reporting).map_err(io::Error::other)?;
     let sampler = traces.as_ref().map(|traces| traces.sampler);
     let capture = traces.as_ref().and_then(|traces| traces.capture);
     let telemetry = Arc::new(Telemetry::start(Watching {
@@ -110,7 +114,7 @@ pub(crate) fn run(mut resources: Resources, serving: Serving) -> io::Result<Exit
         },
         access_log,
         traces,
-        attributes: HeaderAttributes::from_env(&variable).map_err(io::Error::other)?,
+        attributes: HeaderAttributes::from_env(&reporting).map_err(io::Error::other)?,
         response_models: Watching::RESPONSE_MODELS,
     })?);
     let gateway = Gateway::start(proxy, Arc::new(Tell(Arc::clone(&telemetry))))?;
@@ -136,6 +140,12 @@ pub(crate) fn run(mut resources: Resources, serving: Serving) -> io::Result<Exit
 
 fn variable(name: &str) -> Option<String> {
     env::var(name).ok()
+}
+
+/// What a GatewayConfig says of a variable.
+fn of_gateways(settings: &Settings, name: &str) -> Option<String> {
+    let (_, value) = settings.environment.iter().find(|(known, _)| **known == *name)?;
+    Some(String::from_utf8_lossy(value.expose()).into_owned())
 }
 
 fn report(severity: Severity, line: &str) {
@@ -201,7 +211,7 @@ impl Control {
         mut self,
         resources: Resources,
         state: State,
-        (admin, drain, began): (SocketAddr, Duration, Instant),
+        (admin, drain, began): (SocketAddr, Option<Duration>, Instant),
     ) -> io::Result<ExitCode> {
         let mut signals = Signals::new()?;
         let listener = TcpListener::bind(admin).await.map_err(|error| {
@@ -259,6 +269,12 @@ impl Control {
             if note.severity != Severity::Info {
                 report(note.severity, &line(note));
             }
+        }
+        let before = self.gateway.live();
+        if before.snapshot.settings.environment != state.compiled.snapshot.settings.environment {
+            tracing::warn!(
+                "variables of a GatewayConfig have changed: they count when the process starts again"
+            );
         }
         let kept = state.kept.len();
         let refused = state.refused;
@@ -321,13 +337,27 @@ impl Control {
         );
     }
 
-    async fn end(self, patience: Duration, mut signals: Signals) -> io::Result<ExitCode> {
+    /// Fails readiness, takes new connections for as long as others may not have heard of it, and drains.
+    async fn end(self, drain: Option<Duration>, mut signals: Signals) -> io::Result<ExitCode> {
         let Self { gateway, telemetry, .. } = self;
         let load = gateway.load();
-        tracing::info!(connections = load.connections, requests = load.requests, ?patience, "draining");
+        let Shutdown { patience, least } = gateway.live().snapshot.settings.shutdown;
+        let patience = drain.or(patience).unwrap_or(DRAIN);
+        let least = least.unwrap_or_default().min(patience);
+        tracing::info!(
+            connections = load.connections,
+            requests = load.requests,
+            ?patience,
+            ?least,
+            "draining"
+        );
         telemetry.draining();
+        let drained = async {
+            sleep(least).await;
+            gateway.drain(patience.saturating_sub(least)).await
+        };
         let code = tokio::select! {
-            cut = gateway.drain(patience) => {
+            cut = drained => {
                 if cut.requests > 0 {
                     tracing::warn!(requests = cut.requests, "cut after the drain timeout");
                 }

@@ -1,9 +1,11 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::Deserialize;
 use serde_json::Value;
+use tollgate_types::Secret;
 
-use super::policy::MergeType;
+use super::{common::BackendObjectRef, policy::MergeType};
+use crate::formats;
 
 /// `gateway.envoyproxy.io` `EnvoyProxy`: how the proxies of a Gateway run and what they report. A field that is a
 /// [`Value`] concerns Envoy or its pods, or is not served; it is known by name and not read any further.
@@ -32,7 +34,7 @@ pub struct EnvoyProxy {
     /// Whether rules share the connections to a backend.
     pub merge_backends: Option<Value>,
     /// How long connections may go on after the end was asked for.
-    pub shutdown: Option<Value>,
+    pub shutdown: Option<EnvoyProxyShutdown>,
     /// The order of filters.
     #[serde(default)]
     pub filter_order: Vec<Value>,
@@ -53,6 +55,21 @@ pub struct EnvoyProxy {
     /// Databases of places.
     #[serde(rename = "geoIP")]
     pub geo_ip: Option<Value>,
+}
+
+/// How long connections may go on after the end was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EnvoyProxyShutdown {
+    /// At most this long; 60 s unless given.
+    #[serde(default, deserialize_with = "formats::duration")]
+    pub drain_timeout: Option<Duration>,
+    /// New connections are taken for so long; 10 s unless given.
+    #[serde(default, deserialize_with = "formats::duration")]
+    pub min_drain_duration: Option<Duration>,
+    /// So long after the end was asked for, health checks begin to fail; at once unless given.
+    #[serde(default, deserialize_with = "formats::duration")]
+    pub health_check_failure_delay: Option<Duration>,
 }
 
 /// IP versions.
@@ -309,7 +326,44 @@ pub struct AccessLogSink {
     /// To a log service of Envoy's own protocol.
     pub als: Option<Value>,
     /// To a collector.
-    pub open_telemetry: Option<Value>,
+    pub open_telemetry: Option<OpenTelemetrySink>,
+}
+
+/// A collector that takes lines over OTLP (gRPC).
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OpenTelemetrySink {
+    /// The collector; deprecated in favour of the list.
+    pub backend_ref: Option<BackendObjectRef>,
+    /// The collector.
+    #[serde(default)]
+    pub backend_refs: Vec<BackendObjectRef>,
+    /// How it is asked. Not read any further, since it is not heeded.
+    pub backend_settings: Option<Value>,
+    /// Its host, where there are no references; deprecated.
+    pub host: Option<String>,
+    /// Its port there; 4317 unless given.
+    pub port: Option<u16>,
+    /// What the resource is called; deprecated in favour of the next.
+    #[serde(default)]
+    pub resources: BTreeMap<String, String>,
+    /// Attributes of the resource that the lines are about.
+    #[serde(default)]
+    pub resource_attributes: BTreeMap<String, String>,
+    /// Sent with every batch.
+    #[serde(default)]
+    pub headers: Vec<SinkHeader>,
+}
+
+/// A header that is sent to a collector.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SinkHeader {
+    /// Its name.
+    pub name: String,
+    /// Its value, which may be a credential.
+    #[serde(deserialize_with = "formats::plain_secret")]
+    pub value: Secret,
 }
 
 /// Where lines go.

@@ -3,6 +3,7 @@
 
 mod client;
 mod client_traffic;
+mod ending;
 mod gateway;
 mod protocols;
 mod quota;
