@@ -1,41 +1,75 @@
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
+use http::HeaderValue;
 use tollgate_auth::{Expression, Root};
 use tollgate_resources::{
     AccessLog, AccessLogFormat, AccessLogFormatType, AccessLogSetting, AccessLogSink, AccessLogSinkType,
-    AccessLogType,
+    AccessLogType, OpenTelemetrySink,
 };
-use tollgate_snapshot::{AccessLogRule, AccessLogSettings, Format, FormatError, LogScope};
+use tollgate_snapshot::{
+    AccessLogRule, AccessLogSettings, Address, AddressHost, Format, FormatError, LogCollector, LogScope,
+    Upstream, UpstreamProtocol,
+};
 
 use crate::{
     Fault,
-    notes::{At, Notes},
+    backends::Backends,
+    grants::Party,
+    matches::header_name,
+    notes::{At, Broken, Notes},
+    world::{World, group},
 };
 
 /// Where a log without sinks goes.
 const STDOUT: &str = "/dev/stdout";
+/// Where collectors listen for gRPC.
+const OTLP: u16 = 4317;
+
+/// What a log's references are followed with.
+pub(crate) struct Making<'w, 'a> {
+    pub(crate) world: &'w World<'a>,
+    /// That of the EnvoyProxy.
+    pub(crate) namespace: &'w str,
+}
+
+/// Where the lines of one log go.
+#[derive(Default)]
+struct Sinks {
+    files: Vec<Arc<str>>,
+    collectors: Vec<Arc<LogCollector>>,
+}
 
 /// What is logged of the requests to a Gateway; None where they stay in the process's own log, since nothing is said,
 /// or nothing that can be done.
-pub(crate) fn settings(log: &AccessLog, at: &At<'_>, notes: &mut Notes) -> Option<AccessLogSettings> {
+pub(crate) fn settings(
+    log: &AccessLog,
+    at: &At<'_>,
+    (making, notes): (&Making<'_, '_>, &mut Notes),
+) -> Option<AccessLogSettings> {
     let AccessLog { disable, settings } = log;
     if *disable {
         return Some(AccessLogSettings::default());
     }
     let each = settings.iter().enumerate();
-    let logs: Vec<_> =
-        each.filter_map(|(i, setting)| rule(setting, &at.to(format!(".settings[{i}]")), notes)).collect();
+    let logs: Vec<_> = each
+        .filter_map(|(i, setting)| rule(setting, &at.to(format!(".settings[{i}]")), making, notes))
+        .collect();
     (!logs.is_empty()).then(|| AccessLogSettings::new(logs))
 }
 
 /// One log; none where some of it is broken, which is said.
-fn rule(setting: &AccessLogSetting, at: &At<'_>, notes: &mut Notes) -> Option<AccessLogRule> {
+fn rule(
+    setting: &AccessLogSetting,
+    at: &At<'_>,
+    making: &Making<'_, '_>,
+    notes: &mut Notes,
+) -> Option<AccessLogRule> {
     let AccessLogSetting { format, matches, sinks, log_type } = setting;
     let scope = scope(*log_type, at, notes);
     let format = line_format(format.as_ref(), &at.to(".format"), notes);
     let filters = filters(matches, at, notes);
-    let files = files(sinks, at, notes);
-    Some(AccessLogRule { scope: scope?, filters: filters?, format: format?, files: files? })
+    let Sinks { files, collectors } = self::sinks(sinks, at, making, notes)?;
+    Some(AccessLogRule { scope: scope?, filters: filters?, format: format?, files, collectors })
 }
 
 fn scope(log_type: Option<AccessLogType>, at: &At<'_>, notes: &mut Notes) -> Option<LogScope> {
@@ -105,28 +139,84 @@ fn filters(matches: &[String], at: &At<'_>, notes: &mut Notes) -> Option<Vec<Exp
     (!broken).then_some(filters)
 }
 
-/// Paths; none where all of what is given is of other types.
-fn files(sinks: &[AccessLogSink], at: &At<'_>, notes: &mut Notes) -> Option<Vec<Arc<str>>> {
-    if sinks.is_empty() {
-        return Some(vec![Arc::from(STDOUT)]);
+/// None where nothing of what is given can be served.
+fn sinks(given: &[AccessLogSink], at: &At<'_>, making: &Making<'_, '_>, notes: &mut Notes) -> Option<Sinks> {
+    let mut sinks = Sinks::default();
+    if given.is_empty() {
+        sinks.files.push(Arc::from(STDOUT));
+        return Some(sinks);
     }
-    let mut files = Vec::new();
-    for (i, sink) in sinks.iter().enumerate() {
-        let name = match sink.sink_type {
+    for (i, sink) in given.iter().enumerate() {
+        let at = at.to(format!(".sinks[{i}]"));
+        match sink.sink_type {
             AccessLogSinkType::File => {
-                files.extend(sink.file.as_ref().map(|file| Arc::from(file.path.as_str())));
-                continue;
+                sinks.files.extend(sink.file.as_ref().map(|file| Arc::from(file.path.as_str())));
             }
-            AccessLogSinkType::Als => "ALS",
-            AccessLogSinkType::OpenTelemetry => "OpenTelemetry",
-        };
-        let fault = Fault::not_served(format!("an access log sink of type {name}"));
-        notes.warning(
-            &at.to(format!(".sinks[{i}].type")),
-            fault.help("no line goes there; sinks of type File are served"),
-        );
+            AccessLogSinkType::Als => {
+                let fault = Fault::not_served("an access log sink of type ALS (Envoy's own gRPC service)");
+                let help = "no line goes there; sinks of type File and OpenTelemetry are served";
+                notes.warning(&at.to(".type"), fault.help(help));
+            }
+            AccessLogSinkType::OpenTelemetry => {
+                let at = at.to(".openTelemetry");
+                match sink.open_telemetry.as_ref().map(|sink| collector(sink, &at, making, notes)) {
+                    Some(Ok(collector)) => sinks.collectors.push(Arc::new(collector)),
+                    Some(Err(broken)) => drop(notes.broken(&at, broken)),
+                    None => {}
+                }
+            }
+        }
     }
-    (!files.is_empty()).then_some(files)
+    (!sinks.files.is_empty() || !sinks.collectors.is_empty()).then_some(sinks)
+}
+
+fn collector(
+    sink: &OpenTelemetrySink,
+    at: &At<'_>,
+    making: &Making<'_, '_>,
+    notes: &mut Notes,
+) -> Result<LogCollector, Broken> {
+    let OpenTelemetrySink {
+        backend_ref,
+        backend_refs,
+        backend_settings,
+        host,
+        port,
+        resources,
+        resource_attributes,
+        headers,
+    } = sink;
+    if backend_settings.is_some() {
+        let fault = Fault::new("no-effect", "backendSettings have no effect here");
+        notes.warning(&at.to(".backendSettings"), fault);
+    }
+    let upstream = match (backend_refs.first().or(backend_ref.as_ref()), host) {
+        (Some(reference), _) => {
+            let from = Party { group: group::ENVOY, kind: "EnvoyProxy", namespace: making.namespace };
+            Backends::new(making.world).upstream(reference, from, notes)?
+        }
+        (None, Some(host)) => at_host(host, port.unwrap_or(OTLP)),
+        (None, None) => return Err(Fault::new("no-backends", "the collector has no backendRefs").into()),
+    };
+    let mut sent = Vec::with_capacity(headers.len());
+    for header in headers {
+        let invalid = || Fault::new("invalid-header-value", format!("{} cannot be sent", header.name));
+        let mut value = HeaderValue::from_bytes(header.value.expose()).map_err(|_| invalid())?;
+        value.set_sensitive(true);
+        sent.push((header_name(&header.name)?, value));
+    }
+    let attributes = resources.iter().chain(resource_attributes);
+    let resource = attributes.map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect();
+    let upstream = Upstream { protocol: UpstreamProtocol::Http2, ..upstream };
+    Ok(LogCollector { upstream, resource, headers: sent })
+}
+
+/// As versions before had it.
+fn at_host(host: &str, port: u16) -> Upstream {
+    let ip = host.parse::<IpAddr>();
+    let host = ip.map_or_else(|_| AddressHost::Name(host.into()), AddressHost::Ip);
+    let address = Address { host, port, hostname: None };
+    Upstream { addresses: vec![address], tls: None, protocol: UpstreamProtocol::Http2 }
 }
 
 fn left_out(code: &'static str, message: String) -> Fault {

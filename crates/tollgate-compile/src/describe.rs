@@ -4,7 +4,7 @@ use std::{
 };
 
 use tollgate_snapshot::{
-    AccessLogRule, AccessLogSettings, Action, Backend, Budget, CaCertificates, Choice, Cost, Guard, Listener, ListenerTls, Rule, Shape, Snapshot, Table, UpstreamTls, Quota, Settings, Shutdown,
+    AccessLogRule, AccessLogSettings, Action, Backend, Budget, CaCertificates, Choice, Cost, Guard, Listener, ListenerTls, Rule, Shape, Snapshot, Table, UpstreamTls, Quota, Settings, Shutdown, AddressHost,
 };
 
 use crate::describe_client::write_client;
@@ -76,12 +76,18 @@ fn write_logging(out: &mut String, logging: &AccessLogSettings) -> fmt::Result {
     if logging.logs().is_empty() {
         writeln!(out, "    logs nothing")?;
     }
-    for AccessLogRule { scope, filters, format, files } in logging.logs() {
+    for AccessLogRule { scope, filters, format, files, collectors } in logging.logs() {
         let shape = match format.shape() {
             Shape::Text(pieces) => format!("text of {} pieces", pieces.len()),
             Shape::Json(members) => format!("JSON of {} members", members.len()),
         };
-        write!(out, "    logs {scope:?} as {shape} to {}", files.join(", "))?;
+        let places = collectors.iter().flat_map(|collector| &collector.upstream.addresses);
+        let collectors = places.map(|place| match &place.host {
+            AddressHost::Name(name) => format!("the collector at {name}:{}", place.port),
+            AddressHost::Ip(ip) => format!("the collector at {ip}:{}", place.port),
+        });
+        let places: Vec<_> = files.iter().map(ToString::to_string).chain(collectors).collect();
+        write!(out, "    logs {scope:?} as {shape} to {}", places.join(", "))?;
         for (i, filter) in filters.iter().enumerate() {
             write!(out, " {} {}", if i == 0 { "where" } else { "or" }, filter.source())?;
         }

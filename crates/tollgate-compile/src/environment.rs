@@ -73,7 +73,7 @@ fn of_config(
                     notes.warning(&at, Fault::new("conflicting-variable", message));
                 }
             },
-            Err(fault) => drop(notes.error(&at, fault.help("the process's own variable counts, if any"))),
+            Err(fault) => notes.warning(&at, fault.help("the process's own variable counts, if any")),
         }
     }
 }

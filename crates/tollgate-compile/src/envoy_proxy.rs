@@ -38,7 +38,9 @@ pub(crate) fn access_log<'a>(
             }
         }
     };
-    access_log::settings(&log, &At::new(proxy, "spec.telemetry.accessLog"), notes).map(Arc::new)
+    let making = access_log::Making { world, namespace: &proxy.meta.namespace };
+    let at = At::new(proxy, "spec.telemetry.accessLog");
+    access_log::settings(&log, &at, (&making, notes)).map(Arc::new)
 }
 
 /// How the process ends: one process serves all Gateways, so the most patient of them decides.

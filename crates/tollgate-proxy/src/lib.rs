@@ -38,4 +38,5 @@ pub use self::{
     observer::Observer,
     options::Options,
     reply::{Broken, ReplyBody},
+    served::origins,
 };

@@ -118,7 +118,9 @@ fn source(source: &tollgate_snapshot::KeySource) -> Option<KeySource> {
     Some(made)
 }
 
-fn origins(upstream: &Upstream) -> Vec<Origin> {
+/// Where a service is that is asked beside requests: by each of its addresses.
+#[must_use]
+pub fn origins(upstream: &Upstream) -> Vec<Origin> {
     upstream
         .addresses
         .iter()

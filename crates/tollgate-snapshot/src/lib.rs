@@ -52,8 +52,8 @@ pub use self::{
     listener::{Certificate, Listener, ListenerTls, Port, PortProtocol},
     logging::{
         AccessLogRule, AccessLogSettings, AddressPart, CelType, CertificatePart, Field, Format, FormatError,
-        LogScope, LoggedHeader, LoggedHeaders, MetadataPath, Namespace, Operator, Piece, Remote, Shape,
-        TimeFormat, is_credential,
+        LogCollector, LogScope, LoggedHeader, LoggedHeaders, MetadataPath, Namespace, Operator, Piece,
+        Remote, Shape, TimeFormat, is_credential,
     },
     matcher::{HeaderMatch, Matcher, ModelMatch, PathMatch, QueryMatch, RequestView, TextMatch},
     policy::{Guard, PolicyLevel, PolicyUse},

@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
 use tollgate_auth::Expression;
+
+use crate::Upstream;
 
 mod format;
 mod header;
@@ -35,6 +37,19 @@ pub struct AccessLogRule {
     pub format: Format,
     /// `sinks[].file.path`; `/dev/stdout` and `/dev/stderr` are our own.
     pub files: Vec<Arc<str>>,
+    /// `sinks[].openTelemetry`
+    pub collectors: Vec<Arc<LogCollector>>,
+}
+
+/// Who takes lines over OTLP (gRPC). Equal ones share a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogCollector {
+    /// Where it is.
+    pub upstream: Upstream,
+    /// Attributes of the resource that the lines are about.
+    pub resource: Vec<(Box<str>, Box<str>)>,
+    /// Sent with every batch; marked sensitive.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// Which requests a log is about.

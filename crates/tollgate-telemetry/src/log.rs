@@ -1,5 +1,6 @@
 //! The access log: one line per request, formatted on its core, written by one thread.
 
+mod collectors;
 mod envoy;
 mod escape;
 mod file;
@@ -15,6 +16,7 @@ use jiff::Timestamp;
 use tollgate_core::Settled;
 
 pub(crate) use self::{
+    collectors::{Collectors, Shippers},
     envoy::Lines,
     mask::masked,
     sinks::{SinkBuffers, Sinks},

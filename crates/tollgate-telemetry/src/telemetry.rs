@@ -10,14 +10,15 @@ use std::{
 };
 
 use tollgate_core::{Live, Settled};
-use tollgate_snapshot::AccessLogSettings;
+use tollgate_net::Origin;
+use tollgate_snapshot::{AccessLogRule, AccessLogSettings, Upstream};
 use tollgate_types::BackendId;
 
 use crate::{
     AccessLog, HeaderAttributes, LogFormat, Phase, PoolCounts, Reload, TraceSettings,
     decisions::Decisions,
     lock::Slot,
-    log::{self, Buffer, Clock, Lines, SinkBuffers, Sinks, Writer},
+    log::{self, Buffer, Clock, Collectors, Lines, Shippers, SinkBuffers, Sinks, Writer},
     metric::{Bounded, Common, CoreMetrics, Exposition, Pools, Published, Shard, Totals},
     recent::{Ring, Trouble},
     status::Status,
@@ -37,6 +38,8 @@ pub struct Options {
     pub attributes: HeaderAttributes,
     /// Most model names of providers that become labels; further ones are `other`.
     pub response_models: usize,
+    /// Where a collector of logs can be reached.
+    pub origins: fn(&Upstream) -> Vec<Origin>,
 }
 
 /// Who we are, for `tollgate_build_info` and the console.
@@ -59,6 +62,7 @@ pub struct Telemetry {
     live: Slot<Option<Arc<Live>>>,
     log: Option<(LogFormat, Writer)>,
     sinks: Sinks,
+    collectors: Collectors,
     traces: Option<Traces>,
     pools: Pools,
     pub(crate) status: Status,
@@ -69,7 +73,7 @@ pub struct Telemetry {
 #[derive(Debug)]
 struct Traces {
     shape: trace::Shape,
-    exporter: Exporter,
+    exporter: Exporter<trace::Spans>,
 }
 
 /// One core's half: nobody else touches it.
@@ -79,6 +83,7 @@ struct Core {
     recent: Arc<Ring>,
     log: Option<Buffer>,
     sinks: SinkBuffers,
+    shippers: Shippers,
     clock: Clock,
 }
 
@@ -104,7 +109,7 @@ impl Telemetry {
     /// # Errors
     /// The system's, where it gives no thread.
     pub fn start(options: Options) -> io::Result<Self> {
-        let Options { build, access_log, traces, attributes, response_models } = options;
+        let Options { build, access_log, traces, attributes, response_models, origins } = options;
         let log = match access_log {
             Some(AccessLog { format, to }) => Some((format, Writer::start(to)?)),
             None => None,
@@ -112,7 +117,7 @@ impl Telemetry {
         let traces = match traces {
             Some(settings) => {
                 let shape = trace::Shape { vocabulary: settings.vocabulary, hidden: settings.hidden };
-                Some(Traces { shape, exporter: Exporter::start(settings)? })
+                Some(Traces { shape, exporter: Exporter::tracing(settings)? })
             }
             None => None,
         };
@@ -130,6 +135,7 @@ impl Telemetry {
             live: Slot::default(),
             log,
             sinks: Sinks::default(),
+            collectors: Collectors::new(origins),
             traces,
             pools: Pools::default(),
             status: Status::default(),
@@ -141,6 +147,7 @@ impl Telemetry {
     pub fn publish(&self, live: &Arc<Live>) {
         self.common.published.push(live);
         self.sinks.publish(live);
+        self.collectors.publish(live);
         self.live.with(|last| *last = Some(Arc::clone(live)));
         self.status.enter(Phase::Serving);
     }
@@ -162,9 +169,11 @@ impl Telemetry {
         self.with_core(|core| {
             core.metrics.tidy();
             core.sinks.tidy();
+            core.shippers.tidy();
         });
         if core == 0 {
             self.sinks.tidy();
+            self.collectors.tidy();
         }
     }
 
@@ -197,15 +206,21 @@ impl Telemetry {
 
     /// Writes the lines that the settings of a listener ask for.
     fn log_as(&self, settings: &AccessLogSettings, settled: &Settled, core: &mut Core) {
-        let Core { sinks, clock, .. } = core;
+        let Core { sinks, shippers, clock, .. } = core;
         let mut lines = Lines { settled, attributes: &self.attributes.log, clock };
-        for rule in settings.logs().iter().filter(|rule| !rule.files.is_empty()) {
+        let goes = |rule: &&AccessLogRule| !rule.files.is_empty() || !rule.collectors.is_empty();
+        for rule in settings.logs().iter().filter(goes) {
             if !lines.wanted_by(rule) {
                 continue;
             }
             for path in &rule.files {
                 if let Some(buffer) = sinks.of(path, &self.sinks) {
                     buffer.line(|out| lines.write(&rule.format, out));
+                }
+            }
+            for collector in &rule.collectors {
+                if let Some(exporter) = shippers.of(collector, &self.collectors) {
+                    exporter.send(vec![lines.record(&rule.format)]);
                 }
             }
         }
@@ -220,6 +235,7 @@ impl Telemetry {
             writer.flush(patience);
         }
         self.sinks.flush(patience);
+        self.collectors.flush(patience);
     }
 
     /// Everything counted, in Prometheus' text format (version 0.0.4).
@@ -232,13 +248,13 @@ impl Telemetry {
         crate::health::write(self.live().as_deref(), &mut out);
         self.status.write(&mut out);
         let own = self.log.as_ref().map(|(_, writer)| (writer.dropped(), writer.failed()));
-        if own.is_some() || !self.sinks.unused() {
+        if own.is_some() || !self.sinks.unused() || !self.collectors.unused() {
             let (dropped, failed) = own.unwrap_or_default();
             out.single(
                 "tollgate_access_log_dropped_total",
-                "Lines of the access log that were dropped because its writer was too slow.",
+                "Lines of the access log that were dropped because its writer was too slow, or its collector took none.",
                 "counter",
-                dropped + self.sinks.dropped(),
+                dropped + self.sinks.dropped() + self.collectors.dropped(),
             );
             out.single(
                 "tollgate_access_log_write_errors_total",
@@ -310,6 +326,7 @@ impl Telemetry {
             recent,
             log,
             sinks: SinkBuffers::default(),
+            shippers: Shippers::default(),
             clock: Clock::default(),
         }
     }

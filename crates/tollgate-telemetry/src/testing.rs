@@ -110,6 +110,7 @@ pub(crate) fn options() -> Options {
         access_log: None,
         traces: None,
         attributes: HeaderAttributes::default(),
+        origins: |_| Vec::new(),
         response_models: 3,
     }
 }

@@ -364,6 +364,7 @@ fn bench_of_observe() {
         filters: Vec::new(),
         format: Format::default(),
         files: vec!["/dev/null".into()],
+        collectors: Vec::new(),
     };
     let live = live_logging(Some(Arc::new(AccessLogSettings::new(vec![rule]))));
     time(&telemetry(), &live, "metrics and Envoy Gateway's default line");

@@ -6,6 +6,7 @@ mod content;
 mod export;
 mod otlp;
 mod settings;
+mod signal;
 mod span;
 
 pub use self::{
@@ -14,6 +15,7 @@ pub use self::{
     settings::{InvalidTracing, TraceSettings, Vocabulary},
 };
 pub(crate) use self::{
-    export::Exporter,
-    span::{Shape, spans},
+    export::{Exporter, Shipping},
+    signal::{Logs, Spans},
+    span::{Shape, spans, text},
 };

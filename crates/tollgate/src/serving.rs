@@ -116,6 +116,7 @@ pub(crate) fn run(mut resources: Resources, serving: Serving) -> io::Result<Exit
         traces,
         attributes: HeaderAttributes::from_env(&reporting).map_err(io::Error::other)?,
         response_models: Watching::RESPONSE_MODELS,
+        origins: tollgate_proxy::origins,
     })?);
     let gateway = Gateway::start(proxy, Arc::new(Tell(Arc::clone(&telemetry))))?;
     let control = Control {

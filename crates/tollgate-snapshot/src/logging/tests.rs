@@ -96,6 +96,7 @@ fn settings_know_which_headers_of_replies_they_show() {
         filters: Vec::new(),
         format: Format::parse(text).unwrap(),
         files: Vec::new(),
+        collectors: Vec::new(),
     };
     let settings = AccessLogSettings::new(vec![
         log("%RESP(X-A?X-B)% %REQ(X-C)% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%"),

@@ -4,6 +4,10 @@ mod attributes;
 mod metadata;
 mod value;
 
+use opentelemetry_proto::tonic::{
+    common::v1::{AnyValue, any_value},
+    logs::v1::LogRecord,
+};
 use tollgate_core::Settled;
 use tollgate_snapshot::{AccessLogRule, Field, Format, LogScope, Piece, Shape};
 
@@ -12,7 +16,7 @@ use self::{
     value::{Value, value},
 };
 use super::{Clock, escape::json_string};
-use crate::attributes::HeaderAttribute;
+use crate::{attributes::HeaderAttribute, trace};
 
 /// A request that is to be written, and what is needed for it.
 pub(crate) struct Lines<'a> {
@@ -72,6 +76,37 @@ impl Lines<'_> {
             }
         }
         out.push(b'\n');
+    }
+
+    /// The line for a collector: a text is its body, the members of a JSON line are texts that are its attributes.
+    pub(crate) fn record(&mut self, format: &Format) -> LogRecord {
+        let said = |lines: &mut Self, pieces: &[Piece]| {
+            let mut text = Vec::new();
+            lines.text(pieces, Escape::Later, &mut text);
+            String::from_utf8_lossy(&text).into_owned()
+        };
+        let (mut body, mut attributes) = (None, Vec::new());
+        match format.shape() {
+            Shape::Text(pieces) => {
+                body = Some(AnyValue { value: Some(any_value::Value::StringValue(said(self, pieces))) });
+            }
+            Shape::Json(members) => {
+                attributes.extend(members.iter().map(|(key, pieces)| trace::text(key, &said(self, pieces))));
+            }
+        }
+        let record = &self.settled.record;
+        let began = record.began.unix_ms.saturating_mul(1_000_000);
+        let took = self.settled.ended.saturating_duration_since(record.began.instant).as_nanos();
+        LogRecord {
+            time_unix_nano: began,
+            observed_time_unix_nano: began.saturating_add(u64::try_from(took).unwrap_or(u64::MAX)),
+            body,
+            attributes,
+            trace_id: record.trace.trace_id.to_vec(),
+            span_id: record.trace.span_id.to_vec(),
+            flags: u32::from(record.trace.sampled),
+            ..LogRecord::default()
+        }
     }
 
     fn text(&mut self, pieces: &[Piece], escape: Escape, out: &mut Vec<u8>) {

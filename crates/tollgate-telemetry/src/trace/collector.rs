@@ -9,10 +9,11 @@ use super::{CollectorSettings, OtlpProtocol};
 
 /// Most bytes of a collector's answer.
 const ANSWER: usize = 64 * 1024;
-const SERVICE: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 
 /// The connection to a collector; lives on the thread that sends.
 pub(super) struct Collector {
+    /// The method of its gRPC service.
+    method: &'static str,
     settings: CollectorSettings,
     origin: Origin,
     pool: Pool,
@@ -56,10 +57,10 @@ fn whole(failure: &Failure) -> String {
 // === impl Collector ===
 
 impl Collector {
-    pub(super) fn new(settings: CollectorSettings, origin: Origin) -> Self {
+    pub(super) fn new(method: &'static str, settings: CollectorSettings, origin: Origin) -> Self {
         let resolver = Resolver::system(Arc::new(Overrides::default()));
         let pool_settings = PoolSettings { connect_timeout: settings.timeout, ..PoolSettings::default() };
-        Self { settings, origin, pool: Pool::new(pool_settings, resolver), local: LocalSet::new() }
+        Self { method, settings, origin, pool: Pool::new(pool_settings, resolver), local: LocalSet::new() }
     }
 
     /// Sends a batch, with a second try.
@@ -93,7 +94,7 @@ impl Collector {
                 let path = self.settings.endpoint.path_and_query().map_or("/", |path| path.as_str());
                 (path, "application/x-protobuf", message.clone())
             }
-            OtlpProtocol::Grpc => (SERVICE, "application/grpc", framed(message)),
+            OtlpProtocol::Grpc => (self.method, "application/grpc", framed(message)),
         };
         let mut request = Request::post(path).body(Payload::from(body))?;
         let headers = request.headers_mut();

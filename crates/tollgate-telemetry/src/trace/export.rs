@@ -10,82 +10,122 @@ use std::{
 };
 
 use bytes::Bytes;
-use opentelemetry_proto::tonic::{
-    collector::trace::v1::ExportTraceServiceRequest,
-    common::v1::InstrumentationScope,
-    resource::v1::Resource,
-    trace::v1::{ResourceSpans, ScopeSpans, Span},
-};
 use prost::Message;
 use tokio::runtime::Runtime;
+use tollgate_net::Origin;
 
-use super::{TraceSettings, collector::Collector, console, span::text};
+use super::{
+    CollectorSettings, TraceSettings,
+    collector::{Collector, Failed},
+    signal::{Signal, Spans},
+};
 
-/// How often the thread looks for spans: a sleeping reader costs its writers nothing.
+/// How often the thread looks for items: a sleeping reader costs its writers nothing.
 const LOOK: Duration = Duration::from_millis(100);
-/// Most bytes of one message, as long as a single span is smaller: collectors refuse more than 4 MiB.
+/// Most bytes of one message, as long as a single item is smaller: collectors refuse more than 4 MiB.
 const MESSAGE: usize = 2 * 1024 * 1024;
-/// Most bytes of spans that wait. Only those with prompts and replies in them can come to that much.
+/// Most bytes of items that wait. Only those with prompts and replies in them can come to that much.
 const HELD: usize = 32 * 1024 * 1024;
 
-/// The thread that sends spans.
+/// The thread that sends what collectors take.
 #[derive(Debug)]
-pub(crate) struct Exporter {
-    to: SyncSender<Parcel>,
+pub(crate) struct Exporter<S: Signal> {
+    to: SyncSender<Parcel<S>>,
     counts: Arc<Counts>,
-    /// Whether spans are large enough to be weighed.
+    /// Whether items are large enough to be weighed.
     weighs: bool,
 }
 
-/// What became of spans.
+/// How items are sent.
+pub(crate) struct Shipping {
+    /// Who takes them: the first that can be reached.
+    pub(crate) collectors: Vec<(CollectorSettings, Origin)>,
+    /// True to show them on standard output as well.
+    pub(crate) console: bool,
+    /// Whether items are large enough to be weighed.
+    pub(crate) weighs: bool,
+    /// Attributes of the process.
+    pub(crate) resource: Vec<(String, String)>,
+    /// Most items that wait.
+    pub(crate) queue: usize,
+    /// Most items in a batch.
+    pub(crate) batch: usize,
+    /// How long an item waits for others at most.
+    pub(crate) delay: Duration,
+}
+
+/// What became of items.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) sent: AtomicU64,
     pub(crate) dropped: AtomicU64,
-    /// Bytes that wait, where spans are weighed.
+    /// Bytes that wait, where items are weighed.
     held: AtomicUsize,
 }
 
 #[derive(Debug)]
-enum Parcel {
-    Spans(Vec<Span>, usize),
+enum Parcel<S: Signal> {
+    Items(Vec<S::Item>, usize),
     /// Send what there is and say so.
     Flush(SyncSender<()>),
 }
 
 // === impl Exporter ===
 
-impl Exporter {
-    /// Starts the thread.
+impl Exporter<Spans> {
+    /// Starts the thread for spans.
     ///
     /// # Errors
     /// A file of the TLS settings that cannot be used, or the system's, where it gives no thread.
-    pub(crate) fn start(settings: TraceSettings) -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let collector = match settings.collector.clone() {
-            Some(collector) => Some((collector.origin()?, collector)),
-            None => None,
+    pub(crate) fn tracing(settings: TraceSettings) -> io::Result<Self> {
+        let collectors = match settings.collector {
+            Some(collector) => {
+                let origin = collector.origin()?;
+                vec![(collector, origin)]
+            }
+            None => Vec::new(),
         };
-        let weighs = settings.capture.is_some();
-        let (to, from) = sync_channel(settings.queue);
+        Self::start(Shipping {
+            collectors,
+            console: settings.console,
+            weighs: settings.capture.is_some(),
+            resource: settings.resource,
+            queue: settings.queue,
+            batch: settings.batch,
+            delay: settings.delay,
+        })
+    }
+}
+
+impl<S: Signal> Exporter<S> {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// The system's, where it gives no thread.
+    pub(crate) fn start(mut shipping: Shipping) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let weighs = shipping.weighs;
+        let (to, from) = sync_channel(shipping.queue);
         let counts = Arc::new(Counts::default());
         let shared = Arc::clone(&counts);
         thread::Builder::new().name("otlp".into()).spawn(move || {
             // Connections stay on the thread that made them.
-            let collector = collector.map(|(origin, settings)| Collector::new(settings, origin));
-            Sender { settings, runtime, collector, counts: shared, waiting: Vec::new(), weight: 0 }
+            let collectors = std::mem::take(&mut shipping.collectors).into_iter();
+            let collectors =
+                collectors.map(|(settings, origin)| Collector::new(S::METHOD, settings, origin)).collect();
+            Sender::<S> { shipping, runtime, collectors, counts: shared, waiting: Vec::new(), weight: 0 }
                 .run(&from);
         })?;
         Ok(Self { to, counts, weighs })
     }
 
-    /// Hands the spans of one request over; never waits.
-    pub(crate) fn send(&self, spans: Vec<Span>) {
-        let number = spans.len() as u64;
+    /// Hands the items of one request over; never waits.
+    pub(crate) fn send(&self, items: Vec<S::Item>) {
+        let number = items.len() as u64;
         let Counts { dropped, held, .. } = &*self.counts;
-        let weight = if self.weighs { spans.iter().map(Message::encoded_len).sum() } else { 0 };
+        let weight = if self.weighs { items.iter().map(Message::encoded_len).sum() } else { 0 };
         let fits = held.fetch_add(weight, Relaxed).saturating_add(weight) <= HELD;
-        if !fits || self.to.try_send(Parcel::Spans(spans, weight)).is_err() {
+        if !fits || self.to.try_send(Parcel::Items(items, weight)).is_err() {
             held.fetch_sub(weight, Relaxed);
             dropped.fetch_add(number, Relaxed);
         }
@@ -105,27 +145,27 @@ impl Exporter {
     }
 }
 
-struct Sender {
-    settings: TraceSettings,
+struct Sender<S: Signal> {
+    shipping: Shipping,
     runtime: Runtime,
-    collector: Option<Collector>,
+    collectors: Vec<Collector>,
     counts: Arc<Counts>,
-    waiting: Vec<Span>,
+    waiting: Vec<S::Item>,
     /// Their bytes, where they are weighed.
     weight: usize,
 }
 
 // === impl Sender ===
 
-impl Sender {
-    fn run(&mut self, from: &Receiver<Parcel>) {
+impl<S: Signal> Sender<S> {
+    fn run(&mut self, from: &Receiver<Parcel<S>>) {
         let mut last = Instant::now();
         loop {
             match from.try_recv() {
-                Ok(Parcel::Spans(spans, weight)) => {
-                    self.waiting.extend(spans);
+                Ok(Parcel::Items(items, weight)) => {
+                    self.waiting.extend(items);
                     self.weight += weight;
-                    if self.waiting.len() >= self.settings.batch || self.weight > MESSAGE {
+                    if self.waiting.len() >= self.shipping.batch || self.weight > MESSAGE {
                         self.send();
                         last = Instant::now();
                     }
@@ -140,11 +180,11 @@ impl Sender {
                 Err(TryRecvError::Disconnected) => return self.send(),
                 Err(TryRecvError::Empty) => {}
             }
-            if last.elapsed() >= self.settings.delay {
+            if last.elapsed() >= self.shipping.delay {
                 self.send();
                 last = Instant::now();
             }
-            thread::sleep(LOOK.min(self.settings.delay.max(Duration::from_millis(1))));
+            thread::sleep(LOOK.min(self.shipping.delay.max(Duration::from_millis(1))));
         }
     }
 
@@ -152,18 +192,18 @@ impl Sender {
     fn send(&mut self) {
         while !self.waiting.is_empty() {
             let number = self.next_batch();
-            let shown = if self.settings.console { self.show(number) } else { Ok(()) };
+            let shown = if self.shipping.console { self.show(number) } else { Ok(()) };
             let message = self.message(number);
-            let sent = self.collector.as_ref().map(|collector| collector.send(&self.runtime, &message));
-            let count = match (sent, shown) {
+            let count = match (self.ship(&message), shown) {
                 (Some(Err(error)), _) => {
-                    tracing::warn!(%error, spans = number, "spans were dropped");
+                    tracing::warn!(%error, number, "{} were dropped", S::NAME);
                     &self.counts.dropped
                 }
                 (None, Err(error)) => {
-                    tracing::warn!(%error, spans = number, "spans cannot be shown");
+                    tracing::warn!(%error, number, "{} cannot be shown", S::NAME);
                     &self.counts.dropped
                 }
+                (None, Ok(())) if !self.shipping.console => &self.counts.dropped,
                 (Some(Ok(())), _) | (None, Ok(())) => &self.counts.sent,
             };
             count.fetch_add(number as u64, Relaxed);
@@ -171,9 +211,23 @@ impl Sender {
         self.counts.held.fetch_sub(std::mem::take(&mut self.weight), Relaxed);
     }
 
-    /// How many of the waiting spans go into one message; at least one.
+    /// Gives a batch to the first collector that takes it; `None` where there is none.
+    fn ship(&self, message: &Bytes) -> Option<Result<(), Failed>> {
+        let mut outcome = None;
+        for collector in &self.collectors {
+            let sent = collector.send(&self.runtime, message);
+            let over = sent.is_ok();
+            outcome = Some(sent);
+            if over {
+                break;
+            }
+        }
+        outcome
+    }
+
+    /// How many of the waiting items go into one message; at least one.
     fn next_batch(&self) -> usize {
-        let lengths = self.waiting.iter().take(self.settings.batch).map(Message::encoded_len);
+        let lengths = self.waiting.iter().take(self.shipping.batch).map(Message::encoded_len);
         let sums = lengths.scan(0, |sum, length| {
             *sum += length;
             Some(*sum)
@@ -183,24 +237,15 @@ impl Sender {
 
     /// Whole lines at a time, since the access log may go to the same place.
     fn show(&self, number: usize) -> io::Result<()> {
-        let lines: String = self.waiting.iter().take(number).map(console::line).collect();
+        let lines: String = self.waiting.iter().take(number).map(S::shown).collect();
         let mut output = io::stdout().lock();
         output.write_all(lines.as_bytes())?;
         output.flush()
     }
 
     fn message(&mut self, number: usize) -> Bytes {
-        let attributes = self.settings.resource.iter().map(|(name, value)| text(name, value)).collect();
-        let scope = InstrumentationScope { name: "envoyproxy/ai-gateway".to_owned(), ..Default::default() };
-        let spans = self.waiting.drain(..number).collect();
-        let request = ExportTraceServiceRequest {
-            resource_spans: vec![ResourceSpans {
-                resource: Some(Resource { attributes, ..Default::default() }),
-                scope_spans: vec![ScopeSpans { scope: Some(scope), spans, ..Default::default() }],
-                ..Default::default()
-            }],
-        };
-        request.encode_to_vec().into()
+        let items = self.waiting.drain(..number).collect();
+        S::message(items, &self.shipping.resource).into()
     }
 }
 

@@ -283,7 +283,7 @@ const fn exception(code: u16) -> &'static str {
     }
 }
 
-pub(super) fn text(key: &str, value: &str) -> KeyValue {
+pub(crate) fn text(key: &str, value: &str) -> KeyValue {
     attribute(key, Value::StringValue(value.to_owned()))
 }
 

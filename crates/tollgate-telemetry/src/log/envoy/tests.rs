@@ -180,6 +180,7 @@ fn rule(scope: LogScope, filters: &[&str], path: &str) -> AccessLogRule {
         filters: filters.iter().map(|filter| Expression::condition(filter, &Root::ALL).unwrap()).collect(),
         format: Format::parse("%RESPONSE_CODE%").unwrap(),
         files: vec![path.into()],
+        collectors: Vec::new(),
     }
 }
 

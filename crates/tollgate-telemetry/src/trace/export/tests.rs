@@ -12,11 +12,24 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
+use opentelemetry_proto::tonic::{
+    collector::{logs::v1::ExportLogsServiceRequest, trace::v1::ExportTraceServiceRequest},
+    common::v1::{KeyValue, any_value},
+    logs::v1::LogRecord,
+    trace::v1::Span,
+};
+use tollgate_core::Live;
+use tollgate_net::Protocol;
+use tollgate_snapshot::{
+    AccessLogRule, AccessLogSettings, Address, AddressHost, Format, LogCollector, LogScope, Upstream,
+    UpstreamProtocol,
+};
+
 use super::*;
 use crate::trace::Shape;
 use crate::{
     Options, Telemetry, TraceSettings,
-    testing::{live, options, request},
+    testing::{live, live_logging, options, request},
 };
 
 type Taken = (HeaderMap, Bytes);
@@ -97,6 +110,95 @@ fn tracing(set: &[(&str, &str)]) -> Telemetry {
     let traces = TraceSettings::from_env(&lookup).unwrap();
     assert!(traces.is_some());
     Telemetry::start(Options { traces, ..options() }).unwrap()
+}
+
+fn at_loopback(upstream: &Upstream) -> Vec<Origin> {
+    let ports = upstream.addresses.iter().map(|address| address.port);
+    ports.map(|port| Origin::new("127.0.0.1", port, Protocol::Http2, None)).collect()
+}
+
+/// Telemetry and a snapshot whose listener logs to these ports, the first that answers.
+fn logging(format: Format, ports: &[u16]) -> (Telemetry, Arc<Live>) {
+    let address = |port: &u16| Address {
+        host: AddressHost::Ip(std::net::Ipv4Addr::LOCALHOST.into()),
+        port: *port,
+        hostname: None,
+    };
+    let upstream = Upstream {
+        addresses: ports.iter().map(address).collect(),
+        tls: None,
+        protocol: UpstreamProtocol::Http2,
+    };
+    let collector = LogCollector {
+        upstream,
+        resource: vec![("env".into(), "test".into())],
+        headers: vec![("x-tenant".parse().unwrap(), "a".parse().unwrap())],
+    };
+    let rule = AccessLogRule {
+        scope: LogScope::All,
+        filters: Vec::new(),
+        format,
+        files: Vec::new(),
+        collectors: vec![Arc::new(collector)],
+    };
+    let telemetry = Telemetry::start(Options { origins: at_loopback, ..options() }).unwrap();
+    let live = live_logging(Some(Arc::new(AccessLogSettings::new(vec![rule]))));
+    telemetry.publish(&live);
+    (telemetry, live)
+}
+
+fn logs_of(body: &[u8]) -> (Vec<KeyValue>, Vec<LogRecord>) {
+    // gRPC's prefix goes before.
+    let mut request = ExportLogsServiceRequest::decode(&body[5..]).unwrap();
+    let mut logs = request.resource_logs.remove(0);
+    (logs.resource.unwrap().attributes, logs.scope_logs.remove(0).log_records)
+}
+
+fn pairs(attributes: &[KeyValue]) -> Vec<(&str, &str)> {
+    let value = |one: &KeyValue| match one.value.as_ref().and_then(|value| value.value.as_ref()) {
+        Some(any_value::Value::StringValue(text)) => text.clone(),
+        other => panic!("{other:?}"),
+    };
+    attributes.iter().map(|one| (&*one.key, &*value(one).leak())).collect()
+}
+
+#[test]
+fn lines_of_a_listener_go_to_the_first_collector_that_answers() {
+    let (address, taken) = collector();
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let format = Format::json([("code", "%RESPONSE_CODE%"), ("missing", "%REQ(X-MISSING)%")]).unwrap();
+    let (telemetry, live) = logging(format, &[nobody, address.port()]);
+    telemetry.observe(&request(&live).answered(0, 200).settled());
+    telemetry.observe(&request(&live).answered(0, 404).settled());
+    telemetry.flush(Duration::from_secs(20));
+    let (headers, body) = taken.recv_timeout(Duration::from_secs(10)).unwrap();
+    assert_eq!(
+        (&headers["x-tenant"], &headers["content-type"]),
+        (&"a".parse().unwrap(), &"application/grpc".parse().unwrap())
+    );
+    let (resource, lines) = logs_of(&body);
+    assert_eq!(pairs(&resource), [("env", "test"), ("service.name", "ai-gateway")]);
+    let said: Vec<_> = lines.iter().map(|line| pairs(&line.attributes)).collect();
+    assert_eq!(said, [[("code", "200"), ("missing", "-")], [("code", "404"), ("missing", "-")]]);
+    assert_eq!(lines[0].trace_id, [0xab; 16]);
+    assert_eq!(lines[0].observed_time_unix_nano - lines[0].time_unix_nano, 120_000_000);
+    assert!(telemetry.metrics().contains("tollgate_access_log_dropped_total 0\n"));
+}
+
+#[test]
+fn a_line_that_is_a_text_is_the_body_and_one_that_nobody_takes_is_counted() {
+    let (address, taken) = collector();
+    let (telemetry, live) =
+        logging(Format::parse("%RESPONSE_CODE% for %REQ(:METHOD)%").unwrap(), &[address.port()]);
+    telemetry.observe(&request(&live).answered(0, 200).settled());
+    telemetry.flush(Duration::from_secs(20));
+    let (_, lines) = logs_of(&taken.recv_timeout(Duration::from_secs(10)).unwrap().1);
+    let text = any_value::Value::StringValue("200 for POST".to_owned());
+    assert_eq!(lines[0].body.as_ref().unwrap().value, Some(text));
+    let (telemetry, live) = logging(Format::parse("%RESPONSE_CODE%").unwrap(), &[]);
+    telemetry.observe(&request(&live).answered(0, 200).settled());
+    telemetry.flush(Duration::from_secs(20));
+    assert!(telemetry.metrics().contains("tollgate_access_log_dropped_total 1\n"));
 }
 
 fn send_one(telemetry: &Telemetry) {
