@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
-use tollgate_auth::Expression;
+use tollgate_auth::{Expression, Root};
 
 use crate::Upstream;
 
@@ -72,6 +72,10 @@ impl AccessLogSettings {
     pub fn new(logs: Vec<AccessLogRule>) -> Self {
         let mut reply_headers: Vec<_> =
             logs.iter().flat_map(|log| log.format.reply_headers()).cloned().collect();
+        // Whatever text an expression over replies has in it may be the name of a header.
+        let expressions = logs.iter().flat_map(|log| log.filters.iter().chain(log.format.expressions()));
+        let texts = expressions.flat_map(|expression| expression.texts(Root::Response));
+        reply_headers.extend(texts.filter_map(|text| text.parse::<HeaderName>().ok()));
         reply_headers.sort_by(|a, b| a.as_str().cmp(b.as_str()));
         reply_headers.dedup();
         Self { logs, reply_headers }

@@ -61,7 +61,8 @@ impl Expression {
             let references = program.references();
             let mut names = references.variables();
             names.sort_unstable();
-            for name in names {
+            let bound = bounded::bound(program.expression());
+            for name in names.into_iter().filter(|name| !bound.contains(name)) {
                 let root = known.iter().find(|root| root.name() == name);
                 roots.push(*root.ok_or_else(|| InvalidExpression(format!("unknown attribute {name}")))?);
             }
@@ -95,6 +96,12 @@ impl Expression {
     #[must_use]
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// Every text that is written in it, if it asks for what begins here: names of headers are among them.
+    #[must_use]
+    pub fn texts(&self, root: Root) -> Vec<&str> {
+        if self.roots.contains(&root) { bounded::texts(self.program.expression()) } else { Vec::new() }
     }
 
     /// Whether it is true; `None` where it fails, for example for a header that is not there, or is neither.
@@ -186,6 +193,7 @@ mod tests {
         assert!(error("requests.path == '/'").contains("requests"));
         assert!(error("'text'").contains("neither true nor false"));
         assert!(error("no_such('x')").contains("no_such"));
+        assert!(error("['a'].exists(n, m == n)").contains("unknown attribute m"));
         let early = Expression::condition("response.code == 200", &Root::OF_CALLERS);
         assert!(early.unwrap_err().to_string().contains("response"));
     }
@@ -219,6 +227,16 @@ mod tests {
     fn an_expression_of_many_parts_is_no_deep_one() {
         let parts: Vec<_> = (0..80).map(|i| format!("request.headers['x-team'] == 'team-{i}'")).collect();
         Expression::condition(&parts.join(" || "), &Root::ALL).unwrap();
+    }
+
+    #[test]
+    fn texts_are_found_wherever_they_stand() {
+        let source = "response.headers['x-a'] == '1' || ['x-b', 'x-c'].exists(n, n in response.headers)";
+        let expression = Expression::new(source, &Root::ALL).unwrap();
+        let mut texts = expression.texts(Root::Response);
+        texts.sort_unstable();
+        assert_eq!(texts, ["1", "x-a", "x-b", "x-c"]);
+        assert!(expression.texts(Root::Request).is_empty());
     }
 
     #[test]

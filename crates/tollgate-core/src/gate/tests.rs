@@ -51,6 +51,7 @@ fn of_a_reply_only_those_headers_are_kept_that_the_log_shows() {
         filters: Vec::new(),
         format: Format::parse("%RESP(X-SHOWN)% %RESP(X-MISSING)%").unwrap(),
         files: Vec::new(),
+        collectors: Vec::new(),
     };
     let mut record = lost(Some(Arc::new(AccessLogSettings::new(vec![rule]))));
     assert!(record.listener.is_none() && record.access_log().is_some());

@@ -1,4 +1,5 @@
 use http::HeaderName;
+use tollgate_auth::Expression;
 
 use super::{operator::Operator, scan};
 
@@ -123,6 +124,13 @@ impl Format {
     /// Headers whose values are never logged, which this format asks for, for a warning.
     pub fn hidden_headers(&self) -> impl Iterator<Item = &HeaderName> {
         self.fields().flat_map(|field| field.operator.headers()).flat_map(|headers| headers.hidden())
+    }
+
+    pub(super) fn expressions(&self) -> impl Iterator<Item = &Expression> {
+        self.fields().filter_map(|field| match &field.operator {
+            Operator::Cel(expression, _) => Some(&**expression),
+            _ => None,
+        })
     }
 
     pub(super) fn reply_headers(&self) -> impl Iterator<Item = &HeaderName> {

@@ -1,5 +1,3 @@
-use tollgate_auth::Root;
-
 use super::*;
 
 fn text(text: &str) -> Vec<Piece> {
@@ -103,6 +101,11 @@ fn settings_know_which_headers_of_replies_they_show() {
         log("%RESP(x-a)% %RESP(Set-Cookie)%"),
     ]);
     assert_eq!(settings.reply_headers(), ["set-cookie", "x-a", "x-b"]);
+    let filtered = AccessLogRule {
+        filters: vec![Expression::condition("response.headers['x-d'] == 'No'", &Root::ALL).unwrap()],
+        ..log("%CEL('x-e' in response.headers)% %CEL(request.headers['x-f'])%")
+    };
+    assert_eq!(AccessLogSettings::new(vec![filtered]).reply_headers(), ["no", "x-d", "x-e"]);
     let hidden: Vec<_> = settings.logs()[1].format.hidden_headers().collect();
     assert_eq!(hidden, ["set-cookie"]);
 }
