@@ -300,12 +300,12 @@ fn remote_keys(spec: &RemoteJwks, making: &mut Making<'_, '_>) -> Result<KeySour
         failed_refetch_duration,
     } = spec;
     let parsed: Uri = uri.parse().map_err(|_| Fault::new("invalid-uri", format!("{uri:?} is no URL")))?;
-    let (id, upstream) = match backend_refs.first() {
-        Some(reference) => {
-            let (name, upstream) = service(reference, making)?;
+    let (id, upstream) = match backend_refs.as_slice() {
+        [] => (uri.clone(), of_uri(&parsed)?),
+        references => {
+            let (name, upstream) = service(references, making)?;
             (format!("{uri} at {name}"), upstream)
         }
-        None => (uri.clone(), of_uri(&parsed)?),
     };
     let (cache, retry) = (cache_duration.unwrap_or(CACHE), failed_refetch_duration.unwrap_or(RETRY));
     let id = KeySourceId(format!("{id}, every {cache:?}").into());
@@ -329,12 +329,32 @@ fn unheeded(at: &At<'_>, notes: &mut Notes) {
     notes.warning(at, fault.help("the service is asked with the gateway's own timeouts and connections"));
 }
 
-/// A backend that a policy refers to: its name, and where it is.
-fn service(reference: &BackendObjectRef, making: &mut Making<'_, '_>) -> Result<(String, Upstream), Broken> {
+/// The backends that a policy refers to as one service: their names, and where they are. A request goes to the first
+/// that can be reached, so they have to be spoken to in the same way.
+fn service(
+    references: &[BackendObjectRef],
+    making: &mut Making<'_, '_>,
+) -> Result<(String, Upstream), Broken> {
     let from = Party { group: group::ENVOY, kind: "SecurityPolicy", namespace: making.namespace };
-    let upstream = making.backends.upstream(reference, from, making.notes)?;
-    let namespace = reference.namespace.as_deref().unwrap_or(making.namespace);
-    Ok((format!("{} {namespace}/{}", reference.kind, reference.name), upstream))
+    let mut all: Option<(String, Upstream)> = None;
+    for reference in references {
+        let upstream = making.backends.upstream(reference, from, making.notes)?;
+        let namespace = reference.namespace.as_deref().unwrap_or(making.namespace);
+        let name = format!("{} {namespace}/{}", reference.kind, reference.name);
+        match &mut all {
+            None => all = Some((name, upstream)),
+            Some((names, first)) if (&first.tls, first.protocol) == (&upstream.tls, upstream.protocol) => {
+                first.addresses.extend(upstream.addresses);
+                *names = format!("{names}, {name}");
+            }
+            Some((names, _)) => {
+                let message =
+                    format!("{name} is not spoken to as {names} is: the TLS or the protocol differs");
+                return Err(Fault::new("mixed-backends", message).into());
+            }
+        }
+    }
+    all.ok_or_else(|| Fault::new("no-backends", "the service has no backendRefs").into())
 }
 
 fn of_uri(uri: &Uri) -> Result<Upstream, Fault> {

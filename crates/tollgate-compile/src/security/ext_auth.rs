@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use http::StatusCode;
 use tollgate_auth::{BodyToAuth, ExtAuth, ExtAuthId, ExtAuthProtocol, HttpPath, OnFailure};
-use tollgate_resources::{ContextValueRef, ExtAuth as ExtAuthSpec};
+use tollgate_resources::{BackendObjectRef, ContextValueRef, ExtAuth as ExtAuthSpec};
 use tollgate_snapshot::{Problem, UpstreamProtocol};
 use tollgate_types::Secret;
 
@@ -88,6 +88,14 @@ fn referred(reference: &ContextValueRef, making: &Making<'_, '_>) -> Result<Secr
     }
 }
 
+/// The list, or the one that was written before there was a list.
+fn references<'a>(
+    list: &'a [BackendObjectRef],
+    single: Option<&'a BackendObjectRef>,
+) -> &'a [BackendObjectRef] {
+    if list.is_empty() { single.map(std::slice::from_ref).unwrap_or_default() } else { list }
+}
+
 fn made(
     spec: &ExtAuthSpec,
     context: Vec<(Box<str>, Secret)>,
@@ -96,8 +104,8 @@ fn made(
     let headers = spec.headers_to_ext_auth.as_ref();
     let headers =
         headers.map(|names| names.iter().map(|name| header_name(name)).collect::<Result<Vec<_>, _>>());
-    let (reference, protocol) = match (&spec.grpc, &spec.http) {
-        (Some(grpc), _) => (grpc.backend_refs.first().or(grpc.backend_ref.as_ref()), ExtAuthProtocol::Grpc),
+    let (references, protocol) = match (&spec.grpc, &spec.http) {
+        (Some(grpc), _) => (references(&grpc.backend_refs, grpc.backend_ref.as_ref()), ExtAuthProtocol::Grpc),
         (None, Some(http)) => {
             let path = match &http.path_override {
                 Some(path) => HttpPath::Fixed(path.as_str().into()),
@@ -105,19 +113,18 @@ fn made(
             };
             let to_backend: Result<Vec<_>, _> =
                 http.headers_to_backend.iter().map(|name| header_name(name)).collect();
-            let reference = http.backend_refs.first().or(http.backend_ref.as_ref());
-            (reference, ExtAuthProtocol::Http { path, to_backend: to_backend? })
+            let references = references(&http.backend_refs, http.backend_ref.as_ref());
+            (references, ExtAuthProtocol::Http { path, to_backend: to_backend? })
         }
-        (None, None) => (None, ExtAuthProtocol::Grpc),
+        (None, None) => (&[][..], ExtAuthProtocol::Grpc),
     };
-    let reference = reference.ok_or_else(|| Fault::new("no-backends", "the service has no backendRefs"))?;
-    let (name, mut upstream) = service(reference, making)?;
+    let (name, mut upstream) = service(references, making)?;
     if protocol == ExtAuthProtocol::Grpc {
         upstream.protocol = UpstreamProtocol::Http2;
     }
     let kind = if protocol == ExtAuthProtocol::Grpc { "grpc" } else { "http" };
     let id = ExtAuthId(format!("{kind} {name}").into());
-    making.services.authorizer(&id, &reference.name, upstream);
+    making.services.authorizer(&id, &name, upstream);
     let on_failure = match (spec.fail_open, spec.status_on_error) {
         (true, _) => OnFailure::Pass,
         (false, status) => OnFailure::Refuse(

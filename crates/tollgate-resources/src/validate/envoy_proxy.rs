@@ -1,7 +1,10 @@
-use super::{Rules, Validate};
+use super::{
+    Rules, Validate,
+    shared::{backend_object_ref, header_name},
+};
 use crate::kinds::{
     AccessLogFormat, AccessLogFormatType, AccessLogSetting, AccessLogSink, AccessLogSinkType, EnvoyProxy,
-    EnvoyProxyKubernetes, EnvoyProxyProvider, EnvoyProxyProviderType,
+    EnvoyProxyKubernetes, EnvoyProxyProvider, EnvoyProxyProviderType, OpenTelemetrySink,
 };
 
 impl Validate for EnvoyProxy {
@@ -76,4 +79,14 @@ fn sink(rules: &mut Rules, sink: &AccessLogSink) {
     if let Some(file) = file {
         rules.field("file", |rules| rules.length("path", &file.path, 1..=4096));
     }
+    rules.optional("openTelemetry", open_telemetry.as_ref(), collector);
+}
+
+fn collector(rules: &mut Rules, sink: &OpenTelemetrySink) {
+    let OpenTelemetrySink { backend_ref, backend_refs, host, headers, .. } = sink;
+    let reachable = backend_ref.is_some() || !backend_refs.is_empty() || host.is_some();
+    rules.demand(reachable, "missing-field", ("", "expected `backendRefs`, or `host`, which is deprecated"));
+    rules.optional("backendRef", backend_ref.as_ref(), backend_object_ref);
+    rules.each("backendRefs", backend_refs, backend_object_ref);
+    rules.each("headers", headers, |rules, header| header_name(rules, "name", &header.name));
 }

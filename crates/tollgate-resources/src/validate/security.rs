@@ -5,8 +5,8 @@ use super::{
     shared::{backend_object_ref, header_name, local_ref, secret_ref},
 };
 use crate::kinds::{
-    ApiKeyAuth, Authorization, AuthorizationPrincipal, AuthorizationRule, BackendObjectRef, ExtAuth,
-    ExtractFrom, JwksSource, JwtAuth, JwtProvider, LocalJwks, RemoteJwks, SecurityPolicy,
+    ApiKeyAuth, Authorization, AuthorizationPrincipal, AuthorizationRule, BackendObjectRef, ContextExtension,
+    ExtAuth, ExtractFrom, JwksSource, JwtAuth, JwtProvider, LocalJwks, RemoteJwks, SecurityPolicy,
 };
 use crate::merge::Written;
 
@@ -154,6 +154,22 @@ fn ext_auth_rules(rules: &mut Rules, auth: &ExtAuth) {
     if let Some(status) = status_on_error {
         rules.range("statusOnError", u32::from(*status), 400..=599);
     }
+    rules.each("contextExtensions", &auth.context_extensions, |rules, extension| {
+        let ContextExtension { name, source, value, value_ref } = extension;
+        rules.length("name", name, 1..=253);
+        let fits = match source.as_deref() {
+            None | Some("Value") => value.is_some() && value_ref.is_none(),
+            Some("ValueRef") => value_ref.is_some() && value.is_none(),
+            Some(_) => false,
+        };
+        let message = "`type: Value` needs `value` alone, `type: ValueRef` `valueRef` alone";
+        rules.demand(fits, "exactly-one-of", ("", message));
+        rules.optional("valueRef", value_ref.as_ref(), |rules, reference| {
+            let holds =
+                reference.group.is_empty() && matches!(reference.kind.as_str(), "Secret" | "ConfigMap");
+            rules.form("invalid-kind", ("kind", &reference.kind), (holds, "Secret or ConfigMap"));
+        });
+    });
     rules.optional("bodyToExtAuth", body_to_ext_auth.as_ref(), |rules, body| {
         rules.range("maxRequestBytes", body.max_request_bytes, 1..=u32::MAX);
     });
@@ -164,6 +180,9 @@ fn authorization_rules(rules: &mut Rules, authorization: &Authorization, jwt: Op
         jwt.into_iter().flat_map(|jwt| &jwt.providers).map(|provider| provider.name.as_str()).collect();
     rules.each("rules", &authorization.rules, |rules, rule| {
         let AuthorizationRule { name: _, action: _, operation, principal, cel } = rule;
+        if let Some(cel) = cel {
+            rules.length("cel", cel, 1..=4096);
+        }
         let message = "expected a `principal` or a `cel` expression";
         rules.demand(principal.is_some() || cel.is_some(), "missing-field", ("", message));
         rules.optional("operation", operation.as_ref(), |rules, operation| {
