@@ -3,7 +3,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::ORIGIN};
 use serde_json::{Map, Value};
 use tollgate_auth::{
-    Access, Arrival, Caller, Claims, Denial, Identity, KeySourceId, OnFailure, UnixSeconds, Vetted,
+    Access, Arrival, Caller, Claims, Denial, ExtAuth, Identity, KeySourceId, OnFailure, UnixSeconds, Vetted,
 };
 use tollgate_limit::Decision;
 use tollgate_snapshot::{AccessLogSettings, Guard};
@@ -297,7 +297,7 @@ fn heed(access: Arc<Access>, verdict: ExtAuthVerdict) -> Vouched {
                 Some(OnFailure::Pass) | None => Ok(()),
                 Some(OnFailure::Refuse(status)) => Err(Refusal::Unvetted(status)),
             };
-            (verdict, Vetted::default())
+            (verdict, access.ext_auth.as_ref().map(ExtAuth::unsaid).unwrap_or_default())
         }
     };
     Vouched { access, verdict, said }

@@ -453,6 +453,22 @@ fn what_a_service_adds_reaches_the_backend_and_the_client_and_rules_see_the_rest
 }
 
 #[test]
+fn where_a_service_fails_open_the_client_cannot_speak_in_its_place() {
+    let protocol = ExtAuthProtocol::Http {
+        path: HttpPath::Prefix("".into()),
+        to_backend: vec![HeaderName::from_static("x-api-key")],
+    };
+    let service = ExtAuth { protocol, ..service(OnFailure::Pass) };
+    let guard = Guard::Access(Arc::new(Access { ext_auth: Some(service), ..access("ext") }));
+    let live = live(vec![("m", rule(0, guard))], Guard::Open);
+    let Ok(Admission::Admitted(admitted)) = told(&live, ExtAuthVerdict::Failed) else { panic!("not let in") };
+    let Ok(Reserved::Forward(plan)) = routed(admitted, "m").reserve(&host(), now()) else {
+        panic!("not let in")
+    };
+    assert!(!plan.record().head.headers.contains_key("x-api-key"));
+}
+
+#[test]
 fn what_one_policys_service_adds_does_not_reach_the_backend_of_another() {
     let guard = Guard::Access(Arc::new(Access { ext_auth: Some(service(OnFailure::Pass)), ..access("ext") }));
     let live = live(vec![("a", rule(0, guard)), ("b", rule(1, Guard::Open))], Guard::Open);

@@ -3,6 +3,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use http::{HeaderName, StatusCode};
 use tollgate_types::Secret;
 
+use crate::{HeaderChange, Vetted};
+
 /// A service that is asked whether a caller may call (SecurityPolicy `extAuth`). A port does the asking; who answers
 /// at this id is the host's to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +68,23 @@ pub enum OnFailure {
     Pass,
     /// This status (`statusOnError`). 403.
     Refuse(StatusCode),
+}
+
+// === impl ExtAuth ===
+
+impl ExtAuth {
+    /// What becomes of a request that passes although the service has said nothing: the headers that backends get from
+    /// the service, they do not get from the client.
+    #[must_use]
+    pub fn unsaid(&self) -> Vetted {
+        let request = match &self.protocol {
+            ExtAuthProtocol::Grpc => Vec::new(),
+            ExtAuthProtocol::Http { path: _, to_backend } => {
+                to_backend.iter().map(|name| (name.clone(), HeaderChange::Remove)).collect()
+            }
+        };
+        Vetted { request, ..Vetted::default() }
+    }
 }
 
 // === impl ExtAuthId ===
