@@ -4,7 +4,10 @@ use std::io::Read as _;
 use serde_json::{Value, json};
 use tollgate_simulate::{Behaviour, Simulator};
 
-use crate::gateway::{Gateway, chat, read, resources, send};
+use crate::{
+    gateway::{Gateway, chat, read, resources, send},
+    upstream::Upstream,
+};
 
 /// [`resources`] with an EnvoyProxy for its GatewayClass.
 fn ending(simulator: &Simulator, shutdown: &Value) -> String {
@@ -18,6 +21,35 @@ fn ending(simulator: &Simulator, shutdown: &Value) -> String {
         "spec": {"shutdown": shutdown},
     });
     format!("{}---\n{proxy}\n", resources(simulator, 0).replace(own, &class.to_string()))
+}
+
+#[test]
+fn lines_go_to_the_collector_that_an_envoy_proxy_names() {
+    let simulator = Simulator::start().unwrap();
+    let collector = Upstream::grpc(b"");
+    let own = "{controllerName: gateway.envoyproxy.io/gatewayclass-controller}";
+    let class = json!({
+        "controllerName": "gateway.envoyproxy.io/gatewayclass-controller",
+        "parametersRef": {"group": "gateway.envoyproxy.io", "kind": "EnvoyProxy", "name": "proxy"},
+    });
+    let sink = json!({"type": "OpenTelemetry", "openTelemetry": {
+        "backendRefs": [{"group": "gateway.envoyproxy.io", "kind": "Backend", "name": "otel"}],
+        "headers": [{"name": "x-tenant", "value": "a"}],
+    }});
+    let proxy = json!({
+        "apiVersion": "gateway.envoyproxy.io/v1alpha1", "kind": "EnvoyProxy", "metadata": {"name": "proxy"},
+        "spec": {"telemetry": {"accessLog": {"settings": [{"sinks": [sink]}]}}},
+    });
+    let backend = json!({
+        "apiVersion": "gateway.envoyproxy.io/v1alpha1", "kind": "Backend", "metadata": {"name": "otel"},
+        "spec": {"endpoints": [{"ip": {"address": "127.0.0.1", "port": collector.address.port()}}]},
+    });
+    let text = resources(&simulator, 0).replace(own, &class.to_string());
+    let gateway = Gateway::start(&format!("{text}---\n{proxy}\n---\n{backend}\n"), &[]);
+    assert_eq!(gateway.chat("m").status, 200);
+    let asked = collector.asked();
+    assert_eq!(asked.uri.path(), "/opentelemetry.proto.collector.logs.v1.LogsService/Export");
+    assert_eq!(asked.headers["x-tenant"], "a");
 }
 
 fn long() -> Behaviour {

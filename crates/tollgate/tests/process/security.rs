@@ -148,6 +148,39 @@ fn a_service_sees_the_body_and_the_backend_gets_it_all_the_same() {
     assert!(service.idle());
 }
 
+/// `CheckResponse`: yes, with the reply header `x-vetted: yes` and the metadata `tenant: a`.
+const VETTED: &[u8] = b"\x1a\x13\x32\x11\x0a\x0f\x0a\x08x-vetted\x12\x03yes\
+    \x22\x0f\x0a\x0d\x0a\x06tenant\x12\x03\x1a\x01a";
+
+#[test]
+fn what_a_service_says_reaches_the_client_the_rules_and_the_log() {
+    let simulator = Simulator::start().unwrap();
+    let service = Upstream::grpc(VETTED);
+    let class = json!({
+        "controllerName": "gateway.envoyproxy.io/gatewayclass-controller",
+        "parametersRef": {"group": "gateway.envoyproxy.io", "kind": "EnvoyProxy", "name": "proxy"},
+    });
+    let line = "vetted as %DYNAMIC_METADATA(envoy.filters.http.ext_authz:tenant)% \
+        by %CEL(request.method + ' of ' + metadata.filter_metadata['envoy.filters.http.ext_authz'].tenant)%";
+    let proxy = json!({
+        "apiVersion": "gateway.envoyproxy.io/v1alpha1", "kind": "EnvoyProxy", "metadata": {"name": "proxy"},
+        "spec": {"telemetry": {"accessLog": {"settings": [{"format": {"type": "Text", "text": line}}]}}},
+    });
+    let spec = json!({
+        "extAuth": {"grpc": {"backendRefs": reference("vets")}},
+        "authorization": {"defaultAction": "Deny", "rules": [{
+            "action": "Allow", "cel": "metadata.filter_metadata['envoy.filters.http.ext_authz'].tenant == 'a'",
+        }]},
+    });
+    let text = guarded(&simulator, &[backend("vets", &service), proxy], spec)
+        .replace("{controllerName: gateway.envoyproxy.io/gatewayclass-controller}", &class.to_string());
+    let gateway = Gateway::start(&text, &[]);
+    let reply = ask(&gateway, &[], chat("m", false));
+    assert_eq!((reply.status, &reply.headers["x-vetted"]), (StatusCode::OK, &"yes".parse().unwrap()));
+    assert_eq!(service.asked().uri.path(), "/envoy.service.auth.v3.Authorization/Check");
+    gateway.wait_for("vetted as a by POST of a");
+}
+
 #[test]
 fn a_plain_route_streams_on_what_a_service_has_seen() {
     let simulator = Simulator::start().unwrap();

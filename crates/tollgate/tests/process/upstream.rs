@@ -65,6 +65,19 @@ impl Upstream {
         Self::start(Speaks::Http1, tls, Some(Arc::new(says)))
     }
 
+    /// A gRPC service that answers every call with this message.
+    pub(crate) fn grpc(message: &'static [u8]) -> Self {
+        let says = move |_: &Parts, _: &Bytes| {
+            let length = u32::try_from(message.len()).unwrap().to_be_bytes();
+            let mut response = Response::new(Full::new([&[0], &length[..], message].concat().into()));
+            for (name, value) in [("content-type", "application/grpc"), ("grpc-status", "0")] {
+                response.headers_mut().insert(name, HeaderValue::from_static(value));
+            }
+            response
+        };
+        Self::start(Speaks::Http2, None, Some(Arc::new(says)))
+    }
+
     /// The head of the next request that has come in.
     pub(crate) fn asked(&self) -> Parts {
         self.asked.recv_timeout(PATIENCE).unwrap()
