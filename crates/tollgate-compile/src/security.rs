@@ -213,7 +213,9 @@ fn jwt(spec: &JwtAuth, at: &At<'_>, making: &mut Making<'_, '_>) -> Result<Jwt, 
     for (i, spec) in providers.iter().enumerate() {
         let at = at.to(format!(".providers[{i}]"));
         if spec.remote_jwks.as_ref().is_some_and(|remote| remote.backend_settings.is_some()) {
-            unheeded(&at.to(".remoteJWKS.backendSettings"), making.notes);
+            // Its usual use is retries, which there are.
+            let message = "backendSettings have no effect here: a fetch that failed is tried again, less and less often";
+            making.notes.info(&at.to(".remoteJWKS.backendSettings"), Fault::new("no-effect", message));
         }
         all.push(provider(spec, making).map_err(|broken| making.notes.broken(&at, broken))?);
     }

@@ -1,5 +1,3 @@
-use std::thread;
-
 use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue};
 
 use super::InvalidExpression;
@@ -25,14 +23,9 @@ pub fn parse_expression(source: &str) -> Result<cel::Program, InvalidExpression>
     }
     // The parser calls itself; the depth of what it makes is known only afterwards. What is too deep is dropped there
     // as well.
-    let parse = || {
+    stacker::grow(STACK, || {
         let program = cel::Program::compile(source).map_err(|error| InvalidExpression(error.to_string()))?;
         if depth(program.expression()) > DEPTH { Err(too_deep()) } else { Ok(program) }
-    };
-    thread::scope(|scope| {
-        let parser = thread::Builder::new().name("cel".into()).stack_size(STACK).spawn_scoped(scope, parse);
-        let parser = parser.map_err(|error| InvalidExpression(format!("it cannot be parsed: {error}")))?;
-        parser.join().unwrap_or_else(|_| Err(InvalidExpression("it cannot be parsed".to_owned())))
     })
 }
 
