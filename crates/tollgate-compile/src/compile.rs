@@ -19,6 +19,7 @@ use crate::{
     review,
     security::Services,
     tables::{self, Candidate, Listed},
+    tracing,
     world::{World, group},
 };
 
@@ -100,12 +101,20 @@ pub fn compile(set: &ResourceSet, options: &Options) -> Compiled {
     review::unused(&world, &backends, &mut notes);
     quotas.review(&world, &rules, &mut notes);
     let costs = settings_costs(set, &global);
+    let mut environment = environment::environment(&world, &mut notes);
+    let spans = tracing::variables(&world, &mut notes);
+    environment.extend(
+        spans
+            .into_iter()
+            .filter(|(name, _)| !environment.iter().any(|(known, _)| known == name))
+            .collect::<Vec<_>>(),
+    );
     let settings = Settings {
         prefixes: prefixes.clone(),
         body_limit: *body_limit,
         costs,
         shutdown: envoy_proxy::shutdown(&world),
-        environment: environment::environment(&world, &mut notes),
+        environment,
     };
     let ports = listeners::ports(listeners, &world, &mut notes);
     let Services { key_sources, authorizers } = governors.services;

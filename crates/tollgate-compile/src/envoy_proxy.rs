@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use serde_json::Value;
 use tollgate_resources::{
     AccessLog, EnvoyProxy, EnvoyProxyMetrics, EnvoyProxyTelemetry, Gateway, GatewayClass, IpFamily,
     MergeType, Object,
@@ -60,6 +61,22 @@ pub(crate) fn shutdown(world: &World<'_>) -> Shutdown {
         }
     }
     all
+}
+
+/// What is said of spans for a Gateway, and where: its own EnvoyProxy, or else that of its GatewayClass.
+pub(crate) fn tracing<'a>(
+    world: &World<'a>,
+    gateway: &'a Object<Gateway>,
+) -> Option<(&'a Object<EnvoyProxy>, &'a Value)> {
+    // Whatever is wrong with the references is reported where logs are looked for.
+    let mut quiet = Notes::default();
+    let of = |proxy: &'a Object<EnvoyProxy>| Some((proxy, proxy.spec.telemetry.as_ref()?.tracing.as_ref()?));
+    match of_gateway(world, gateway, &mut quiet) {
+        Some(None) => None,
+        Some(Some(own)) if own.spec.merge_type.unwrap_or(MergeType::Replace) == MergeType::Replace => of(own),
+        Some(Some(own)) => of(own).or_else(|| of(of_class(world, gateway, &mut quiet)?)),
+        None => of(of_class(world, gateway, &mut quiet)?),
+    }
 }
 
 fn log_of(proxy: &Object<EnvoyProxy>) -> Option<&AccessLog> {
@@ -239,22 +256,14 @@ fn review(proxy: &Object<EnvoyProxy>, notes: &mut Notes) {
 }
 
 fn review_telemetry(telemetry: &EnvoyProxyTelemetry, at: &At<'_>, notes: &mut Notes) {
-    let EnvoyProxyTelemetry { access_log: _, tracing, metrics, request_id } = telemetry;
+    let EnvoyProxyTelemetry { access_log: _, tracing: _, metrics, request_id } = telemetry;
     let differs = Severity::Warning;
-    let rows = [
-        (
-            tracing.is_some(),
-            "tracing",
-            differs,
-            "OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_TRACES_SAMPLER say where spans go",
-        ),
-        (
-            request_id.is_some(),
-            "requestID",
-            differs,
-            "whether a request is traced is not written into its x-request-id",
-        ),
-    ];
+    let rows = [(
+        request_id.is_some(),
+        "requestID",
+        differs,
+        "whether a request is traced is not written into its x-request-id",
+    )];
     report(at, &rows, notes);
     let Some(metrics) = metrics else { return };
     let EnvoyProxyMetrics {

@@ -39,6 +39,7 @@ mod review;
 mod security;
 mod tables;
 mod tls;
+mod tracing;
 mod traffic;
 mod upstreams;
 mod world;

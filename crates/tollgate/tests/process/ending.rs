@@ -52,6 +52,27 @@ fn lines_go_to_the_collector_that_an_envoy_proxy_names() {
     assert_eq!(asked.headers["x-tenant"], "a");
 }
 
+#[test]
+fn spans_go_to_the_collector_that_an_envoy_proxy_names() {
+    let simulator = Simulator::start().unwrap();
+    let collector = Upstream::grpc(b"");
+    let own = "{controllerName: gateway.envoyproxy.io/gatewayclass-controller}";
+    let class = json!({
+        "controllerName": "gateway.envoyproxy.io/gatewayclass-controller",
+        "parametersRef": {"group": "gateway.envoyproxy.io", "kind": "EnvoyProxy", "name": "proxy"},
+    });
+    let provider = json!({"type": "OpenTelemetry", "host": "127.0.0.1", "port": collector.address.port()});
+    let proxy = json!({
+        "apiVersion": "gateway.envoyproxy.io/v1alpha1", "kind": "EnvoyProxy", "metadata": {"name": "proxy"},
+        "spec": {"telemetry": {"tracing": {"samplingRate": 100, "provider": provider}}},
+    });
+    let text = resources(&simulator, 0).replace(own, &class.to_string());
+    let soon = [("OTEL_BSP_SCHEDULE_DELAY", "1")];
+    let gateway = Gateway::start_with(&format!("{text}---\n{proxy}\n"), &["--access-log", "off"], &soon);
+    assert_eq!(gateway.chat("m").status, 200);
+    assert_eq!(collector.asked().uri.path(), "/opentelemetry.proto.collector.trace.v1.TraceService/Export");
+}
+
 fn long() -> Behaviour {
     Behaviour { rate: Some(100.0), tokens: Some(6000), ..Behaviour::default() }
 }
