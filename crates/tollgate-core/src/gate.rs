@@ -208,8 +208,18 @@ impl Record {
             return Ok(());
         };
         let caller = self.caller();
-        let vetted = self.gate.said(guard).map(|said| &said.metadata);
-        let caller = Caller { arrival: Arrival { vetted, ..caller.arrival }, ..caller };
+        let said = self.gate.said(guard);
+        // While several policies may hold, the request's headers say what all of them have verified.
+        let own = self.gate.own_headers.as_ref().map(|own| {
+            let mut headers = HeaderMap::clone(own);
+            said.iter().for_each(|said| said.apply(&mut headers));
+            headers
+        });
+        let caller = Caller {
+            headers: own.as_ref().unwrap_or(caller.headers),
+            arrival: Arrival { vetted: said.map(|said| &said.metadata), ..caller.arrival },
+            ..caller
+        };
         access.authorize(&caller, identity).map_err(|denial| Refusal::denied(denial, &caller))
     }
 

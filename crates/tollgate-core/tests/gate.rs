@@ -7,8 +7,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use tollgate_auth::{
     Access, ApiKeys, Authorization, Cors, Expression, ExtAuth, ExtAuthId, ExtAuthProtocol, HeaderChange,
-    HttpPath, KeyRing, KeySet, KeySourceId, OnFailure, Operation, OriginRule, Place, Principal, Root,
-    TokenCache, Vetted,
+    HeaderRule, HttpPath, KeyRing, KeySet, KeySourceId, OnFailure, Operation, OriginRule, Place, Principal,
+    Root, TokenCache, Vetted,
 };
 use tollgate_core::{
     Admission, Admitted, Answer, ExtAuthVerdict, Live, Now, Ports, Question, Refusal, Refused, RequestHead,
@@ -311,6 +311,31 @@ fn models_are_listed_for_those_who_may_call_them() {
     assert!(text.contains(r#""a""#) && !text.contains(r#""b""#), "{text}");
     let Err(refused) = admit(&live, &host, list("c")) else { panic!("a stranger saw the models") };
     assert_eq!(status(refused), StatusCode::UNAUTHORIZED);
+}
+
+#[test]
+fn a_model_is_not_listed_for_what_another_models_policy_has_verified() {
+    let headers = vec![HeaderRule { name: HeaderName::from_static("x-client"), values: vec!["a".into()] }];
+    let rule_of_policy = tollgate_auth::Rule {
+        name: "client a".into(),
+        action: tollgate_auth::Action::Allow,
+        principal: Principal { headers, ..Principal::default() },
+        operation: Operation::default(),
+        condition: None,
+    };
+    let authorization = Authorization { rules: vec![rule_of_policy], default: tollgate_auth::Action::Deny };
+    let other = Access { authorization: Some(authorization), ..access("other") };
+    let live =
+        live(vec![("a", rule(0, keyed("a"))), ("b", rule(1, Guard::Access(Arc::new(other))))], Guard::Open);
+    let host = host();
+    let list = head(Method::GET, "/v1/models", &[("x-api-key", "a")]);
+    let Ok(Step::Answered(answered)) = admitted(&live, &host, list).route() else { panic!("no listing") };
+    let text = String::from_utf8_lossy(&answered.reply.body).into_owned();
+    assert!(text.contains(r#""a""#) && !text.contains(r#""b""#), "{text}");
+    let Err(refused) = routed(admitted(&live, &host, chat("a")), "b").reserve(&host, now()) else {
+        panic!("the header of one policy opened the other")
+    };
+    assert_eq!(status(refused), StatusCode::FORBIDDEN);
 }
 
 #[test]
