@@ -3,10 +3,7 @@ use std::{
     io,
     net::SocketAddr,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -39,11 +36,10 @@ pub(crate) enum Spoken {
     Http2,
 }
 
-/// The client's side of a connection: notes whether any byte came back.
+/// The client's side of a connection.
 #[derive(Debug)]
 pub(crate) struct Transport {
     stream: Stream,
-    heard: Arc<AtomicBool>,
 }
 
 /// Connects to `origin` within `limit`: name, TCP and TLS together.
@@ -119,25 +115,14 @@ async fn secure(
 // === impl Transport ===
 
 impl Transport {
-    pub(crate) fn new(stream: Stream) -> Self {
-        Self { stream, heard: Arc::new(AtomicBool::new(false)) }
-    }
-
-    /// Set as soon as a byte arrives.
-    pub(crate) fn heard(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.heard)
+    pub(crate) const fn new(stream: Stream) -> Self {
+        Self { stream }
     }
 }
 
 impl AsyncRead for Transport {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let before = buf.filled().len();
-        let outcome = Pin::new(&mut this.stream).poll_read(cx, buf);
-        if buf.filled().len() > before {
-            this.heard.store(true, Relaxed);
-        }
-        outcome
+        Pin::new(&mut self.get_mut().stream).poll_read(cx, buf)
     }
 }
 

@@ -59,8 +59,6 @@ pub enum Safety {
 /// How far an exchange had come when it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
-    /// A kept connection, and not one byte came back.
-    ReusedSilent,
     /// The request was on its way.
     Sent,
     /// The response head had arrived.
@@ -98,7 +96,6 @@ impl Failure {
             (Progress::Responded, _) => Self::Interrupted(Arc::new(error)),
             (_, Some(h2::Reason::REFUSED_STREAM)) => Self::Refused,
             (_, Some(h2::Reason::PROTOCOL_ERROR)) => Self::Protocol(Arc::new(error)),
-            (Progress::ReusedSilent, _) => Self::StaleConnection,
             (Progress::Sent, _) => Self::Reset(Arc::new(error)),
         }
     }

@@ -27,7 +27,7 @@ mod watch;
 mod dial;
 mod dns;
 mod failure;
-mod gate;
+mod h1;
 mod idle;
 mod origin;
 mod payload;

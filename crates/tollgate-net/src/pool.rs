@@ -13,7 +13,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval},
 };
 
-use crate::{Failure, Origin, Payload, Resolver, UpstreamBody};
+use crate::{Failure, Origin, Payload, Resolver, UpstreamBody, h1::Wire};
 
 mod address;
 mod exchange;
@@ -24,10 +24,10 @@ mod probe;
 mod slots;
 
 use self::{
-    exchange::Exchange,
+    exchange::{Exchange, Unanswered},
     home::{Lease, Shared},
 };
-pub(crate) use self::{home::Home, http1::Http1, http2::InUse};
+pub(crate) use self::{home::Home, http1::Http1, http2::InUse, slots::Slot};
 
 /// How often kept connections are looked at.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -114,6 +114,7 @@ impl Pool {
                 settings: Rc::new(settings),
                 resolver,
                 clock: Rc::new(Cell::new(Instant::now())),
+                scratch: http1::scratch(),
             },
             homes: RefCell::default(),
             sweeping: Cell::new(false),
@@ -147,14 +148,11 @@ impl Pool {
                     Begun::new(&home, lease, *request)
                 }
             };
-            let outcome = exchange.await;
-            match (&outcome, spare) {
-                (Err(Failure::StaleConnection | Failure::Refused), Some(request)) => {
-                    let lease = Box::pin(home.lease(Freshness::New)).await?;
-                    lease.exchange(&home, *request).await
-                }
-                _ => outcome,
-            }
+            let Unanswered { failure, wire } = match exchange.await {
+                Ok(response) => return Ok(response),
+                Err(unanswered) => unanswered,
+            };
+            Box::pin(again(&home, failure, (wire, spare))).await
         }
     }
 
@@ -232,7 +230,7 @@ enum Start {
 
 struct Begun {
     exchange: Exchange,
-    /// A copy of the request, where it may have to be repeated.
+    /// A copy of an HTTP/2 request, where it may have to be repeated.
     spare: Option<Box<Request<Payload>>>,
 }
 
@@ -240,14 +238,36 @@ struct Begun {
 
 impl Begun {
     fn new(home: &Rc<Home>, lease: Lease, request: Request<Payload>) -> Self {
-        // Copying the head is spared where the connection is new and cannot be stale.
-        let spare = if lease.is_reused() { again(&request).map(Box::new) } else { None };
+        // Copying the head is spared where the connection is new and cannot be stale; HTTP/1 gives it back.
+        let spare = match &lease {
+            Lease::Http2(lease) if lease.is_reused() => copy(&request).map(Box::new),
+            Lease::Http1(_) | Lease::Http2(_) => None,
+        };
         Self { exchange: lease.exchange(home, request), spare }
     }
 }
 
+/// Sends a request once more, where it can have had no effect.
+async fn again(
+    home: &Rc<Home>,
+    failure: Failure,
+    (wire, spare): (Option<Wire>, Option<Box<Request<Payload>>>),
+) -> Result<Response<UpstreamBody>, Failure> {
+    if !matches!(failure, Failure::StaleConnection | Failure::Refused) || (wire.is_none() && spare.is_none())
+    {
+        return Err(failure);
+    }
+    let exchange = match (home.lease(Freshness::New).await?, wire, spare) {
+        (Lease::Http1(connection), Some(wire), _) => connection.carry(Rc::clone(home), wire),
+        (lease, _, Some(request)) => lease.exchange(home, *request),
+        // It speaks HTTP/2 now, and the request is spelled for HTTP/1.
+        (Lease::Http2(_), Some(_), None) | (_, None, None) => return Err(failure),
+    };
+    exchange.await.map_err(|Unanswered { failure, .. }| failure)
+}
+
 /// The same request once more, where its body allows it.
-fn again(request: &Request<Payload>) -> Option<Request<Payload>> {
+fn copy(request: &Request<Payload>) -> Option<Request<Payload>> {
     let mut copy = Request::new(request.body().again()?);
     copy.method_mut().clone_from(request.method());
     copy.uri_mut().clone_from(request.uri());

@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
+use http::Request;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -14,12 +16,25 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
+use crate::{dial::Transport, pool::Slot};
+
 /// Bytes held per direction.
 const BUFFER: usize = 16 * 1024;
 
 /// A connection that HTTP has handed over: after a 101 or a `CONNECT`.
 #[derive(Debug)]
-pub struct Tunnelled(TokioIo<Upgraded>);
+pub struct Tunnelled(Side);
+
+#[derive(Debug)]
+enum Side {
+    Client(TokioIo<Upgraded>),
+    /// An upstream's, with what was read of it already; it keeps its place in the pool.
+    Upstream {
+        transport: Transport,
+        prefix: Bytes,
+        _slot: Slot,
+    },
+}
 
 /// Notes when bytes last moved.
 struct Touched<'a> {
@@ -27,34 +42,11 @@ struct Touched<'a> {
     last: &'a Cell<Instant>,
 }
 
-/// The connection under a request or a response, once the 101 has passed. Take the future before the message is given
-/// away, and await it in a task of its own after the 101 was returned.
-pub fn on_upgrade<M: sealed::CanUpgrade>(
-    message: &mut M,
-) -> impl Future<Output = hyper::Result<Tunnelled>> + use<M> {
-    let upgrade = message.upgrade();
-    async { upgrade.await.map(|io| Tunnelled(TokioIo::new(io))) }
-}
-
-mod sealed {
-    use hyper::upgrade::{OnUpgrade, on};
-
-    /// A message whose connection can be taken over.
-    pub trait CanUpgrade {
-        fn upgrade(&mut self) -> OnUpgrade;
-    }
-
-    impl<B> CanUpgrade for http::Request<B> {
-        fn upgrade(&mut self) -> OnUpgrade {
-            on(self)
-        }
-    }
-
-    impl<B> CanUpgrade for http::Response<B> {
-        fn upgrade(&mut self) -> OnUpgrade {
-            on(self)
-        }
-    }
+/// The connection under a request, once the 101 has passed. Take the future before the request is given away, and
+/// await it in a task of its own after the 101 was returned. An upstream's is [`crate::UpstreamBody::into_tunnel`].
+pub fn on_upgrade<B>(request: &mut Request<B>) -> impl Future<Output = hyper::Result<Tunnelled>> + use<B> {
+    let upgrade = hyper::upgrade::on(request);
+    async { upgrade.await.map(|io| Tunnelled(Side::Client(TokioIo::new(io)))) }
 }
 
 /// Copies both ways until both sides have ended; returns the bytes sent from `client` and from `upstream`.
@@ -93,7 +85,7 @@ impl<'a> Touched<'a> {
 impl AsyncRead for Touched<'_> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let outcome = Pin::new(&mut this.io.0).poll_read(cx, buf);
+        let outcome = Pin::new(&mut this.io).poll_read(cx, buf);
         this.touch(outcome)
     }
 }
@@ -101,35 +93,61 @@ impl AsyncRead for Touched<'_> {
 impl AsyncWrite for Touched<'_> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let outcome = Pin::new(&mut this.io.0).poll_write(cx, buf);
+        let outcome = Pin::new(&mut this.io).poll_write(cx, buf);
         this.touch(outcome)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io.0).poll_flush(cx)
+        Pin::new(&mut self.get_mut().io).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io.0).poll_shutdown(cx)
+        Pin::new(&mut self.get_mut().io).poll_shutdown(cx)
+    }
+}
+
+// === impl Tunnelled ===
+
+impl Tunnelled {
+    pub(crate) fn upstream(transport: Transport, prefix: Bytes, slot: Slot) -> Self {
+        Self(Side::Upstream { transport, prefix, _slot: slot })
     }
 }
 
 impl AsyncRead for Tunnelled {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().0).poll_read(cx, buf)
+        match &mut self.get_mut().0 {
+            Side::Client(io) => Pin::new(io).poll_read(cx, buf),
+            Side::Upstream { transport, prefix, .. } if prefix.is_empty() => {
+                Pin::new(transport).poll_read(cx, buf)
+            }
+            Side::Upstream { prefix, .. } => {
+                buf.put_slice(&prefix.split_to(prefix.len().min(buf.remaining())));
+                Poll::Ready(Ok(()))
+            }
+        }
     }
 }
 
 impl AsyncWrite for Tunnelled {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().0).poll_write(cx, buf)
+        match &mut self.get_mut().0 {
+            Side::Client(io) => Pin::new(io).poll_write(cx, buf),
+            Side::Upstream { transport, .. } => Pin::new(transport).poll_write(cx, buf),
+        }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().0).poll_flush(cx)
+        match &mut self.get_mut().0 {
+            Side::Client(io) => Pin::new(io).poll_flush(cx),
+            Side::Upstream { transport, .. } => Pin::new(transport).poll_flush(cx),
+        }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().0).poll_shutdown(cx)
+        match &mut self.get_mut().0 {
+            Side::Client(io) => Pin::new(io).poll_shutdown(cx),
+            Side::Upstream { transport, .. } => Pin::new(transport).poll_shutdown(cx),
+        }
     }
 }

@@ -13,7 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use crate::{
-    Chunks, Failure,
+    Chunks, Failure, Tunnelled,
     failure::Progress,
     idle::Idle,
     pool::{Home, Http1, InUse},
@@ -26,8 +26,9 @@ const GATHER: usize = 64 * 1024;
 ///
 /// Dropped before its end, an HTTP/1 connection is closed and an HTTP/2 stream reset.
 pub struct UpstreamBody {
-    incoming: Incoming,
     source: Source,
+    /// Data that came with the end: the connection serves others already.
+    last: Bytes,
     idle: Option<Box<Idle>>,
     failed: Option<Failure>,
     trailers: Option<Box<HeaderMap>>,
@@ -40,25 +41,40 @@ pub struct Gathered(UpstreamBody);
 
 enum Source {
     Http1 { connection: Box<Http1>, home: Rc<Home> },
-    Http2 { _in_use: InUse },
+    Http2 { incoming: Incoming, _in_use: InUse },
     Done,
 }
 
 // === impl UpstreamBody ===
 
 impl UpstreamBody {
-    pub(crate) fn http1(incoming: Incoming, connection: Box<Http1>, home: Rc<Home>) -> Self {
-        let mut body = Self::new(incoming, Source::Http1 { connection, home });
-        body.release_if_read();
+    /// `switched` where the connection is to become a tunnel.
+    pub(crate) fn http1(connection: Box<Http1>, home: Rc<Home>, switched: bool) -> Self {
+        let mut body = Self::new(Source::Http1 { connection, home });
+        if !switched {
+            body.release_if_read();
+        }
         body
     }
 
-    pub(crate) fn http2(incoming: Incoming, in_use: InUse) -> Self {
-        Self::new(incoming, Source::Http2 { _in_use: in_use })
+    pub(crate) const fn http2(incoming: Incoming, in_use: InUse) -> Self {
+        Self::new(Source::Http2 { incoming, _in_use: in_use })
     }
 
-    const fn new(incoming: Incoming, source: Source) -> Self {
-        Self { incoming, source, idle: None, failed: None, trailers: None, over: false }
+    const fn new(source: Source) -> Self {
+        Self { source, last: Bytes::new(), idle: None, failed: None, trailers: None, over: false }
+    }
+
+    /// The connection under a 101. `None` under any other response.
+    #[must_use]
+    pub fn into_tunnel(self) -> Option<Tunnelled> {
+        match self.source {
+            Source::Http1 { connection, .. } if connection.is_read() => {
+                let (transport, prefix, slot) = connection.into_tunnel();
+                Some(Tunnelled::upstream(transport, prefix, slot))
+            }
+            Source::Http1 { .. } | Source::Http2 { .. } | Source::Done => None,
+        }
     }
 
     /// Fails with [`Failure::Idle`] when no byte comes for `limit`; counted from now.
@@ -135,8 +151,14 @@ impl UpstreamBody {
             return Poll::Ready(None);
         }
         let polled = match &mut self.source {
-            Source::Http1 { connection, .. } => connection.poll_body(&mut self.incoming, cx),
-            Source::Http2 { .. } | Source::Done => Pin::new(&mut self.incoming).poll_frame(cx),
+            Source::Http1 { connection, .. } => {
+                connection.poll_body(cx).map(|data| data.map(|data| data.map(Frame::data)))
+            }
+            Source::Http2 { incoming, .. } => Pin::new(incoming).poll_frame(cx).map(|frame| {
+                frame.map(|frame| frame.map_err(|error| Failure::from_hyper(error, Progress::Responded)))
+            }),
+            Source::Done if self.last.is_empty() => Poll::Ready(None),
+            Source::Done => Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.last))))),
         };
         match polled {
             Poll::Ready(Some(Ok(frame))) => {
@@ -151,9 +173,9 @@ impl UpstreamBody {
                 self.release();
                 Poll::Ready(None)
             }
-            Poll::Ready(Some(Err(error))) => {
+            Poll::Ready(Some(Err(failure))) => {
                 self.stop();
-                Poll::Ready(Some(Err(Failure::from_hyper(error, Progress::Responded))))
+                Poll::Ready(Some(Err(failure)))
             }
             Poll::Pending => {
                 let Some(idle) = &mut self.idle else { return Poll::Pending };
@@ -164,15 +186,22 @@ impl UpstreamBody {
         }
     }
 
-    /// A body of known length is over with its last byte: nobody asks it for an end.
+    /// A body whose last byte is here is over: nobody asks it for an end.
     fn release_if_read(&mut self) {
-        if self.incoming.is_end_stream() {
+        let read = match &self.source {
+            Source::Http1 { connection, .. } => connection.is_read(),
+            Source::Http2 { incoming, .. } => incoming.is_end_stream(),
+            Source::Done => false,
+        };
+        if read {
             self.release();
         }
     }
 
     fn release(&mut self) {
-        if let Source::Http1 { connection, home } = std::mem::replace(&mut self.source, Source::Done) {
+        if let Source::Http1 { mut connection, home } = std::mem::replace(&mut self.source, Source::Done) {
+            self.last = connection.take_data();
+            self.trailers = connection.take_trailers();
             connection.release(&home);
         }
     }
@@ -185,7 +214,7 @@ impl UpstreamBody {
 
 impl fmt::Debug for UpstreamBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UpstreamBody").field("incoming", &self.incoming).finish_non_exhaustive()
+        f.debug_struct("UpstreamBody").field("over", &self.over).finish_non_exhaustive()
     }
 }
 
@@ -194,15 +223,31 @@ impl Body for UpstreamBody {
     type Error = Failure;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
-        self.get_mut().poll_next(cx)
+        let this = self.get_mut();
+        match this.poll_next(cx) {
+            Poll::Ready(None) => {
+                Poll::Ready(this.take_trailers().map(|trailers| Ok(Frame::trailers(trailers))))
+            }
+            polled => polled,
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.failed.is_none() && (self.over || self.incoming.is_end_stream())
+        let source_ended = match &self.source {
+            // What is read whole is released at once; a tunnel has no body.
+            Source::Http1 { connection, .. } => connection.is_read(),
+            Source::Http2 { incoming, .. } => incoming.is_end_stream(),
+            Source::Done => self.last.is_empty(),
+        };
+        self.failed.is_none() && self.trailers.is_none() && (self.over || source_ended)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        match &self.source {
+            Source::Http1 { connection, .. } => connection.size_hint(),
+            Source::Http2 { incoming, .. } => incoming.size_hint(),
+            Source::Done => SizeHint::with_exact(self.last.len() as u64),
+        }
     }
 }
 

@@ -358,15 +358,15 @@ fn an_upgraded_connection_is_passed_through_both_ways() {
             async move {
                 let client = on_upgrade(&mut request);
                 let (parts, _) = request.into_parts();
-                let mut response =
+                let response =
                     pool.send(&origin, Request::from_parts(parts, Payload::empty())).await.unwrap();
                 assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
-                let far = on_upgrade(&mut response);
+                let (parts, body) = response.into_parts();
+                let far = body.into_tunnel().unwrap();
                 spawn_local(async move {
-                    let (client, far) = (client.await.unwrap(), far.await.unwrap());
-                    tunnel(client, far, Duration::from_secs(60)).await.unwrap();
+                    tunnel(client.await.unwrap(), far, Duration::from_secs(60)).await.unwrap();
                 });
-                response.map(|_| Parts(VecDeque::new()))
+                Response::from_parts(parts, Parts(VecDeque::new()))
             }
         });
         let mut socket = dial(server.address).await;

@@ -63,8 +63,6 @@ struct Open {
     out: Output,
     /// True where `out` is all there is.
     ended: bool,
-    /// The backend's side of an upgrade.
-    upgrade: Option<OnUpgrade>,
 }
 
 /// One request in its loop of attempts.
@@ -236,7 +234,6 @@ impl Forward<'_> {
         response: Response<UpstreamBody>,
     ) -> Result<Box<Open>, Outcome> {
         let (parts, upstream) = response.into_parts();
-        let mut extensions = parts.extensions;
         let now = self.worker.now();
         if parts.status == StatusCode::SWITCHING_PROTOCOLS && attempt.outgoing.upgrade.is_none() {
             let failure = Failure::Protocol("it switched protocols unasked".to_owned());
@@ -248,9 +245,8 @@ impl Forward<'_> {
             Verdict::Replace(reply) => return Err(Outcome::Instead(attempt, reply)),
             Verdict::Again(again) => return Err(Outcome::Again(again)),
         };
-        let upgrade = extensions.remove::<OnUpgrade>();
         let ended = upstream.is_end_stream();
-        Ok(Box::new(Open { attempt, head, upstream, out: Output::default(), ended, upgrade }))
+        Ok(Box::new(Open { attempt, head, upstream, out: Output::default(), ended }))
     }
 
     /// Waits for the first piece of a reply that has to be read.
@@ -309,14 +305,14 @@ impl Forward<'_> {
     }
 
     fn unpacked(self, plan: Plan, open: Open) -> Response<ReplyBody> {
-        let Open { attempt, head, upstream, out, ended, upgrade } = open;
+        let Open { attempt, head, upstream, out, ended } = open;
         let Head { status, headers } = head;
         let llm = matches!(attempt.reply, ReplyReader::Llm(_));
         let idle = attempt.patience.idle.unwrap_or(self.worker.options().stream_idle);
         let now = self.worker.now();
         let mut exchange = plan.accept(*attempt, status, now);
         if status == StatusCode::SWITCHING_PROTOCOLS {
-            tunnel::spawn(self.worker, exchange, self.client.upgrade, upgrade);
+            tunnel::spawn(self.worker, exchange, self.client.upgrade, upstream.into_tunnel());
             return response(status, headers, ReplyBody::empty());
         }
         if !out.0.is_empty() {

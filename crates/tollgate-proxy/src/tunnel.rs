@@ -1,10 +1,10 @@
 use std::rc::Rc;
 
-use http::Response;
+use http::Request;
 use hyper::upgrade::OnUpgrade;
 use tokio::task::spawn_local;
 use tollgate_core::{End, Exchange, Failure};
-use tollgate_net::{on_upgrade, tunnel};
+use tollgate_net::{Tunnelled, on_upgrade, tunnel};
 
 use crate::worker::Worker;
 
@@ -19,7 +19,7 @@ pub(crate) fn spawn(
     worker: &Rc<Worker>,
     exchange: Exchange,
     client: Option<OnUpgrade>,
-    upstream: Option<OnUpgrade>,
+    upstream: Option<Tunnelled>,
 ) {
     let mut this = Tunnel { exchange: Some(exchange), worker: Rc::clone(worker) };
     let (Some(client), Some(upstream)) = (client, upstream) else {
@@ -28,9 +28,7 @@ pub(crate) fn spawn(
     };
     let idle = worker.options().stream_idle;
     spawn_local(async move {
-        let (Ok(client), Ok(upstream)) = futures_util::join!(taken(client), taken(upstream)) else {
-            return this.settle(End::ClientGone, 0);
-        };
+        let Ok(client) = taken(client).await else { return this.settle(End::ClientGone, 0) };
         match tunnel(client, upstream, idle).await {
             Ok((_, down)) => this.settle(End::Complete, down),
             Err(error) => this.settle(End::UpstreamBroke(Failure::Protocol(error.to_string())), 0),
@@ -38,8 +36,8 @@ pub(crate) fn spawn(
     });
 }
 
-async fn taken(upgrade: OnUpgrade) -> hyper::Result<tollgate_net::Tunnelled> {
-    let mut carrier = Response::new(());
+async fn taken(upgrade: OnUpgrade) -> hyper::Result<Tunnelled> {
+    let mut carrier = Request::new(());
     carrier.extensions_mut().insert(upgrade);
     on_upgrade(&mut carrier).await
 }

@@ -1,28 +1,10 @@
 use http::{
-    HeaderValue, Request, Uri, Version,
+    Request, Uri, Version,
     header::HOST,
     uri::{Authority, PathAndQuery, Scheme},
 };
 
 use crate::{Failure, Origin, Payload, failure::cause};
-
-/// Origin form and a `Host` field, as RFC 9112 section 3.2 asks for.
-pub(crate) fn for_http1(request: &mut Request<Payload>, origin: &Origin) -> Result<(), Failure> {
-    *request.version_mut() = Version::HTTP_11;
-    if !request.headers().contains_key(HOST) {
-        let authority = request
-            .uri()
-            .authority()
-            .map_or_else(|| origin.authority(), |authority| authority.as_str().to_owned());
-        let host = HeaderValue::try_from(authority).map_err(|_| unusable())?;
-        request.headers_mut().insert(HOST, host);
-    }
-    if request.uri().authority().is_some() {
-        let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-        *request.uri_mut() = Uri::from(path);
-    }
-    Ok(())
-}
 
 /// Scheme and authority in the target and no `Host` field, as RFC 9113 section 8.3.1 asks for.
 pub(crate) fn for_http2(request: &mut Request<Payload>, origin: &Origin) -> Result<(), Failure> {

@@ -6,52 +6,52 @@ use std::{
 };
 
 use futures_util::future::LocalBoxFuture;
-use http::Response;
-use hyper::body::Incoming;
+use http::{Response, StatusCode};
 
-use crate::{Failure, UpstreamBody};
+use crate::{Failure, UpstreamBody, h1::Wire};
 
 use super::{Home, Http1};
-
-/// What hyper promises. Boxed, since the unboxed future has room for a whole request, and moving it would show.
-pub(crate) type Promise = Pin<Box<dyn Future<Output = hyper::Result<Response<Incoming>>>>>;
 
 /// A request on its way: waits for the head of the response.
 pub(crate) enum Exchange {
     Http1 {
         /// None once the response is there.
         connection: Option<Box<Http1>>,
-        promise: Promise,
         home: Rc<Home>,
     },
     Http2(LocalBoxFuture<'static, Result<Response<UpstreamBody>, Failure>>),
-    /// It never left.
-    Failed(Option<Failure>),
+}
+
+/// There is no response.
+pub(crate) struct Unanswered {
+    pub(crate) failure: Failure,
+    /// The request, where it can be sent over HTTP/1 again.
+    pub(crate) wire: Option<Wire>,
 }
 
 // === impl Exchange ===
 
 impl Future for Exchange {
-    type Output = Result<Response<UpstreamBody>, Failure>;
+    type Output = Result<Response<UpstreamBody>, Unanswered>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.get_mut() {
-            Self::Http1 { connection: slot, promise, home } => {
-                let mut connection = slot.take().expect("an exchange is not polled after its response");
-                let Poll::Ready(outcome) = connection.poll_response(promise, cx) else {
-                    *slot = Some(connection);
-                    return Poll::Pending;
-                };
+            Self::Http1 { connection: slot, home } => {
+                let connection = slot.as_mut().expect("an exchange is not polled after its response");
+                let outcome = ready!(connection.poll_response(cx));
+                let mut connection = slot.take().expect("it was there a moment ago");
                 Poll::Ready(match outcome {
-                    Ok(response) => {
-                        Ok(response.map(|body| UpstreamBody::http1(body, connection, Rc::clone(home))))
+                    Ok(parts) => {
+                        let switched = parts.status == StatusCode::SWITCHING_PROTOCOLS;
+                        let body = UpstreamBody::http1(connection, Rc::clone(home), switched);
+                        Ok(Response::from_parts(parts, body))
                     }
-                    Err(error) => Err(connection.failure(error)),
+                    Err(failure) => Err(Unanswered { failure, wire: connection.take_wire() }),
                 })
             }
-            Self::Http2(response) => Poll::Ready(ready!(response.as_mut().poll(cx))),
-            Self::Failed(failure) => {
-                Poll::Ready(Err(failure.take().expect("an exchange is not polled after its failure")))
+            Self::Http2(response) => {
+                let response = ready!(response.as_mut().poll(cx));
+                Poll::Ready(response.map_err(|failure| Unanswered { failure, wire: None }))
             }
         }
     }

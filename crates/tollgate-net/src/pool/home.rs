@@ -21,6 +21,7 @@ use crate::{
 use super::{
     Freshness, Http1,
     exchange::Exchange,
+    http1::Scratch,
     http2::{Http2, Http2Lease},
     slots::{Handover, Slot, Slots},
 };
@@ -41,6 +42,7 @@ pub(crate) struct Home {
     dialled: Notify,
     jitter: Cell<u64>,
     clock: Rc<Cell<Instant>>,
+    scratch: Scratch,
 }
 
 /// What all origins of a pool have in common.
@@ -51,6 +53,7 @@ pub(crate) struct Shared {
     /// Set by the sweep: looking at kept connections needs no exact time, and reading the system's on each request
     /// would show.
     pub(crate) clock: Rc<Cell<Instant>>,
+    pub(crate) scratch: Scratch,
 }
 
 /// A connection that is to be used for one request.
@@ -66,7 +69,7 @@ struct Dialling<'a>(&'a Home);
 
 impl Home {
     pub(crate) fn new(origin: Origin, shared: Shared) -> Rc<Self> {
-        let Shared { settings, resolver, clock } = shared;
+        let Shared { settings, resolver, clock, scratch } = shared;
         let settings = Rc::new(origin.settings(&settings));
         let spoken = match (origin.protocol(), origin.tls()) {
             (Protocol::Http2, _) => Some(Spoken::Http2),
@@ -85,6 +88,7 @@ impl Home {
             dialling: Cell::new(false),
             dialled: Notify::new(),
             clock,
+            scratch,
             jitter: Cell::new(RandomState::new().hash_one(0) | 1),
         })
     }
@@ -99,6 +103,11 @@ impl Home {
 
     pub(crate) fn stats(&self) -> PoolStats {
         PoolStats { open: self.slots.open(), idle: self.idle.borrow().len(), waiting: self.slots.waiting() }
+    }
+
+    /// Where its connections read to.
+    pub(crate) fn scratch(&self) -> Scratch {
+        Rc::clone(&self.scratch)
     }
 
     /// The time, to within a second.
@@ -200,7 +209,7 @@ impl Home {
     async fn settle(&self, dialled: Dialled, slot: Slot) -> Result<Lease, Failure> {
         self.spoken.set(Some(dialled.spoken));
         match dialled.spoken {
-            Spoken::Http1 => Http1::new(self, dialled.transport, slot).await.map(Lease::Http1),
+            Spoken::Http1 => Ok(Lease::Http1(Http1::new(self, dialled.transport, slot))),
             Spoken::Http2 => {
                 let connection = Http2::new(self, dialled.transport, slot).await?;
                 let lease = connection.lease(self, self.now()).ok_or(Failure::Refused)?;
@@ -221,13 +230,6 @@ impl Home {
 // === impl Lease ===
 
 impl Lease {
-    pub(crate) fn is_reused(&self) -> bool {
-        match self {
-            Self::Http1(connection) => connection.is_reused(),
-            Self::Http2(lease) => lease.is_reused(),
-        }
-    }
-
     /// Begins at once.
     pub(crate) fn exchange(self, home: &Rc<Home>, request: Request<Payload>) -> Exchange {
         match self {

@@ -1,0 +1,196 @@
+use std::mem::MaybeUninit;
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version,
+    header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING},
+    response::Parts,
+};
+use httparse::{Header, ParserConfig, Status};
+
+use super::{Malformed, body::Framing};
+
+/// Headers of one response.
+const HEADERS: usize = 128;
+
+/// The head of a response.
+#[derive(Debug)]
+pub(crate) struct Parsed {
+    pub(crate) parts: Parts,
+    pub(crate) framing: Framing,
+    /// Whether the upstream takes another request behind this one.
+    pub(crate) keeps_alive: bool,
+    /// Bytes of the head.
+    pub(crate) length: usize,
+}
+
+/// The head that `input` begins with, once it is all there. `bodiless` where it answers a `HEAD` request.
+///
+/// # Errors
+/// [`Malformed`] where it is not HTTP/1, or where it is unclear how long its body is.
+pub(crate) fn parse(input: &[u8], bodiless: bool) -> Result<Option<Parsed>, Malformed> {
+    let mut slots = [const { MaybeUninit::<Header<'_>>::uninit() }; HEADERS];
+    let mut response = httparse::Response::new(&mut []);
+    let parsed = ParserConfig::default().parse_response_with_uninit_headers(&mut response, input, &mut slots);
+    let length = match parsed {
+        Ok(Status::Complete(length)) => length,
+        Ok(Status::Partial) => return Ok(None),
+        Err(httparse::Error::TooManyHeaders) => return Err(Malformed("the response has too many headers")),
+        Err(_) => return Err(Malformed("what came is no HTTP/1 response")),
+    };
+    let status = response.code.and_then(|code| StatusCode::from_u16(code).ok());
+    let status = status.ok_or(Malformed("the response's status is not valid"))?;
+    let headers = copied(input, length, response.headers)?;
+    let (mut parts, ()) = Response::new(()).into_parts();
+    parts.status = status;
+    parts.version = if response.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
+    parts.headers = headers;
+    let mut keeps_alive = keeps_alive(&parts);
+    let framing = match framing(&mut parts, bodiless)? {
+        (framing, true) => framing,
+        (framing, false) => {
+            keeps_alive = false;
+            framing
+        }
+    };
+    keeps_alive &= framing != Framing::UntilClose;
+    Ok(Some(Parsed { parts, framing, keeps_alive, length }))
+}
+
+/// The headers, in one copy that their values share.
+fn copied(input: &[u8], length: usize, lines: &[Header<'_>]) -> Result<HeaderMap, Malformed> {
+    const FAULT: Malformed = Malformed("a header of the response is not valid");
+    let head = Bytes::copy_from_slice(&input[..length]);
+    let mut headers = HeaderMap::with_capacity(lines.len());
+    for line in lines {
+        let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| FAULT)?;
+        // Where the value stands in the input: both are parts of one slice.
+        let at = (line.value.as_ptr() as usize).wrapping_sub(input.as_ptr() as usize);
+        let value = match at.checked_add(line.value.len()) {
+            Some(end) if end <= length => HeaderValue::from_maybe_shared(head.slice(at..end)),
+            // An empty value may stand anywhere.
+            _ => HeaderValue::from_bytes(line.value),
+        };
+        headers.append(name, value.map_err(|_| FAULT)?);
+    }
+    Ok(headers)
+}
+
+fn keeps_alive(parts: &Parts) -> bool {
+    let says = |word: &str| {
+        let values = parts.headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+        values.flat_map(|value| value.split(',')).any(|token| token.trim().eq_ignore_ascii_case(word))
+    };
+    match parts.version {
+        Version::HTTP_10 => says("keep-alive") && !says("close"),
+        _ => !parts.headers.contains_key(CONNECTION) || !says("close"),
+    }
+}
+
+/// How long the body is, and whether that is clear enough for the connection to be used again
+/// (RFC 9112 section 6.3).
+fn framing(parts: &mut Parts, bodiless: bool) -> Result<(Framing, bool), Malformed> {
+    let status = parts.status;
+    if bodiless
+        || status.is_informational()
+        || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+    {
+        return Ok((Framing::Length(0), true));
+    }
+    if parts.headers.contains_key(TRANSFER_ENCODING) {
+        if parts.version == Version::HTTP_10 {
+            return Err(Malformed("a response of HTTP/1.0 has a transfer encoding"));
+        }
+        // Others on the way may have believed the length.
+        let clear = parts.headers.remove(CONTENT_LENGTH).is_none();
+        let chunked = is_chunked(&parts.headers);
+        return Ok((if chunked { Framing::Chunked } else { Framing::UntilClose }, clear));
+    }
+    let mut length = None;
+    for value in parts.headers.get_all(CONTENT_LENGTH) {
+        let value = value.to_str().map_err(|_| Malformed("the content-length is not valid"))?;
+        for text in value.split(',').map(str::trim) {
+            let valid = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            let number = text.parse::<u64>().ok().filter(|_| valid);
+            match (number, length) {
+                (Some(number), Some(known)) if number == known => {}
+                (Some(number), None) => length = Some(number),
+                _ => return Err(Malformed("the content-length is not valid")),
+            }
+        }
+    }
+    Ok((length.map_or(Framing::UntilClose, Framing::Length), true))
+}
+
+/// True where chunks are the last coding that was applied.
+fn is_chunked(headers: &HeaderMap) -> bool {
+    let last = headers.get_all(TRANSFER_ENCODING).iter().next_back();
+    let last = last.and_then(|value| value.to_str().ok()?.rsplit(',').next());
+    last.is_some_and(|coding| coding.trim().eq_ignore_ascii_case("chunked"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(head: &str) -> Option<(Framing, bool)> {
+        let parsed = parse(head.as_bytes(), false).ok()??;
+        assert_eq!(parsed.length, head.len());
+        Some((parsed.framing, parsed.keeps_alive))
+    }
+
+    #[test]
+    fn a_response_tells_how_its_body_ends() {
+        use Framing::{Chunked, Length, UntilClose};
+        for (headers, expected) in [
+            ("content-length: 5\r\n", (Length(5), true)),
+            ("content-length: 5, 5\r\nContent-Length: 5\r\n", (Length(5), true)),
+            ("transfer-encoding: chunked\r\n", (Chunked, true)),
+            ("transfer-encoding: gzip\r\nTransfer-Encoding: foo, Chunked\r\n", (Chunked, true)),
+            ("transfer-encoding: chunked\r\ncontent-length: 5\r\n", (Chunked, false)),
+            ("transfer-encoding: gzip\r\n", (UntilClose, false)),
+            ("", (UntilClose, false)),
+            ("content-length: 5\r\nconnection: foo, Close\r\n", (Length(5), false)),
+        ] {
+            assert_eq!(told(&format!("HTTP/1.1 200 OK\r\n{headers}\r\n")), Some(expected), "{headers}");
+        }
+        assert_eq!(told("HTTP/1.0 200 OK\r\ncontent-length: 5\r\n\r\n"), Some((Length(5), false)));
+        let kept = "HTTP/1.0 200 OK\r\ncontent-length: 5\r\nconnection: keep-alive\r\n\r\n";
+        assert_eq!(told(kept), Some((Length(5), true)));
+        assert_eq!(told("HTTP/1.1 204 No Content\r\ncontent-length: 5\r\n\r\n"), Some((Length(0), true)));
+        let asked = parse(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n", true).unwrap().unwrap();
+        assert_eq!(
+            (asked.framing, &*asked.parts.headers[CONTENT_LENGTH].to_str().unwrap()),
+            (Length(0), "5")
+        );
+    }
+
+    #[test]
+    fn what_could_be_read_in_two_ways_is_refused() {
+        for headers in [
+            "content-length: 5\r\ncontent-length: 6\r\n",
+            "content-length: 5,6\r\n",
+            "content-length: +5\r\n",
+            "content-length: \r\n",
+            "content-length: 99999999999999999999\r\n",
+            "content-length : 5\r\n",
+            "a: b\r\n c\r\n",
+        ] {
+            let head = format!("HTTP/1.1 200 OK\r\n{headers}\r\n");
+            assert!(parse(head.as_bytes(), false).is_err(), "{headers}");
+        }
+        assert!(parse(b"HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", false).is_err());
+        assert!(parse(b"220 smtp.example.com ready\r\n\r\n", false).is_err());
+    }
+
+    #[test]
+    fn a_head_is_taken_once_it_is_all_there() {
+        let head = "HTTP/1.1 200 Fine\r\nA: 1\r\nb:\r\na: 2\r\n\r\n";
+        for end in 0..head.len() {
+            assert!(parse(&head.as_bytes()[..end], false).unwrap().is_none(), "{end}");
+        }
+        let parts = parse(head.as_bytes(), false).unwrap().unwrap().parts;
+        assert_eq!(parts.headers.get_all("a").iter().collect::<Vec<_>>(), ["1", "2"]);
+        assert_eq!(parts.headers["b"], "");
+    }
+}
