@@ -48,6 +48,10 @@ impl Pattern {
         self.before.clear();
         self.behind.clear();
         let Some(end) = scan::string_end(data, text) else { return };
+        // Whatever fits the pattern is as valid as what it was learned from.
+        if scan::document(data).is_err() {
+            return;
+        }
         let is_line = memchr::memchr2(b'\n', b'\r', data).is_none();
         if is_line && data.len() - (end - text) <= LONGEST_PATTERN {
             self.before.extend_from_slice(&data[..text]);
