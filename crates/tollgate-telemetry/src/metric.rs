@@ -14,6 +14,8 @@ use std::{sync::Arc, time::Instant};
 use tollgate_core::{Live, Settled};
 
 pub use self::gauge::PoolCounts;
+#[cfg(test)]
+pub(crate) use self::table::TOKEN_TYPES;
 pub(crate) use self::{
     exposition::{Exposition, Totals},
     family::Family,
@@ -21,7 +23,7 @@ pub(crate) use self::{
     gen_ai::Bounded,
     names::Published,
     shard::Shard,
-    table::{TOKEN_TYPES, token_counts},
+    table::token_counts,
 };
 use self::{
     gen_ai::GenAi,

@@ -8,24 +8,34 @@ use super::{
     escape::{hex, json_string, number},
     mask::masked,
 };
-use crate::{
-    attributes::HeaderAttribute,
-    end,
-    metric::{TOKEN_TYPES, token_counts},
-};
+use crate::{attributes::HeaderAttribute, end, metric::token_counts};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// Members of one JSON object, written one after the other. Names are ours and need no escaping.
+/// Members of one JSON object behind its first one.
 struct Members<'a> {
     out: &'a mut Vec<u8>,
-    open: bool,
 }
+
+/// A name of ours as it is written behind another member: in one piece, with nothing to escape.
+macro_rules! key {
+    ($name:literal) => {
+        concat!(",\"", $name, "\":")
+    };
+}
+
+/// For each of the metrics' token types.
+const TOKEN_KEYS: [&str; 5] = [
+    key!("gen_ai.usage.input_tokens"),
+    key!("gen_ai.usage.output_tokens"),
+    key!("gen_ai.usage.cached_input_tokens"),
+    key!("gen_ai.usage.cache_creation_input_tokens"),
+    key!("gen_ai.usage.reasoning_tokens"),
+];
 
 /// Names are those of Envoy AI Gateway's default log, so that what reads that reads this; ours follow.
 pub(crate) fn line(settled: &Settled, attributes: &[HeaderAttribute], clock: &mut Clock, out: &mut Vec<u8>) {
-    out.push(b'{');
-    let mut line = Members { out, open: false };
+    let mut line = Members { out };
     request(settled, clock, &mut line);
     outcome(settled, &mut line);
     route(&settled.record, &mut line);
@@ -43,89 +53,88 @@ pub(crate) fn line(settled: &Settled, attributes: &[HeaderAttribute], clock: &mu
 fn request(settled: &Settled, clock: &mut Clock, line: &mut Members<'_>) {
     let record = &settled.record;
     let head = &record.head;
-    line.name("start_time");
-    line.out.push(b'"');
+    line.out.extend_from_slice(b"{\"start_time\":\"");
     clock.write(record.began.unix_ms, line.out);
     line.out.push(b'"');
-    line.text("method", head.method.as_str().as_bytes());
+    line.text(key!("method"), head.method.as_str().as_bytes());
     let path = masked(head.uri.path_and_query().map_or("/", |path| path.as_str()));
-    line.text("x-envoy-origin-path", path.as_bytes());
+    line.text(key!("x-envoy-origin-path"), path.as_bytes());
     match record.attempts.last().and_then(|last| last.path.as_ref()) {
-        Some(path) => line.text("request.path", masked(path.as_str()).as_bytes()),
-        None => line.null("request.path"),
+        Some(path) => line.text(key!("request.path"), masked(path.as_str()).as_bytes()),
+        None => line.null(key!("request.path")),
     }
-    line.text("host", record.host.as_bytes());
-    line.text("protocol", protocol(head.version).as_bytes());
-    for (name, header) in [("user-agent", USER_AGENT), ("x-forwarded-for", FORWARDED_FOR)] {
+    line.text(key!("host"), record.host.as_bytes());
+    line.text(key!("protocol"), protocol(head.version).as_bytes());
+    for (key, header) in [(key!("user-agent"), USER_AGENT), (key!("x-forwarded-for"), FORWARDED_FOR)] {
         match head.headers.get(header) {
-            Some(value) => line.text(name, value.as_bytes()),
-            None => line.null(name),
+            Some(value) => line.text(key, value.as_bytes()),
+            None => line.null(key),
         }
     }
-    line.text("x-request-id", record.request_id.as_bytes());
+    line.text(key!("x-request-id"), record.request_id.as_bytes());
     if record.trace.parent.is_some() || record.live.sampler.is_some() {
-        line.name("trace_id");
+        line.name(key!("trace_id"));
         line.out.push(b'"');
         hex(&record.trace.trace_id, line.out);
         line.out.push(b'"');
     } else {
-        line.null("trace_id");
+        line.null(key!("trace_id"));
     }
-    line.name("downstream_remote_address");
+    line.name(key!("downstream_remote_address"));
     line.out.push(b'"');
     address(head.peer, line.out);
     line.out.push(b'"');
-    line.number("downstream_local_port", u64::from(head.port));
+    line.number(key!("downstream_local_port"), u64::from(head.port));
 }
 
 fn outcome(settled: &Settled, line: &mut Members<'_>) {
     let record = &settled.record;
-    line.number("response_code", record.status.map_or(0, |status| u64::from(status.as_u16())));
-    line.text("response_flags", end::flags(settled).as_bytes());
-    line.text("end", end::word(&settled.end).as_bytes());
+    line.number(key!("response_code"), record.status.map_or(0, |status| u64::from(status.as_u16())));
+    line.text(key!("response_flags"), end::flags(settled).as_bytes());
+    line.text(key!("end"), end::word(&settled.end).as_bytes());
     match end::detail(settled) {
-        Some(detail) => line.text("response_code_details", detail.as_bytes()),
-        None => line.null("response_code_details"),
+        Some(detail) => line.text(key!("response_code_details"), detail.as_bytes()),
+        None => line.null(key!("response_code_details")),
     }
-    line.number("bytes_received", record.bytes_in);
-    line.number("bytes_sent", record.bytes_out);
-    line.number("duration", ms(settled.ended.saturating_duration_since(record.began.instant)));
+    line.number(key!("bytes_received"), record.bytes_in);
+    line.number(key!("bytes_sent"), record.bytes_out);
+    line.number(key!("duration"), ms(settled.ended.saturating_duration_since(record.began.instant)));
     let head =
         record.attempts.last().and_then(|last| Some(last.ended?.saturating_duration_since(last.began)));
     match head {
-        Some(head) => line.number("x-envoy-upstream-service-time", ms(head)),
-        None => line.null("x-envoy-upstream-service-time"),
+        Some(head) => line.number(key!("x-envoy-upstream-service-time"), ms(head)),
+        None => line.null(key!("x-envoy-upstream-service-time")),
     }
     match record.attempts.iter().rev().find_map(transport_failure) {
-        Some(failure) => line.text("upstream_transport_failure_reason", failure.as_bytes()),
-        None => line.null("upstream_transport_failure_reason"),
+        Some(failure) => line.text(key!("upstream_transport_failure_reason"), failure.as_bytes()),
+        None => line.null(key!("upstream_transport_failure_reason")),
     }
 }
 
 fn route(record: &Record, line: &mut Members<'_>) {
-    line.optional("listener", record.listener.as_ref().map(|listener| listener.id.as_str()));
-    line.optional("route", record.rule.as_ref().map(|rule| rule.route.as_str()));
-    line.optional("rule", record.rule.as_ref().map(|rule| rule.id.as_str()));
-    line.optional("upstream_cluster", record.backend().map(|backend| backend.id.as_str()));
-    line.optional("upstream_host", record.attempts.last().and_then(|last| last.address.as_deref()));
-    line.number("attempts", record.attempts.len() as u64);
+    line.optional(key!("listener"), record.listener.as_ref().map(|listener| listener.id.as_str()));
+    line.optional(key!("route"), record.rule.as_ref().map(|rule| rule.route.as_str()));
+    line.optional(key!("rule"), record.rule.as_ref().map(|rule| rule.id.as_str()));
+    line.optional(key!("upstream_cluster"), record.backend().map(|backend| backend.id.as_str()));
+    line.optional(key!("upstream_host"), record.attempts.last().and_then(|last| last.address.as_deref()));
+    line.number(key!("attempts"), record.attempts.len() as u64);
     if record.attempts.len() < 2 && record.attempts.iter().all(|attempt| attempt.failure.is_none()) {
         return;
     }
-    line.name("attempt_outcomes");
+    line.name(key!("attempt_outcomes"));
     line.out.push(b'[');
     for (position, attempt) in record.attempts.iter().enumerate() {
-        if position > 0 {
-            line.out.push(b',');
-        }
-        line.out.push(b'{');
-        let mut members = Members { out: line.out, open: false };
-        members.text("backend", attempt.backend.id.as_str().as_bytes());
+        line.out.extend_from_slice(if position > 0 {
+            b",{\"backend\":".as_slice()
+        } else {
+            b"{\"backend\":"
+        });
+        json_string(attempt.backend.id.as_str().as_bytes(), line.out);
         if let Some(status) = attempt.status {
-            members.number("status", u64::from(status.as_u16()));
+            line.number(key!("status"), u64::from(status.as_u16()));
         }
         if let Some(failure) = &attempt.failure {
-            members.text("failure", failure.word().as_bytes());
+            line.text(key!("failure"), failure.word().as_bytes());
         }
         line.out.push(b'}');
     }
@@ -134,46 +143,42 @@ fn route(record: &Record, line: &mut Members<'_>) {
 
 fn llm(settled: &Settled, line: &mut Members<'_>) {
     let record = &settled.record;
-    line.optional("gen_ai.operation.name", record.endpoint.map(|endpoint| endpoint.operation()));
+    line.optional(key!("gen_ai.operation.name"), record.endpoint.map(|endpoint| endpoint.operation()));
     // As in Envoy AI Gateway's log, and unlike its metrics: what the client asked for.
-    line.optional("gen_ai.request.model", record.model_asked.as_ref().map(|model| model.as_str()));
-    line.optional("model_sent", record.model_sent.as_ref().map(|model| model.as_str()));
-    line.optional("gen_ai.response.model", record.model_served.as_deref());
+    line.optional(key!("gen_ai.request.model"), record.model_asked.as_ref().map(|model| model.as_str()));
+    line.optional(key!("model_sent"), record.model_sent.as_ref().map(|model| model.as_str()));
+    line.optional(key!("gen_ai.response.model"), record.model_served.as_deref());
     // Envoy AI Gateway logs the backend's name here, not the vendor's.
-    line.optional("gen_ai.provider.name", record.backend().map(|backend| backend.id.as_str()));
-    for (kind, count) in TOKEN_TYPES.iter().zip(token_counts(&record.usage)) {
-        line.open_name();
-        line.out.extend_from_slice(b"\"gen_ai.usage.");
-        line.out.extend_from_slice(kind.as_bytes());
-        line.out.extend_from_slice(b"_tokens\":");
+    line.optional(key!("gen_ai.provider.name"), record.backend().map(|backend| backend.id.as_str()));
+    for (key, count) in TOKEN_KEYS.iter().zip(token_counts(&record.usage)) {
         match count {
-            Some(count) => number(count, line.out),
-            None => line.out.extend_from_slice(b"null"),
+            Some(count) => line.number(key, count),
+            None => line.null(key),
         }
     }
     if let Some(total) = record.usage.total {
-        line.number("gen_ai.usage.total_tokens", total.0);
+        line.number(key!("gen_ai.usage.total_tokens"), total.0);
     }
-    line.flag("usage_estimated", record.usage_estimated);
+    line.flag(key!("usage_estimated"), record.usage_estimated);
     if let Some(first) = record.first_byte {
         let micros = first.saturating_duration_since(record.began.instant).as_micros();
-        line.name("time_to_first_token_ms");
+        line.name(key!("time_to_first_token_ms"));
         thousandths(u64::try_from(micros).unwrap_or(u64::MAX), line.out);
     }
     if !settled.costs.is_empty() {
-        line.name("costs");
-        line.out.push(b'{');
-        let mut costs = Members { out: line.out, open: false };
+        line.name(key!("costs"));
+        let mut before = b'{';
         for (key, cost) in &settled.costs {
-            costs.open_name();
-            json_string(key.as_bytes(), costs.out);
-            costs.out.push(b':');
-            number(*cost, costs.out);
+            line.out.push(before);
+            before = b',';
+            json_string(key.as_bytes(), line.out);
+            line.out.push(b':');
+            number(*cost, line.out);
         }
         line.out.push(b'}');
     }
     if let Some((key, error)) = &settled.broken_cost {
-        line.text("cost_error", format!("{key}: {error}").as_bytes());
+        line.text(key!("cost_error"), format!("{key}: {error}").as_bytes());
     }
 }
 
@@ -224,52 +229,48 @@ pub(crate) fn protocol(version: Version) -> &'static str {
 // === impl Members ===
 
 impl Members<'_> {
-    fn open_name(&mut self) {
-        if self.open {
-            self.out.push(b',');
-        }
-        self.open = true;
+    #[inline]
+    fn name(&mut self, key: &'static str) {
+        self.out.extend_from_slice(key.as_bytes());
     }
 
-    fn name(&mut self, name: &'static str) {
-        self.open_name();
-        self.out.push(b'"');
-        self.out.extend_from_slice(name.as_bytes());
-        self.out.extend_from_slice(b"\":");
-    }
-
-    fn text(&mut self, name: &'static str, value: &[u8]) {
-        self.name(name);
+    #[inline]
+    fn text(&mut self, key: &'static str, value: &[u8]) {
+        self.name(key);
         json_string(value, self.out);
     }
 
     /// A name from the configuration.
     fn text_named(&mut self, name: &str, value: &[u8]) {
-        self.open_name();
+        self.out.push(b',');
         json_string(name.as_bytes(), self.out);
         self.out.push(b':');
         json_string(value, self.out);
     }
 
-    fn number(&mut self, name: &'static str, value: u64) {
-        self.name(name);
+    #[inline]
+    fn number(&mut self, key: &'static str, value: u64) {
+        self.name(key);
         number(value, self.out);
     }
 
-    fn flag(&mut self, name: &'static str, value: bool) {
-        self.name(name);
+    #[inline]
+    fn flag(&mut self, key: &'static str, value: bool) {
+        self.name(key);
         self.out.extend_from_slice(if value { b"true".as_slice() } else { b"false" });
     }
 
-    fn null(&mut self, name: &'static str) {
-        self.name(name);
+    #[inline]
+    fn null(&mut self, key: &'static str) {
+        self.name(key);
         self.out.extend_from_slice(b"null");
     }
 
-    fn optional(&mut self, name: &'static str, value: Option<&str>) {
+    #[inline]
+    fn optional(&mut self, key: &'static str, value: Option<&str>) {
         match value {
-            Some(value) => self.text(name, value.as_bytes()),
-            None => self.null(name),
+            Some(value) => self.text(key, value.as_bytes()),
+            None => self.null(key),
         }
     }
 }
@@ -277,6 +278,12 @@ impl Members<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_token_type_has_its_member() {
+        let names = crate::metric::TOKEN_TYPES.map(|kind| format!(",\"gen_ai.usage.{kind}_tokens\":"));
+        assert_eq!(names, TOKEN_KEYS);
+    }
 
     #[test]
     fn addresses_and_decimals_are_written_as_the_formatter_writes_them() {
