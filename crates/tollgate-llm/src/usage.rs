@@ -1,5 +1,7 @@
 //! Usage objects of the providers, read without serde: a count of the wrong type is a count that was not given.
 
+mod usual;
+
 use tollgate_types::{Tokens, Usage};
 use tollgate_wire::scan::{self, Kind, NotJson, Step, Value};
 
@@ -20,6 +22,14 @@ pub(crate) struct AnthropicCounts {
 /// # Errors
 /// [`NotJson`]
 pub(crate) fn openai(text: &[u8]) -> Result<Usage, NotJson> {
+    match usual::openai(text) {
+        Some(usage) => Ok(usage),
+        None => any_openai(text),
+    }
+}
+
+/// The same, however it is spelled.
+fn any_openai(text: &[u8]) -> Result<Usage, NotJson> {
     if scan::kind(text) != Some(Kind::Object) {
         return scan::document(text).map(|_| Usage::default());
     }
