@@ -208,30 +208,25 @@ impl Spots {
 
 impl<'a> Fields<'a> {
     fn place(&mut self, member: Member<'a>) -> Result<(), BadRequest> {
-        let names = [
-            ("model", &mut self.model),
-            ("stream", &mut self.stream),
-            ("stream_options", &mut self.stream_options),
-        ];
-        for (name, slot) in names {
-            if member.is(name) {
-                return match slot.replace(member) {
-                    None => Ok(()),
-                    Some(_) => Err(BadRequest::Twice(name)),
+        let key = member.plain_key();
+        let (name, slot) = match &*key {
+            b"model" => ("model", &mut self.model),
+            b"stream" => ("stream", &mut self.stream),
+            b"stream_options" => ("stream_options", &mut self.stream_options),
+            b"max_tokens" | b"max_completion_tokens" | b"max_output_tokens" => {
+                let bound = std::str::from_utf8(member.value.bytes()).ok().and_then(|text| text.parse().ok());
+                self.completion_bound = match (self.completion_bound, bound) {
+                    (Some(known), Some(bound)) => Some(u64::min(known, bound)),
+                    (known, bound) => known.or(bound),
                 };
+                return Ok(());
             }
+            _ => return Ok(()),
+        };
+        match slot.replace(member) {
+            None => Ok(()),
+            Some(_) => Err(BadRequest::Twice(name)),
         }
-        if ["max_tokens", "max_completion_tokens", "max_output_tokens"]
-            .into_iter()
-            .any(|name| member.is(name))
-        {
-            let bound = std::str::from_utf8(member.value.bytes()).ok().and_then(|text| text.parse().ok());
-            self.completion_bound = match (self.completion_bound, bound) {
-                (Some(known), Some(bound)) => Some(u64::min(known, bound)),
-                (known, bound) => known.or(bound),
-            };
-        }
-        Ok(())
     }
 }
 

@@ -156,8 +156,8 @@ pub fn kind(bytes: &[u8]) -> Option<Kind> {
 #[must_use]
 pub fn is_key(key: &[u8], name: &str) -> bool {
     // An escape takes two to six bytes (`\u0061`) for one of the name's.
-    if key.len() <= name.len() || key.len() > name.len() * 6 || !key.contains(&b'\\') {
-        return key == name.as_bytes() && !key.contains(&b'\\');
+    if key.len() <= name.len() || key.len() > name.len() * 6 || memchr::memchr(b'\\', key).is_none() {
+        return key == name.as_bytes() && memchr::memchr(b'\\', key).is_none();
     }
     unescaped(key).is_some_and(|key| key == name)
 }
@@ -269,7 +269,20 @@ impl<'a> Value<'a> {
 
 // === impl Member ===
 
-impl Member<'_> {
+impl<'a> Member<'a> {
+    /// The key without its escapes; as it is written where it is no Unicode text. What has to be compared with several
+    /// names is looked at once like this.
+    #[must_use]
+    pub fn plain_key(&self) -> Cow<'a, [u8]> {
+        if memchr::memchr(b'\\', self.key).is_none() {
+            return Cow::Borrowed(self.key);
+        }
+        match unescaped(self.key) {
+            Some(name) => Cow::Owned(name.into_owned().into_bytes()),
+            None => Cow::Borrowed(self.key),
+        }
+    }
+
     /// True where the key is `name`, however it is escaped.
     #[must_use]
     pub fn is(&self, name: &str) -> bool {
