@@ -7,7 +7,7 @@ mod wire;
 
 pub(crate) use self::{
     body::{Decoder, Framing},
-    head::parse,
+    head::{Names, parse},
     wire::{Fault, Wire},
 };
 

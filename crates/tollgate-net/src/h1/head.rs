@@ -24,11 +24,15 @@ pub(crate) struct Parsed {
     pub(crate) length: usize,
 }
 
+/// The names of the headers that an origin sent last, in their order. It nearly always sends them again, and comparing
+/// a name takes less than making one.
+pub(crate) type Names = Vec<HeaderName>;
+
 /// The head that `input` begins with, once it is all there. `bodiless` where it answers a `HEAD` request.
 ///
 /// # Errors
 /// [`Malformed`] where it is not HTTP/1, or where it is unclear how long its body is.
-pub(crate) fn parse(input: &[u8], bodiless: bool) -> Result<Option<Parsed>, Malformed> {
+pub(crate) fn parse(input: &[u8], bodiless: bool, names: &mut Names) -> Result<Option<Parsed>, Malformed> {
     let mut slots = [const { MaybeUninit::<Header<'_>>::uninit() }; HEADERS];
     let mut response = httparse::Response::new(&mut []);
     let parsed = ParserConfig::default().parse_response_with_uninit_headers(&mut response, input, &mut slots);
@@ -40,7 +44,7 @@ pub(crate) fn parse(input: &[u8], bodiless: bool) -> Result<Option<Parsed>, Malf
     };
     let status = response.code.and_then(|code| StatusCode::from_u16(code).ok());
     let status = status.ok_or(Malformed("the response's status is not valid"))?;
-    let headers = copied(input, length, response.headers)?;
+    let headers = copied((input, length), response.headers, names)?;
     let (mut parts, ()) = Response::new(()).into_parts();
     parts.status = status;
     parts.version = if response.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
@@ -58,12 +62,25 @@ pub(crate) fn parse(input: &[u8], bodiless: bool) -> Result<Option<Parsed>, Malf
 }
 
 /// The headers, in one copy that their values share.
-fn copied(input: &[u8], length: usize, lines: &[Header<'_>]) -> Result<HeaderMap, Malformed> {
+fn copied(
+    (input, length): (&[u8], usize),
+    lines: &[Header<'_>],
+    names: &mut Names,
+) -> Result<HeaderMap, Malformed> {
     const FAULT: Malformed = Malformed("a header of the response is not valid");
     let head = Bytes::copy_from_slice(&input[..length]);
     let mut headers = HeaderMap::with_capacity(lines.len());
-    for line in lines {
-        let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| FAULT)?;
+    names.truncate(lines.len());
+    for (position, line) in lines.iter().enumerate() {
+        let name = match names.get(position) {
+            Some(name) if name.as_str().eq_ignore_ascii_case(line.name) => name.clone(),
+            _ => {
+                let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| FAULT)?;
+                names.truncate(position);
+                names.push(name.clone());
+                name
+            }
+        };
         // Where the value stands in the input: both are parts of one slice.
         let at = (line.value.as_ptr() as usize).wrapping_sub(input.as_ptr() as usize);
         let value = match at.checked_add(line.value.len()) {
@@ -134,7 +151,7 @@ mod tests {
     use super::*;
 
     fn told(head: &str) -> Option<(Framing, bool)> {
-        let parsed = parse(head.as_bytes(), false).ok()??;
+        let parsed = parse(head.as_bytes(), false, &mut Names::new()).ok()??;
         assert_eq!(parsed.length, head.len());
         Some((parsed.framing, parsed.keeps_alive))
     }
@@ -158,7 +175,8 @@ mod tests {
         let kept = "HTTP/1.0 200 OK\r\ncontent-length: 5\r\nconnection: keep-alive\r\n\r\n";
         assert_eq!(told(kept), Some((Length(5), true)));
         assert_eq!(told("HTTP/1.1 204 No Content\r\ncontent-length: 5\r\n\r\n"), Some((Length(0), true)));
-        let asked = parse(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n", true).unwrap().unwrap();
+        let head = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n";
+        let asked = parse(head, true, &mut Names::new()).unwrap().unwrap();
         assert_eq!(
             (asked.framing, &*asked.parts.headers[CONTENT_LENGTH].to_str().unwrap()),
             (Length(0), "5")
@@ -177,20 +195,39 @@ mod tests {
             "a: b\r\n c\r\n",
         ] {
             let head = format!("HTTP/1.1 200 OK\r\n{headers}\r\n");
-            assert!(parse(head.as_bytes(), false).is_err(), "{headers}");
+            assert!(parse(head.as_bytes(), false, &mut Names::new()).is_err(), "{headers}");
         }
-        assert!(parse(b"HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", false).is_err());
-        assert!(parse(b"220 smtp.example.com ready\r\n\r\n", false).is_err());
+        for head in
+            ["HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", "220 smtp.example.com ready\r\n\r\n"]
+        {
+            assert!(parse(head.as_bytes(), false, &mut Names::new()).is_err(), "{head}");
+        }
     }
 
     #[test]
     fn a_head_is_taken_once_it_is_all_there() {
         let head = "HTTP/1.1 200 Fine\r\nA: 1\r\nb:\r\na: 2\r\n\r\n";
         for end in 0..head.len() {
-            assert!(parse(&head.as_bytes()[..end], false).unwrap().is_none(), "{end}");
+            assert!(parse(&head.as_bytes()[..end], false, &mut Names::new()).unwrap().is_none(), "{end}");
         }
-        let parts = parse(head.as_bytes(), false).unwrap().unwrap().parts;
+        let parts = parse(head.as_bytes(), false, &mut Names::new()).unwrap().unwrap().parts;
         assert_eq!(parts.headers.get_all("a").iter().collect::<Vec<_>>(), ["1", "2"]);
         assert_eq!(parts.headers["b"], "");
+    }
+
+    #[test]
+    fn names_are_those_of_this_response_whatever_the_last_one_had() {
+        let mut names = Names::new();
+        for lines in
+            [&["A", "b", "c"][..], &["a", "B", "c", "d"], &["x", "b"], &[], &["b", "c"], &["b", "b", "C"]]
+        {
+            let head: String = lines.iter().map(|name| format!("{name}: {name}\r\n")).collect();
+            let head = format!("HTTP/1.1 200 OK\r\n{head}\r\n");
+            let parts = parse(head.as_bytes(), false, &mut names).unwrap().unwrap().parts;
+            assert_eq!(parts.headers.len(), lines.len());
+            for (name, value) in &parts.headers {
+                assert!(value.as_bytes().eq_ignore_ascii_case(name.as_str().as_bytes()), "{name}");
+            }
+        }
     }
 }

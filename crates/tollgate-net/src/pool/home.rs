@@ -16,6 +16,7 @@ use tokio::{
 use crate::{
     CertError, Failure, Origin, Payload, PoolSettings, PoolStats, Protocol, Resolver,
     dial::{Dialled, Spoken, Transport, dial},
+    h1::Names,
 };
 
 use super::{
@@ -43,6 +44,7 @@ pub(crate) struct Home {
     jitter: Cell<u64>,
     clock: Rc<Cell<Instant>>,
     scratch: Scratch,
+    names: Rc<RefCell<Names>>,
 }
 
 /// What all origins of a pool have in common.
@@ -89,6 +91,7 @@ impl Home {
             dialled: Notify::new(),
             clock,
             scratch,
+            names: Rc::default(),
             jitter: Cell::new(RandomState::new().hash_one(0) | 1),
         })
     }
@@ -108,6 +111,11 @@ impl Home {
     /// Where its connections read to.
     pub(crate) fn scratch(&self) -> Scratch {
         Rc::clone(&self.scratch)
+    }
+
+    /// Of the headers of its last response.
+    pub(crate) fn names(&self) -> Rc<RefCell<Names>> {
+        Rc::clone(&self.names)
     }
 
     /// The time, to within a second.

@@ -20,7 +20,7 @@ use crate::{
     Failure, Payload,
     dial::Transport,
     failure::{Cause, cause},
-    h1::{Decoder, Fault, Framing, Malformed, Wire, parse},
+    h1::{Decoder, Fault, Framing, Malformed, Names, Wire, parse},
 };
 
 use super::{Home, exchange::Exchange, slots::Slot};
@@ -44,6 +44,7 @@ pub(crate) type Scratch = Rc<RefCell<Box<[u8]>>>;
 pub(crate) struct Http1 {
     transport: Transport,
     scratch: Scratch,
+    names: Rc<RefCell<Names>>,
     /// Read and not used yet: the beginning of a head, or of a line between two chunks.
     rest: Vec<u8>,
     /// Where a large body is read to.
@@ -106,6 +107,7 @@ impl Http1 {
         Box::new(Self {
             transport,
             scratch: home.scratch(),
+            names: home.names(),
             rest: Vec::new(),
             large: BytesMut::new(),
             wire: None,
@@ -351,7 +353,7 @@ impl Http1 {
     fn take(&mut self, input: &[u8]) -> Result<usize, Malformed> {
         let mut used = 0;
         while let Stage::Head { bodiless, interim } = self.stage {
-            let Some(head) = parse(&input[used..], bodiless)? else {
+            let Some(head) = parse(&input[used..], bodiless, &mut self.names.borrow_mut())? else {
                 let too_long = input.len() - used > self.max_head;
                 return if too_long { Err(Malformed("the response's head is too long")) } else { Ok(used) };
             };
