@@ -103,6 +103,18 @@ impl Watch {
         Self { wanted, limit, state: State::Start, key: Vec::new(), value: Vec::new(), seen: 0 }
     }
 
+    /// Reads a document that begins in this piece and ends in it, where it is an object whose keys have no escapes:
+    /// `each` gets all its members, keys without quotes and the text of values. False where the document is anything
+    /// else, or where `each` says so: nothing was read then, and what `each` was told does not count.
+    pub fn all<'c>(&mut self, chunk: &'c [u8], each: impl FnMut(&'c [u8], &'c [u8]) -> bool) -> bool {
+        let all = self.state == State::Start && all_members(chunk, each).is_some();
+        if all {
+            self.state = State::Done;
+            self.seen = self.seen.saturating_add(chunk.len());
+        }
+        all
+    }
+
     /// True where the document has ended, or ends here if nothing follows (a bare number or word).
     #[must_use]
     pub const fn is_complete(&self) -> bool {
@@ -291,17 +303,51 @@ impl Place {
     }
 }
 
+fn all_members<'c>(chunk: &'c [u8], mut each: impl FnMut(&'c [u8], &'c [u8]) -> bool) -> Option<()> {
+    let mut at = expected(chunk, 0, b'{')?;
+    loop {
+        let key = expected(chunk, at, b'"')?;
+        at = blocks::first(chunk, key, |block| block.equal(b'"') | block.equal(b'\\'));
+        let name = chunk.get(key..at)?;
+        if chunk.get(at) != Some(&b'"') {
+            return None;
+        }
+        let value = past_space(chunk, expected(chunk, at + 1, b':')?)?;
+        at = value + 1;
+        let (_, complete) = Place::behind(chunk[value]).read(chunk, &mut at);
+        if !complete || !each(name, &chunk[value..at]) {
+            return None;
+        }
+        at = past_space(chunk, at)?;
+        match chunk[at] {
+            b',' => at += 1,
+            b'}' => return past_space(chunk, at + 1).is_none().then_some(()),
+            _ => return None,
+        }
+    }
+}
+
+/// Where the first byte from `at` on is that is no space.
+fn past_space(text: &[u8], at: usize) -> Option<usize> {
+    Some(at + text.get(at..)?.iter().position(|byte| !is_space(*byte))?)
+}
+
+/// The place behind this byte, where it is the next one but for spaces.
+fn expected(text: &[u8], at: usize, byte: u8) -> Option<usize> {
+    let at = past_space(text, at)?;
+    (text[at] == byte).then_some(at + 1)
+}
+
 /// A key without escapes behind its opening quote, and where its value begins; `None` where they are not in `text`,
 /// or the key is too long to be captured.
 fn key_and_value(text: &[u8]) -> Option<(&[u8], usize)> {
     let bounded = &text[..text.len().min(MAX_KEY + 1)];
     let end = blocks::first(bounded, 0, |block| block.equal(b'"') | block.equal(b'\\'));
-    let past_space = |from: usize| Some(from + text.get(from..)?.iter().position(|byte| !is_space(*byte))?);
-    let colon = past_space(end + 1)?;
+    let colon = past_space(text, end + 1)?;
     if text.get(end) != Some(&b'"') || end > MAX_KEY || text[colon] != b':' {
         return None;
     }
-    Some((&text[..end], past_space(colon + 1)?))
+    Some((&text[..end], past_space(text, colon + 1)?))
 }
 
 /// Reads a string behind its opening quote; true where the closing quote was read.

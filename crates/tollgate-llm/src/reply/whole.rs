@@ -1,4 +1,5 @@
 use bytes::Bytes;
+use smallvec::SmallVec;
 use tollgate_wire::{
     scan::{self, Kind, NotJson},
     watch::{Found, Watch},
@@ -35,6 +36,11 @@ impl Whole {
 
     /// Reads text of the document.
     pub(super) fn read(&mut self, text: &[u8], meter: &mut Meter) -> Result<(), Fault> {
+        if let Some(members) = self.told_at_once(text) {
+            return members
+                .into_iter()
+                .try_for_each(|(key, value)| meter.unread_member(key, value).map_err(malformed));
+        }
         let mut at = 0;
         while let Some(found) = self.watch.next(text, &mut at).map_err(malformed)? {
             match found {
@@ -62,6 +68,30 @@ impl Whole {
             return Err(self.wordless_error(text));
         }
         Ok(())
+    }
+
+    /// The members that count of a document that is all here, and clearly no error: nearly every reply.
+    fn told_at_once<'t>(&mut self, text: &'t [u8]) -> Option<SmallVec<[(&'t [u8], &'t [u8]); 2]>> {
+        let mut members = SmallVec::<[(&[u8], &[u8]); 2]>::new();
+        let told = self.watch.all(text, |key, value| match key {
+            // Whether they say that it is one is read by the walk.
+            b"error" => false,
+            b"type" | b"object" => {
+                value != b"\"error\"" && value.starts_with(b"\"") && scan::document(value).is_ok()
+            }
+            b"message" => scan::document(value).is_ok(),
+            b"usage" | b"model" | b"input_tokens" if value.len() <= CAPTURED => {
+                members.push((key, value));
+                true
+            }
+            b"usage" | b"model" | b"input_tokens" => false,
+            // As far as the walk sees.
+            _ => value.first().is_some_and(|first| Kind::of(*first).is_some()),
+        });
+        if told {
+            self.opening = Opening::Success;
+        }
+        told.then_some(members)
     }
 
     /// Takes what the client gets for the text that was read.
