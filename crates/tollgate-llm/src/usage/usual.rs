@@ -29,7 +29,7 @@ pub(super) fn openai(text: &[u8]) -> Option<Usage> {
                         b"cache_creation_input_tokens" | b"cache_creation_tokens" | b"cache_write_tokens" => {
                             usage.cache_creation_input = count;
                         }
-                        _ => {}
+                        _ => return is_plain(key),
                     }
                     Some(())
                 })?;
@@ -41,8 +41,9 @@ pub(super) fn openai(text: &[u8]) -> Option<Usage> {
                 }
                 reader.object(|reader, key| {
                     let count = reader.count()?;
-                    if key == b"reasoning_tokens" {
-                        usage.reasoning = count;
+                    match key {
+                        b"reasoning_tokens" => usage.reasoning = count,
+                        _ => return is_plain(key),
                     }
                     Some(())
                 })?;
@@ -50,13 +51,18 @@ pub(super) fn openai(text: &[u8]) -> Option<Usage> {
             b"prompt_cache_hit_tokens" if usage.cached_input.is_none() => {
                 usage.cached_input = reader.count()?;
             }
-            _ => drop(reader.count()?),
+            _ => return reader.count().and_then(|_| is_plain(key)),
         }
         Some(())
     })?;
     reader.space();
     usage.total = usage.total.or_else(|| sum([usage.input, usage.output]));
     reader.0.is_empty().then_some(usage)
+}
+
+/// A name without escapes or anything else that is not usual.
+fn is_plain(key: &[u8]) -> Option<()> {
+    key.iter().all(|byte| matches!(byte, b'a'..=b'z' | b'_')).then_some(())
 }
 
 // === impl Reader ===
@@ -105,10 +111,9 @@ impl<'a> Reader<'a> {
 
     fn key(&mut self) -> Option<&'a [u8]> {
         self.eat(b'"')?;
-        let end = self.0.iter().position(|byte| !matches!(byte, b'a'..=b'z' | b'_'))?;
+        let end = memchr::memchr(b'"', self.0)?;
         let (key, rest) = self.0.split_at(end);
-        self.0 = rest;
-        self.eat(b'"')?;
+        self.0 = &rest[1..];
         Some(key)
     }
 

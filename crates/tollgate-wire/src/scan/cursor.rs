@@ -1,7 +1,7 @@
 use std::ops::Range;
 
 use super::{MAX_DEPTH, NotJson};
-use crate::blocks;
+use crate::blocks::{self, Block, Hits};
 
 /// A place in a document. Every method starts at a token and leaves the cursor behind what it read.
 #[derive(Clone, Debug)]
@@ -23,6 +23,9 @@ enum Level {
     Object,
     Array,
 }
+
+/// Bytes of a string behind which it counts as a long one.
+const NEAR: usize = 48;
 
 /// JSON's four white space characters.
 pub(super) const fn is_space(byte: u8) -> bool {
@@ -193,18 +196,52 @@ impl<'a> Cursor<'a> {
 
     fn string(&mut self) -> Result<(), NotJson> {
         self.at += 1;
+        let near = self.at.saturating_add(NEAR);
         loop {
             self.at = plain_end(self.bytes, self.at);
-            match self.peek() {
-                Some(b'"') => {
-                    self.at += 1;
-                    return Ok(());
-                }
-                Some(b'\\') => self.escape()?,
-                Some(_) => return Err(self.wrong("control character in a string")),
-                None => return Err(self.wrong("unexpected end, the string is not closed")),
+            if self.special()? {
+                return Ok(());
+            }
+            if self.at > near && self.far_string()? {
+                return Ok(());
             }
         }
+    }
+
+    /// Reads what ends a run of plain text; true where that is the closing quote.
+    fn special(&mut self) -> Result<bool, NotJson> {
+        match self.peek() {
+            Some(b'"') => {
+                self.at += 1;
+                return Ok(true);
+            }
+            Some(b'\\') => self.escape()?,
+            Some(_) => return Err(self.wrong("control character in a string")),
+            None => return Err(self.wrong("unexpected end, the string is not closed")),
+        }
+        Ok(false)
+    }
+
+    /// Goes on in a string that is long and has escapes, 64 bytes at a time, so that they do not begin the search anew;
+    /// true where the closing quote was read.
+    fn far_string(&mut self) -> Result<bool, NotJson> {
+        while let Some(text) = self.bytes.get(self.at..).and_then(<[u8]>::first_chunk::<64>) {
+            let start = self.at;
+            let mut left = blocks::bits_of_64(&Block::four_of(text), is_special);
+            while left != 0 {
+                let next = start + left.trailing_zeros() as usize;
+                left &= left - 1;
+                // Others are the second byte of an escape.
+                if next >= self.at {
+                    self.at = next;
+                    if self.special()? {
+                        return Ok(true);
+                    }
+                }
+            }
+            self.at = self.at.max(start + text.len());
+        }
+        Ok(false)
     }
 
     fn escape(&mut self) -> Result<(), NotJson> {
@@ -326,5 +363,10 @@ fn prose(text: &[u8]) -> usize {
 
 /// The first byte from `at` on that is a quote, a backslash or a control character, or else the end.
 fn plain_end(bytes: &[u8], at: usize) -> usize {
-    blocks::first(bytes, at, |block| block.equal(b'"') | block.equal(b'\\') | block.at_most(0x1f))
+    blocks::first(bytes, at, is_special)
+}
+
+/// Quotes, backslashes and control characters.
+fn is_special(block: Block) -> Hits {
+    block.equal(b'"') | block.equal(b'\\') | block.at_most(0x1f)
 }

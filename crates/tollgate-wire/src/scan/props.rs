@@ -12,7 +12,7 @@ pub(crate) fn json() -> impl Strategy<Value = Json> {
         any::<i64>().prop_map(Json::from),
         any::<f64>().prop_map(Json::from),
         any::<String>().prop_map(Json::from),
-        "[a-z\"\\\\\n]{0,90}".prop_map(Json::from),
+        "[a-z\"\\\\\né]{0,400}".prop_map(Json::from),
     ];
     leaf.prop_recursive(4, 40, 6, |inner| {
         prop_oneof![
