@@ -17,6 +17,9 @@ const CAPTURED: usize = 64 * 1024;
 /// The most that is held before it is clear whether the document is an error, in bytes.
 const HELD: usize = 256 * 1024;
 
+/// A member: its key without quotes, and the text of its value.
+type Raw<'a> = (&'a [u8], &'a [u8]);
+
 /// A document on its way through. Nothing of it is kept but the members that count.
 #[derive(Debug)]
 pub(super) struct Whole {
@@ -71,8 +74,8 @@ impl Whole {
     }
 
     /// The members that count of a document that is all here, and clearly no error: nearly every reply.
-    fn told_at_once<'t>(&mut self, text: &'t [u8]) -> Option<SmallVec<[(&'t [u8], &'t [u8]); 2]>> {
-        let mut members = SmallVec::<[(&[u8], &[u8]); 2]>::new();
+    fn told_at_once<'t>(&mut self, text: &'t [u8]) -> Option<SmallVec<[Raw<'t>; 2]>> {
+        let mut members = SmallVec::<[Raw<'_>; 2]>::new();
         let told = self.watch.all(text, |key, value| match key {
             // Whether they say that it is one is read by the walk.
             b"error" => false,

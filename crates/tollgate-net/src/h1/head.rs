@@ -178,7 +178,7 @@ mod tests {
         let head = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n";
         let asked = parse(head, true, &mut Names::new()).unwrap().unwrap();
         assert_eq!(
-            (asked.framing, &*asked.parts.headers[CONTENT_LENGTH].to_str().unwrap()),
+            (asked.framing, asked.parts.headers[CONTENT_LENGTH].to_str().unwrap()),
             (Length(0), "5")
         );
     }
