@@ -12,7 +12,7 @@ mod report;
 mod run;
 mod streams;
 
-use std::{fs, io, path::PathBuf};
+use std::{fs, io, net::SocketAddr, path::PathBuf};
 
 use clap::{Parser, Subcommand};
 use tokio::runtime::Builder;
@@ -44,6 +44,8 @@ struct Cli {
 enum Command {
     /// Install and start every peer in turn, measure, and print one table
     Run(RunArgs),
+    /// Install every peer, and say which cannot be
+    Install,
     /// Load one address
     Load(LoadArgs),
     /// Serve the simulator by itself
@@ -69,6 +71,7 @@ struct RunArgs {
 fn main() -> io::Result<()> {
     match Cli::parse().command {
         Command::Run(args) => run(&args),
+        Command::Install => install(),
         Command::Load(args) => manual::load(&args),
         Command::Simulate(args) => manual::simulate(&args),
     }
@@ -79,15 +82,7 @@ fn run(args: &RunArgs) -> io::Result<()> {
     let machine = machine();
     process::pin_self(HARNESS_CORE)?;
     let simulator = spawn(Options { record: 0, ..Options::default() })?;
-    let cache = std::env::home_dir().unwrap_or_else(std::env::temp_dir).join(".cache/tollgate-bench");
-    let places = Places {
-        repository: PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().map(PathBuf::from).unwrap_or_default(),
-        run: cache.join("run"),
-        cache,
-        simulator: simulator.address(),
-        core: GATEWAY_CORE,
-    };
-    fs::create_dir_all(&places.run)?;
+    let places = places(simulator.address())?;
     let effort = if args.quick { Effort::Quick } else { Effort::Full };
     let mut bench = Bench { simulator: &simulator, effort, cases: args.cases.clone(), baseline: None };
     let runtime = Builder::new_current_thread().enable_all().build()?;
@@ -107,6 +102,31 @@ fn run(args: &RunArgs) -> io::Result<()> {
     println!("{}", report.markdown());
     let json = serde_json::to_string_pretty(&report)?;
     fs::write(args.json.clone().unwrap_or_else(|| places.run.join("report.json")), json)
+}
+
+/// Everything that a run would install, ahead of it.
+#[expect(clippy::print_stdout, reason = "the table is the output")]
+fn install() -> io::Result<()> {
+    let places = places(([127, 0, 0, 1], 0).into())?;
+    let mut missing = 0;
+    for peer in ALL {
+        match peer.install(&places) {
+            Ok(program) => println!("{}: {}", peer.name(), program.display()),
+            Err(why) => {
+                missing += 1;
+                println!("{}: {why}", peer.name());
+            }
+        }
+    }
+    if missing == 0 { Ok(()) } else { Err(io::Error::other(format!("{missing} peers are not there"))) }
+}
+
+fn places(simulator: SocketAddr) -> io::Result<Places> {
+    let cache = std::env::home_dir().unwrap_or_else(std::env::temp_dir).join(".cache/tollgate-bench");
+    let repository = PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().map(PathBuf::from);
+    let run = cache.join("run");
+    fs::create_dir_all(&run)?;
+    Ok(Places { repository: repository.unwrap_or_default(), run, cache, simulator, core: GATEWAY_CORE })
 }
 
 /// What the figures were measured on.

@@ -117,8 +117,8 @@ impl Peer {
         Ok(Running { peer: self, process, address, simulator: places.simulator })
     }
 
-    /// The program to run.
-    fn install(self, places: &Places) -> Result<PathBuf, String> {
+    /// The program to run; what is missing of it is installed.
+    pub(crate) fn install(self, places: &Places) -> Result<PathBuf, String> {
         let venv = |name: &str, package: &str| {
             let dir = places.cache.join(name);
             let python = dir.join("bin/python");
