@@ -131,7 +131,11 @@ impl Decoder {
                     }
                     data.extend_from_slice(&rest[..count]);
                     let left = left - count as u64;
-                    Ok(Some((count, if left == 0 { Stage::ChunkEnd } else { Stage::Chunk(left) })))
+                    match rest.get(count..) {
+                        Some([b'\r', b'\n', ..]) => Ok(Some((count + 2, Stage::Size))),
+                        _ if left == 0 => Ok(Some((count, Stage::ChunkEnd))),
+                        _ => Ok(Some((count, Stage::Chunk(left)))),
+                    }
                 }
                 Stage::ChunkEnd => match rest {
                     [b'\r', b'\n', ..] => Ok(Some((2, Stage::Size))),
@@ -193,7 +197,13 @@ const fn after_size(size: u64) -> Stage {
 fn size_line(rest: &[u8]) -> Result<Option<(u64, usize)>, Malformed> {
     const FAULT: Malformed = Malformed("a chunk's size is not valid");
     let (mut size, mut at) = (0_u64, 0);
-    while let Some(digit) = rest.get(at).and_then(|byte| char::from(*byte).to_digit(16)) {
+    for byte in rest {
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' => byte - b'a' + 10,
+            b'A'..=b'F' => byte - b'A' + 10,
+            _ => break,
+        };
         if at == 15 {
             return Err(FAULT);
         }

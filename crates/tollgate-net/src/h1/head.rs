@@ -177,10 +177,7 @@ mod tests {
         assert_eq!(told("HTTP/1.1 204 No Content\r\ncontent-length: 5\r\n\r\n"), Some((Length(0), true)));
         let head = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n";
         let asked = parse(head, true, &mut Names::new()).unwrap().unwrap();
-        assert_eq!(
-            (asked.framing, asked.parts.headers[CONTENT_LENGTH].to_str().unwrap()),
-            (Length(0), "5")
-        );
+        assert_eq!((asked.framing, asked.parts.headers[CONTENT_LENGTH].to_str().unwrap()), (Length(0), "5"));
     }
 
     #[test]
