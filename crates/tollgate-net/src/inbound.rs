@@ -7,6 +7,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
+use http::Version;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -27,6 +28,8 @@ pub struct Inbound {
     late: Option<Pin<Box<Sleep>>>,
     /// Whom to tell when the rest of the body is given up; none once it has ended.
     watch: Option<Arc<Watch>>,
+    /// Over HTTP/2 connections are woken for more than their bodies.
+    version: Version,
 }
 
 /// Why a request body could not be read.
@@ -61,7 +64,24 @@ impl Inbound {
     ) -> Self {
         let due = all.and_then(|all| Instant::now().checked_add(all));
         let watch = (!incoming.is_end_stream()).then(|| Arc::clone(watch));
-        Self { incoming, patience, idle: None, due, late: None, watch }
+        Self { incoming, patience, idle: None, due, late: None, watch, version: Version::HTTP_2 }
+    }
+
+    /// The same, as it came over this version of HTTP.
+    pub(crate) fn of(mut self, version: Version) -> Self {
+        self.version = version;
+        self
+    }
+
+    fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let incoming = &mut self.incoming;
+        match &self.watch {
+            Some(watch) if self.version != Version::HTTP_2 => watch.hushed(|| {
+                let polled = Pin::new(&mut *incoming).poll_frame(cx);
+                (polled, incoming.is_end_stream())
+            }),
+            Some(_) | None => Pin::new(incoming).poll_frame(cx),
+        }
     }
 
     /// Reads the whole body into memory. A body that came in one piece is not copied.
@@ -126,7 +146,7 @@ impl Body for Inbound {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, InboundError>>> {
         let this = self.get_mut();
-        match Pin::new(&mut this.incoming).poll_frame(cx) {
+        match this.poll_incoming(cx) {
             Poll::Ready(frame) => {
                 if let Some(idle) = &mut this.idle {
                     idle.reset();

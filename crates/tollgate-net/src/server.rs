@@ -8,7 +8,7 @@ use std::{
     pin::{Pin, pin},
     rc::Rc,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
@@ -380,7 +380,8 @@ where
                 Version::Http2 => host.reaper.stream(&watch),
             };
             let last = version == Version::Http1 && watch.is_spent();
-            let request = request.map(|body| Inbound::new(body, patience, all, &watch));
+            let spoken = request.version();
+            let request = request.map(|body| Inbound::new(body, patience, all, &watch).of(spoken));
             let response = (host.handler)(request, peer.clone());
             Answering { response, in_flight: Some(in_flight), last }
         }
@@ -405,12 +406,13 @@ where
     }
 }
 
-async fn drive<C>(connection: C, watch: &Watch, leave: impl Fn(Pin<&mut C>)) -> hyper::Result<()>
+async fn drive<C>(connection: C, watch: &Arc<Watch>, leave: impl Fn(Pin<&mut C>)) -> hyper::Result<()>
 where
     C: Future<Output = hyper::Result<()>>,
 {
     let mut connection = pin!(connection);
     let mut leaving = false;
+    let waker = Waker::from(Arc::clone(watch));
     poll_fn(|cx| {
         match watch.order(cx) {
             Order::Serve | Order::Late => {}
@@ -422,7 +424,7 @@ where
             }
             Order::Die => return Poll::Ready(Ok(())),
         }
-        connection.as_mut().poll(cx)
+        connection.as_mut().poll(&mut Context::from_waker(&waker))
     })
     .await
 }

@@ -7,7 +7,8 @@ use std::{
         Arc, OnceLock, Weak,
         atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed},
     },
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Wake, ready},
+    thread::{self, ThreadId},
     time::Duration,
 };
 
@@ -59,8 +60,19 @@ pub(crate) struct Watch {
     /// The body of the last request was not read to its end.
     unread: AtomicBool,
     order: AtomicU8,
+    /// Whoever polls the connection; the connection itself is given a waker that goes through [`Watch::wake_by_ref`].
     waker: AtomicWaker,
+    hush: Hush,
     drain: Drain,
+}
+
+/// Wakes of a connection that may turn out to be for nothing: those that come while its own task takes the last piece
+/// of a body. Written on the home thread, in the order of the program.
+#[derive(Debug)]
+struct Hush {
+    home: ThreadId,
+    on: AtomicBool,
+    woken: AtomicBool,
 }
 
 /// Limits that become known while the connection is being set up.
@@ -266,9 +278,35 @@ impl Watch {
         since != 0 && limit != u32::MAX && self.now().wrapping_sub(since) >= limit
     }
 
+    /// Takes a piece of a request's body by `take`, which says whether it was the last one. hyper wakes the connection
+    /// for each piece, to read on; behind the last one there is nothing to read.
+    pub(crate) fn hushed<T>(&self, take: impl FnOnce() -> (T, bool)) -> T {
+        self.hush.on.store(true, Relaxed);
+        let (taken, last) = take();
+        self.hush.on.store(false, Relaxed);
+        if self.hush.woken.swap(false, Relaxed) && !last {
+            self.waker.wake();
+        }
+        taken
+    }
+
     /// True once the connection has had all the requests it may have.
     pub(crate) fn is_spent(&self) -> bool {
         self.asked.load(Relaxed) >= self.limits().requests
+    }
+}
+
+impl Wake for Watch {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if self.hush.on.load(Relaxed) && thread::current().id() == self.hush.home {
+            self.hush.woken.store(true, Relaxed);
+        } else {
+            self.waker.wake();
+        }
     }
 }
 
@@ -341,6 +379,11 @@ impl Reaper {
             unread: AtomicBool::new(false),
             order: AtomicU8::new(Order::Serve as u8),
             waker: AtomicWaker::new(),
+            hush: Hush {
+                home: thread::current().id(),
+                on: AtomicBool::new(false),
+                woken: AtomicBool::new(false),
+            },
             drain: drain.clone(),
         });
         self.watched.borrow_mut().push(Arc::downgrade(&watch));

@@ -2,7 +2,14 @@
 
 mod support;
 
-use std::{cell::Cell, collections::VecDeque, rc::Rc, time::Duration};
+use std::{
+    cell::Cell,
+    collections::VecDeque,
+    future::{Future as _, poll_fn},
+    pin::pin,
+    rc::Rc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -379,6 +386,38 @@ fn an_upgraded_connection_is_passed_through_both_ways() {
         assert_eq!(server.drain.load().connections, 1);
         socket.write_all(b"ping").await.unwrap();
         assert_eq!(rest(&mut socket).await, "ping");
+    });
+}
+
+#[test]
+fn a_handler_that_has_its_body_is_not_polled_until_something_happens() {
+    on_a_core(async {
+        let (polls, go) = (Rc::new(Cell::new(0)), Rc::new(Notify::new()));
+        let (seen, gate) = (Rc::clone(&polls), Rc::clone(&go));
+        let server = serve(quick(), None, move |request: Request<Inbound>, _| {
+            let (seen, gate) = (Rc::clone(&seen), Rc::clone(&gate));
+            async move {
+                let body = request.into_body().collect(100).await.unwrap();
+                let mut waiting = pin!(gate.notified());
+                poll_fn(|cx| {
+                    seen.set(seen.get() + 1);
+                    waiting.as_mut().poll(cx)
+                })
+                .await;
+                Response::new(Parts::from(body.to_vec()))
+            }
+        });
+        let mut socket = dial(server.address).await;
+        socket.write_all(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nabc").await.unwrap();
+        while polls.get() == 0 {
+            yield_now().await;
+        }
+        for _ in 0..20 {
+            yield_now().await;
+        }
+        assert_eq!(polls.get(), 1);
+        go.notify_one();
+        until(&mut socket, "abc").await;
     });
 }
 

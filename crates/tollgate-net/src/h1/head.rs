@@ -73,7 +73,9 @@ fn copied(
     names.truncate(lines.len());
     for (position, line) in lines.iter().enumerate() {
         let name = match names.get(position) {
-            Some(name) if name.as_str().eq_ignore_ascii_case(line.name) => name.clone(),
+            Some(name) if name.as_str() == line.name || name.as_str().eq_ignore_ascii_case(line.name) => {
+                name.clone()
+            }
             _ => {
                 let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| FAULT)?;
                 names.truncate(position);
