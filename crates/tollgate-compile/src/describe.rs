@@ -7,7 +7,10 @@ use tollgate_snapshot::{
     AccessLogRule, AccessLogSettings, Action, Backend, Budget, CaCertificates, Choice, Cost, Guard, Listener, ListenerTls, Rule, Shape, Snapshot, Table, UpstreamTls, Quota, Settings, Shutdown, AddressHost,
 };
 
-use crate::describe_client::write_client;
+use crate::{
+    describe_client::write_client,
+    describe_traffic::{write_backend_traffic, write_rule_traffic},
+};
 
 /// The snapshot as people read it: ports, listeners, tables in order of precedence, rules, backends. Has no
 /// secrets in it, and equal snapshots give equal text.
@@ -154,6 +157,7 @@ fn write_rule(out: &mut String, rule: &Rule) -> fmt::Result {
     }
     writeln!(out, "  timeouts {}", rule.timeouts)?;
     writeln!(out, "  retry {}", rule.retry)?;
+    write_rule_traffic(out, rule)?;
     let costs: &[Cost] = match &rule.action {
         Action::Llm(llm) => &llm.costs,
         Action::Http(_) | Action::Redirect(_) | Action::Direct(_) | Action::Invalid(_) => &[],
@@ -211,6 +215,7 @@ fn write_backend(out: &mut String, backend: &Backend) -> fmt::Result {
     if backend.upstream.addresses.is_empty() {
         writeln!(out, "  at no endpoints")?;
     }
+    write_backend_traffic(out, backend)?;
     match &backend.upstream.tls {
         Some(tls) => write_tls(out, tls),
         None => Ok(()),

@@ -4,9 +4,10 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use regex::Regex;
 use tollgate_resources::{
-    CredentialInjection, DirectResponse as DirectSpec, FilterMatch, FilterUrlRewrite, HostnameModifierType,
-    HttpRouteFilter, HttpRouteFilterType, HttpRouteRuleFilter, LocalObjectRef, Object, PathModifier,
-    RedirectScheme, ReplaceRegex, RequestMirror, RequestRedirect, UrlRewrite as RewriteSpec, ValueSource,
+    CredentialInjection, DirectResponse as DirectSpec, DirectResponseBody, FilterMatch, FilterUrlRewrite,
+    HostnameModifierType, HttpRouteFilter, HttpRouteFilterType, HttpRouteRuleFilter, LocalObjectRef, Object,
+    PathModifier, RedirectScheme, ReplaceRegex, RequestMirror, RequestRedirect, UrlRewrite as RewriteSpec,
+    ValueSource,
 };
 use tollgate_snapshot::{
     DirectResponse, Filter, ForwardedHost, HeaderEdit, HostRewrite, Mirror, PathRewrite, Problem, Redirect,
@@ -296,17 +297,20 @@ fn direct(
     }
     let body = match body {
         None => Bytes::new(),
-        Some(body) => match (body.body_type, &body.inline, &body.value_ref) {
-            (ValueSource::Inline, inline, _) => Bytes::from(inline.clone().unwrap_or_default()),
-            (ValueSource::ValueRef, _, Some(reference)) => {
-                from_config_map(work.world, namespace, &reference.name)?
-            }
-            (ValueSource::ValueRef, _, None) => {
-                return Err(Fault::new("config-map-not-found", "the body has no valueRef"));
-            }
-        },
+        Some(spec) => self::body(spec, namespace, work.world)?,
     };
     Ok(DirectResponse { status, headers, body })
+}
+
+/// A body that stands in the resources.
+pub(crate) fn body(spec: &DirectResponseBody, namespace: &str, world: &World<'_>) -> Result<Bytes, Fault> {
+    match (spec.body_type, &spec.inline, &spec.value_ref) {
+        (ValueSource::Inline, inline, _) => Ok(Bytes::from(inline.clone().unwrap_or_default())),
+        (ValueSource::ValueRef, _, Some(reference)) => from_config_map(world, namespace, &reference.name),
+        (ValueSource::ValueRef, _, None) => {
+            Err(Fault::new("config-map-not-found", "the body has no valueRef"))
+        }
+    }
 }
 
 /// The key `response.body`, or else the only or first one, as Envoy Gateway does.

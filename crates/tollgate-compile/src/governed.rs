@@ -11,8 +11,8 @@ use crate::{
     listeners::Listening,
     notes::{At, Notes},
     policies::{Holding, Place, Policies, Winner},
-    security::{self, Making, Services},
-    traffic,
+    security::{self, Services},
+    traffic::{self, Making},
     world::World,
 };
 
@@ -45,9 +45,12 @@ pub(crate) struct Governors<'a> {
     security: Policies<'a, SecurityPolicy>,
     traffic: Policies<'a, BackendTrafficPolicy>,
     guards: HashMap<Origin, Guard>,
-    traffics: HashMap<Origin, (Arc<BackendTrafficPolicy>, Arc<Compiled>)>,
+    traffics: HashMap<Origin, Made>,
     pub(crate) services: Services,
 }
+
+/// A policy as it holds, and what it is compiled to.
+type Made = Result<(Arc<BackendTrafficPolicy>, Arc<Compiled>), Arc<Problem>>;
 
 /// An object and the one that it is merged onto, by address: both outlive compiling.
 type Origin = (usize, usize);
@@ -95,26 +98,27 @@ impl<'a> Governors<'a> {
             Holding::Broken(problem) => governed.barred = Some(problem),
             Holding::Policy(winner) => {
                 governed.uses.push(winner.used());
-                match winner.spec() {
-                    Ok(spec) => {
-                        let origin = origin(&winner);
-                        let made = self.traffics.entry(origin);
-                        let at = At::new(winner.object, "spec");
-                        let (spec, compiled) = made
-                            .or_insert_with(|| {
-                                let compiled = traffic::traffic(&spec, &at, notes);
-                                (Arc::new(spec.into_owned()), Arc::new(compiled))
-                            })
-                            .clone();
+                let origin = origin(&winner);
+                let made = self.traffics.entry(origin);
+                match made.or_insert_with(|| made_of(&winner, backends.world(), notes)).clone() {
+                    Ok((spec, compiled)) => {
                         let (gateway, limited_by) = (&place.gateway.meta, limited_by(&winner));
                         governed.traffic = Some(Traffic { spec, compiled, gateway, origin, limited_by });
                     }
-                    Err(fault) => governed.barred = Some(notes.error(&At::new(winner.object, "spec"), fault)),
+                    Err(problem) => governed.barred = Some(problem),
                 }
             }
         }
         governed
     }
+}
+
+fn made_of(winner: &Winner<'_, BackendTrafficPolicy>, world: &World<'_>, notes: &mut Notes) -> Made {
+    let at = At::new(winner.object, "spec");
+    let spec = winner.spec().map_err(|fault| notes.error(&at, fault))?;
+    let namespace = &*winner.object.meta.namespace;
+    let compiled = traffic::traffic(&spec, &at, &mut Making { world, notes, namespace })?;
+    Ok((Arc::new(spec.into_owned()), Arc::new(compiled)))
 }
 
 /// The policies whose `rateLimit` holds, the narrower one first.
@@ -138,7 +142,11 @@ fn guard(
         Ok(spec) => {
             let namespace = &*winner.object.meta.namespace;
             let world = backends.world();
-            security::access(&spec, winner, &mut Making { world, backends, services, notes, namespace })
+            security::access(
+                &spec,
+                winner,
+                &mut security::Making { world, backends, services, notes, namespace },
+            )
         }
         Err(fault) => Err(notes.error(&At::new(winner.object, "spec"), fault)),
     };

@@ -1,6 +1,6 @@
 //! BackendTrafficPolicy: how requests go to backends.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::StatusCode;
 use tollgate_balance::{Algorithm, Budget, Limits, Outlier};
@@ -10,17 +10,32 @@ use tollgate_resources::{
     LoadBalancerType, PassiveHealthCheck, PolicyRetry, RetryTrigger,
 };
 use tollgate_snapshot::{
-    Abort, Compressor, Connections, Faults, HashOn, Packing, RetryPolicy, Timeouts, Traffic, Trigger,
+    Abort, Compressor, Connections, Faults, HashOn, Packing, Problem, RetryPolicy, Timeouts, Traffic, Trigger,
 };
 
 use crate::{
     Fault, health_checks, matches,
     notes::{At, Notes},
+    overrides::reply_override,
+    world::World,
 };
 
-/// What a policy says, as far as it is served; the rest is noted.
-pub(crate) fn traffic(spec: &BackendTrafficPolicy, at: &At<'_>, notes: &mut Notes) -> Traffic {
-    review(spec, at, notes);
+/// What a policy is compiled with.
+pub(crate) struct Making<'w, 'a, 'n> {
+    pub(crate) world: &'w World<'a>,
+    pub(crate) notes: &'n mut Notes,
+    /// Where the policy stands: its namespace is where its references lead.
+    pub(crate) namespace: &'w str,
+}
+
+/// What a policy says, as far as it is served; the rest is noted. What cannot be done as it is asked for breaks it.
+pub(crate) fn traffic(
+    spec: &BackendTrafficPolicy,
+    at: &At<'_>,
+    making: &mut Making<'_, '_, '_>,
+) -> Result<Traffic, Arc<Problem>> {
+    review(spec, at, making.notes);
+    let notes = &mut *making.notes;
     let BackendTrafficPolicy { load_balancer, retry, health_check, circuit_breaker, timeout, .. } = spec;
     let mut traffic = Traffic::default();
     if let Some(balancer) = load_balancer {
@@ -48,7 +63,12 @@ pub(crate) fn traffic(spec: &BackendTrafficPolicy, at: &At<'_>, notes: &mut Note
     let compressors = if spec.compressor.is_empty() { &spec.compression } else { &spec.compressor };
     traffic.compression = compressors.iter().map(compressor).collect();
     traffic.retry = retry.as_ref().map(self::retry);
-    traffic
+    for (i, one) in spec.response_override.iter().enumerate() {
+        let at = at.to(format!(".responseOverride[{i}]"));
+        let made = reply_override(one, &at, making).map_err(|fault| making.notes.error(&at, fault))?;
+        traffic.overrides.push(made);
+    }
+    Ok(traffic)
 }
 
 /// Limits of time where a route says nothing itself; zero means none.
@@ -80,7 +100,6 @@ fn review(spec: &BackendTrafficPolicy, at: &At<'_>, notes: &mut Notes) {
         ("bandwidthLimit", spec.bandwidth_limit.is_some()),
         ("admissionControl", spec.admission_control.is_some()),
         ("useClientProtocol", spec.use_client_protocol == Some(true)),
-        ("responseOverride", !spec.response_override.is_empty()),
         ("httpUpgrade", !spec.http_upgrade.is_empty()),
         ("telemetry", spec.telemetry.is_some()),
     ];

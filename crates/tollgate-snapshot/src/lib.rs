@@ -59,7 +59,7 @@ pub use self::{
     policy::{Guard, PolicyLevel, PolicyUse},
     problem::Problem,
     quota::{Budget, Quota},
-    reply_override::{OverrideWith, ReplyOverride, ReplySource},
+    reply_override::{OverrideWith, ReplyHeader, ReplyOverride, ReplySource},
     rule::{Action, Choice, LlmAction, ModelEntry, Retry, RetryScope, Rule, Service, Timeouts},
     service::{Authorizer, KeySource},
     snapshot::{Prefixes, Settings, Shutdown, Snapshot},

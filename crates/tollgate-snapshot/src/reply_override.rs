@@ -1,8 +1,8 @@
 use std::ops::RangeInclusive;
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 
-use crate::{HeaderEdit, HeaderMatch, Redirect};
+use crate::{HeaderEdit, Redirect, TextMatch};
 
 /// `responseOverride[]`: what the client gets in place of some replies. The first that matches wins.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -10,11 +10,22 @@ pub struct ReplyOverride {
     /// `match.statusCodes`: any of these; empty matches all.
     pub statuses: Vec<RangeInclusive<u16>>,
     /// `match.responseHeaders`: all of these.
-    pub headers: Vec<HeaderMatch>,
+    pub headers: Vec<ReplyHeader>,
     /// Whose replies.
     pub source: ReplySource,
     /// What the client gets.
     pub with: OverrideWith,
+}
+
+/// `match.responseHeaders[]`; of a repeated header any value may match.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ReplyHeader {
+    /// Which.
+    pub name: HeaderName,
+    /// What; `None` is any value.
+    pub value: Option<TextMatch>,
+    /// True where it has to be missing, or to have no such value.
+    pub invert: bool,
 }
 
 /// `source`
@@ -58,17 +69,46 @@ impl ReplyOverride {
     }
 }
 
+// === impl ReplyHeader ===
+
+impl ReplyHeader {
+    fn matches(&self, headers: &HeaderMap) -> bool {
+        let mut values = headers.get_all(&self.name).iter();
+        let found = match &self.value {
+            None => values.next().is_some(),
+            Some(wanted) => values.any(|value| value.to_str().is_ok_and(|value| wanted.matches(value))),
+        };
+        found != self.invert
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use http::{HeaderName, HeaderValue};
+    use http::HeaderValue;
 
     use super::*;
-    use crate::TextMatch;
+
+    #[test]
+    fn an_inverted_header_has_to_be_missing_or_to_be_another() {
+        let header = |value: Option<&str>, invert| ReplyHeader {
+            name: HeaderName::from_static("x-a"),
+            value: value.map(|value| TextMatch::Exact(value.into())),
+            invert,
+        };
+        let none = HeaderMap::new();
+        let yes = HeaderMap::from_iter([(HeaderName::from_static("x-a"), HeaderValue::from_static("yes"))]);
+        assert!(header(None, false).matches(&yes) && !header(None, false).matches(&none));
+        assert!(header(Some("no"), true).matches(&yes) && header(Some("no"), true).matches(&none));
+        assert!(!header(Some("yes"), true).matches(&yes));
+    }
 
     #[test]
     fn statuses_are_alternatives_and_headers_conditions() {
-        let header =
-            |name| HeaderMatch { name: HeaderName::from_static(name), value: TextMatch::Exact("yes".into()) };
+        let header = |name| ReplyHeader {
+            name: HeaderName::from_static(name),
+            value: Some(TextMatch::Exact("yes".into())),
+            invert: false,
+        };
         let rule = ReplyOverride {
             statuses: vec![404..=404, 500..=599],
             headers: vec![header("x-a"), header("x-b")],
