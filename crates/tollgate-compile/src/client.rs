@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 use tollgate_resources::{
-    ClientConnection, ClientHttp1, ClientHttp2, ClientIpDetection, ClientProxyProtocol, ClientTimeout,
-    ClientTrafficPolicy, ConnectionLimit, OnInvalidMessage, SchemeTransform, XForwardedFor,
+    ClientConnection, ClientHttp1, ClientIpDetection, ClientProxyProtocol, ClientTimeout,
+    ClientTrafficPolicy, ConnectionLimit, Http2Settings, InvalidMessageAction, SchemeTransform,
+    XForwardedFor,
 };
 use tollgate_snapshot::{
     ClientAddress, ClientSettings, ClientTimeouts, ConnectionRules, Http1Rules, Http2Rules, Http10, Problem,
@@ -210,8 +211,8 @@ fn http1(
     Ok(())
 }
 
-fn http2(made: &mut Http2Rules, spec: &ClientHttp2, at: &At<'_>, compiling: &mut Compiling<'_, '_, '_>) {
-    let ClientHttp2 {
+fn http2(made: &mut Http2Rules, spec: &Http2Settings, at: &At<'_>, compiling: &mut Compiling<'_, '_, '_>) {
+    let Http2Settings {
         initial_stream_window_size,
         initial_connection_window_size,
         max_concurrent_streams,
@@ -226,7 +227,7 @@ fn http2(made: &mut Http2Rules, spec: &ClientHttp2, at: &At<'_>, compiling: &mut
     made.ping_interval = pings.interval;
     made.ping_timeout = pings.timeout;
     let idle = [
-        ("http2.onInvalidMessage", *on_invalid_message == OnInvalidMessage::TerminateStream),
+        ("http2.onInvalidMessage", *on_invalid_message == InvalidMessageAction::TerminateStream),
         ("http2.connectionKeepalive.intervalJitter", pings.interval_jitter.is_some()),
         ("http2.connectionKeepalive.idleInterval", pings.idle_interval.is_some()),
     ];

@@ -49,9 +49,9 @@ pub use self::{
         RevocationLists, TlsFingerprint, TlsResumption, TlsSession,
     },
     client_traffic::{
-        ClientConnection, ClientGrpc, ClientHealthCheck, ClientHttp1, ClientHttp2, ClientHttp10,
-        ClientHttpTimeout, ClientKeepalive, ClientPings, ClientProxyProtocol, ClientTcpTimeout,
-        ClientTimeout, ClientTrafficPolicy, ConnectionLimit, OnInvalidMessage, SchemeTransform,
+        ClientConnection, ClientGrpc, ClientHealthCheck, ClientHttp1, ClientHttp10, ClientHttpTimeout,
+        ClientProxyProtocol, ClientTcpTimeout, ClientTimeout, ClientTrafficPolicy, ConnectionLimit,
+        SchemeTransform,
     },
     common::{
         BackendObjectRef, BodyField, BodyMutation, HeaderMatch, HeaderMutation, HttpHeader, LabelOperator,

@@ -238,7 +238,6 @@ impl Loader<'_> {
             spec.remember(|| node.map_or(serde_json::Value::Null, Node::to_json));
         }
         draft.deprecation();
-        draft.misplaced();
         if let Some(object) = self.finish(draft, meta, spec) {
             list.push(object);
         }
@@ -438,42 +437,6 @@ impl Draft {
                 help: Some(format!("write apiVersion: {}/v1beta1", registry::AI_GATEWAY)),
                 at: None,
                 field: "apiVersion".to_owned(),
-            });
-        }
-    }
-
-    /// Fields that charts put on a ClientTrafficPolicy although no version of it ever had them.
-    fn misplaced(&mut self) {
-        const FIELDS: [(&[&str], &str); 2] = [
-            (
-                &["connection", "connectionTimeout"],
-                "for connecting to a backend: BackendTrafficPolicy spec.timeout.tcp.connectTimeout",
-            ),
-            (
-                &["timeout", "http", "requestTimeout"],
-                "for receiving the request: spec.timeout.http.requestReceivedTimeout; for the reply: HTTPRoute \
-                 spec.rules[].timeouts.request",
-            ),
-        ];
-        if self.known.kind != "ClientTrafficPolicy" {
-            return;
-        }
-        for (path, help) in FIELDS {
-            let spec = self.node.get("spec");
-            let Some(found) = path.iter().fold(spec, |node, key| node.and_then(|node| node.get(key))) else {
-                continue;
-            };
-            let (at, name) = (Some(found.at), path[path.len() - 1]);
-            let field = format!("spec.{}", path.join("."));
-            // Said better than by the general word about unknown fields.
-            self.findings.retain(|finding| finding.code != "unknown-field" || finding.field != field);
-            self.findings.push(Finding {
-                severity: Severity::Warning,
-                code: "unknown-field",
-                message: format!("unknown field `{name}` is ignored: no ClientTrafficPolicy has it"),
-                help: Some(help.to_owned()),
-                at,
-                field,
             });
         }
     }

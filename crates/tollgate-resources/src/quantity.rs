@@ -66,9 +66,14 @@ impl<'de> Visitor<'de> for Bytes {
     }
 }
 
-/// An optional number of bytes: a number or a text.
+/// A number of bytes where there is one: a number or a text.
+pub(crate) fn some_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    deserializer.deserialize_newtype_struct("invalid-quantity", Bytes)
+}
+
+/// An optional number of bytes.
 pub(crate) fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    deserializer.deserialize_newtype_struct("invalid-quantity", Bytes).map(Some)
+    some_bytes(deserializer).map(Some)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::http_route::Fraction;
-use crate::formats;
+use crate::{formats, quantity};
 
 /// How much at once, for each route rule and by each gateway for itself.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -192,7 +192,7 @@ pub enum ProxyProtocolVersion {
 }
 
 /// Probes of silent connections; the system's own settings unless given.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TcpKeepalive {
     /// Lost probes after which a connection is dead.
@@ -210,10 +210,10 @@ pub struct TcpKeepalive {
 #[serde(rename_all = "camelCase")]
 pub struct BackendConnection {
     /// Bytes that may wait on a connection, 32 768 unless given.
-    #[serde(default, deserialize_with = "formats::quantity")]
+    #[serde(default, deserialize_with = "quantity::bytes")]
     pub buffer_limit: Option<u64>,
     /// Bytes of the system's own buffers.
-    #[serde(default, deserialize_with = "formats::quantity")]
+    #[serde(default, deserialize_with = "quantity::bytes")]
     pub socket_buffer_limit: Option<u64>,
     /// Connections that are made before they are needed.
     pub preconnect: Option<Preconnect>,
@@ -258,14 +258,14 @@ pub enum LookupFamily {
 }
 
 /// Settings of HTTP/2, towards callers and backends alike.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Http2Settings {
     /// Bytes, 65 536 unless given.
-    #[serde(default, deserialize_with = "formats::quantity")]
+    #[serde(default, deserialize_with = "quantity::bytes")]
     pub initial_stream_window_size: Option<u64>,
     /// Bytes, 1 048 576 unless given.
-    #[serde(default, deserialize_with = "formats::quantity")]
+    #[serde(default, deserialize_with = "quantity::bytes")]
     pub initial_connection_window_size: Option<u64>,
     /// 100 unless given.
     pub max_concurrent_streams: Option<u32>,
@@ -287,7 +287,7 @@ pub enum InvalidMessageAction {
 }
 
 /// Pings of HTTP/2.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Http2Keepalive {
     /// How often.
@@ -296,9 +296,8 @@ pub struct Http2Keepalive {
     /// How long the answer may take; less than `interval`.
     #[serde(default, deserialize_with = "formats::duration")]
     pub timeout: Option<Duration>,
-    /// A random part of the interval, in per cent.
-    #[serde(default = "jitter")]
-    pub interval_jitter: u32,
+    /// A random part of the interval, in per cent; 15 unless given.
+    pub interval_jitter: Option<u32>,
     /// Silence after which a ping goes before a new request.
     #[serde(default, deserialize_with = "formats::duration")]
     pub idle_interval: Option<Duration>,
@@ -314,10 +313,6 @@ const fn min_retries() -> u32 {
 
 const fn retries() -> u32 {
     2
-}
-
-const fn jitter() -> u32 {
-    15
 }
 
 // === impl CircuitBreaker ===

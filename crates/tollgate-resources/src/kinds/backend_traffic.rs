@@ -15,7 +15,7 @@ use super::{
     policy::{MergeType, PolicyTarget, PolicyTargets, TargetSelector},
     rate_limit::RateLimit,
 };
-use crate::{formats, merge::Written};
+use crate::{formats, merge::Written, quantity};
 
 /// `gateway.envoyproxy.io` `BackendTrafficPolicy`: how requests go to backends.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -133,7 +133,7 @@ pub struct Compressor {
     /// Settings of Zstandard.
     pub zstd: Option<Value>,
     /// Shorter bodies stay as they are, in bytes; 30 unless given.
-    #[serde(default, deserialize_with = "formats::quantity")]
+    #[serde(default, deserialize_with = "quantity::bytes")]
     pub min_content_length: Option<u64>,
 }
 
@@ -276,7 +276,7 @@ pub struct HttpConnect {
 #[serde(rename_all = "camelCase")]
 pub struct RequestBuffer {
     /// Longer ones get a 413, in bytes.
-    #[serde(deserialize_with = "formats::some_quantity")]
+    #[serde(deserialize_with = "quantity::some_bytes")]
     pub limit: u64,
 }
 

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
+    backend_settings::{Http2Settings, TcpKeepalive},
     client_heads::{ClientIpDetection, HeaderSettings, PathSettings, StringMatch},
     client_tls::ClientTlsSettings,
     policy::{PolicyTarget, PolicyTargets, TargetSelector},
@@ -23,7 +24,7 @@ pub struct ClientTrafficPolicy {
     #[serde(default)]
     pub target_selectors: Vec<TargetSelector>,
     /// Probes of silent connections; none unless given.
-    pub tcp_keepalive: Option<ClientKeepalive>,
+    pub tcp_keepalive: Option<TcpKeepalive>,
     /// Connections begin with a PROXY header; deprecated in favour of `proxyProtocol`.
     pub enable_proxy_protocol: Option<bool>,
     /// Connections begin with a PROXY header.
@@ -44,7 +45,7 @@ pub struct ClientTrafficPolicy {
     /// HTTP/1.
     pub http1: Option<ClientHttp1>,
     /// HTTP/2.
-    pub http2: Option<ClientHttp2>,
+    pub http2: Option<Http2Settings>,
     /// HTTP/3. Not read any further, since it is not served.
     pub http3: Option<Value>,
     /// gRPC.
@@ -53,20 +54,6 @@ pub struct ClientTrafficPolicy {
     pub health_check: Option<ClientHealthCheck>,
     /// The scheme that backends are told.
     pub scheme: Option<SchemeTransform>,
-}
-
-/// Probes of silent connections; the system's own values unless given.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ClientKeepalive {
-    /// Lost probes after which a connection is dead.
-    pub probes: Option<u32>,
-    /// Silence before the first.
-    #[serde(default, deserialize_with = "formats::duration")]
-    pub idle_time: Option<Duration>,
-    /// Time between two.
-    #[serde(default, deserialize_with = "formats::duration")]
-    pub interval: Option<Duration>,
 }
 
 /// The PROXY protocol, versions 1 and 2.
@@ -183,52 +170,6 @@ pub struct ClientHttp10 {
     /// Whether a request without a host is for that of the listener.
     #[serde(default)]
     pub use_default_host: bool,
-}
-
-/// HTTP/2.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ClientHttp2 {
-    /// Bytes, 65 536 unless given.
-    #[serde(default, deserialize_with = "quantity::bytes")]
-    pub initial_stream_window_size: Option<u64>,
-    /// Bytes, 1 048 576 unless given.
-    #[serde(default, deserialize_with = "quantity::bytes")]
-    pub initial_connection_window_size: Option<u64>,
-    /// 100 unless given.
-    pub max_concurrent_streams: Option<u32>,
-    /// What a message that breaks the protocol ends.
-    #[serde(default)]
-    pub on_invalid_message: OnInvalidMessage,
-    /// Pings.
-    pub connection_keepalive: Option<ClientPings>,
-}
-
-/// What a message that breaks the protocol ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-pub enum OnInvalidMessage {
-    /// The connection.
-    #[default]
-    TerminateConnection,
-    /// The stream.
-    TerminateStream,
-}
-
-/// Pings of HTTP/2.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ClientPings {
-    /// How often.
-    #[serde(default, deserialize_with = "formats::duration")]
-    pub interval: Option<Duration>,
-    /// How long the answer may take; less than `interval`.
-    #[serde(default, deserialize_with = "formats::duration")]
-    pub timeout: Option<Duration>,
-    /// A random part of the interval, in per cent; 15 unless given.
-    pub interval_jitter: Option<u32>,
-    /// Silence after which a ping goes before a new request.
-    #[serde(default, deserialize_with = "formats::duration")]
-    pub idle_interval: Option<Duration>,
 }
 
 /// gRPC.

@@ -7,6 +7,9 @@ use crate::kinds::{
     BackOff, BackendConnection, CircuitBreaker, Http2Keepalive, Http2Settings, PolicyRetry, Preconnect,
 };
 
+/// Windows of HTTP/2 (RFC 9113, 6.9).
+const WINDOW: (u64, u64) = (65_535, 0x7fff_ffff);
+
 pub(crate) fn circuit_breaker(rules: &mut Rules, breaker: &CircuitBreaker) {
     rules.optional("retryBudget", breaker.retry_budget.as_ref(), |rules, budget| {
         rules.field("percent", |rules| {
@@ -49,16 +52,27 @@ pub(crate) fn connection(rules: &mut Rules, connection: &BackendConnection) {
     });
 }
 
+/// Towards callers and backends alike.
 pub(crate) fn http2(rules: &mut Rules, http2: &Http2Settings) {
+    bytes(rules, "initialStreamWindowSize", http2.initial_stream_window_size, WINDOW);
+    bytes(rules, "initialConnectionWindowSize", http2.initial_connection_window_size, WINDOW);
     if let Some(streams) = http2.max_concurrent_streams {
         rules.range("maxConcurrentStreams", streams, 1..=0x7fff_ffff);
     }
     rules.optional("connectionKeepalive", http2.connection_keepalive.as_ref(), |rules, keepalive| {
         let Http2Keepalive { interval, timeout, interval_jitter, idle_interval: _ } = keepalive;
-        rules.range("intervalJitter", *interval_jitter, 0..=100);
-        if let (Some(interval), Some(timeout)) = (interval, timeout) {
-            let message = "`timeout` must be shorter than `interval`";
-            rules.demand(timeout < interval, "timeout-order", ("timeout", message));
-        }
+        let too_long = interval.zip(*timeout).is_some_and(|(interval, timeout)| timeout >= interval);
+        let message = "`timeout` must be shorter than `interval`";
+        rules.demand(!too_long, "timeout-order", ("timeout", message));
+        let message = "expected more than no time at all";
+        rules.demand(*interval != Some(Duration::ZERO), "out-of-range", ("interval", message));
+        rules.range("intervalJitter", interval_jitter.unwrap_or_default(), 0..=100);
     });
+}
+
+pub(crate) fn bytes(rules: &mut Rules, field: &str, value: Option<u64>, (low, high): (u64, u64)) {
+    if let Some(value) = value.filter(|value| !(low..=high).contains(value)) {
+        let message = format!("{value} is out of range: expected {low} to {high}");
+        rules.broken("out-of-range", field, message);
+    }
 }

@@ -1,24 +1,24 @@
-use std::{net::IpAddr, time::Duration};
+use std::net::IpAddr;
 
 use super::{
-    Rules, Validate, policy,
+    Rules, Validate,
+    backend_settings::{bytes, http2},
+    policy,
     shared::{header_name, secret_ref},
 };
 use crate::kinds::{
-    ClientConnection, ClientHttp2, ClientIpDetection, ClientPings, ClientTlsSettings, ClientTrafficPolicy,
-    ClientValidation, ConnectionLimit, ForwardedCertMode, HeaderFilter, HeaderSettings, HttpHeader,
-    StringMatch, TlsVersion, XForwardedClientCert, XForwardedFor,
+    ClientConnection, ClientIpDetection, ClientTlsSettings, ClientTrafficPolicy, ClientValidation,
+    ConnectionLimit, ForwardedCertMode, HeaderFilter, HeaderSettings, HttpHeader, StringMatch, TlsVersion,
+    XForwardedClientCert, XForwardedFor,
 };
 
 const KINDS: [&str; 2] = ["Gateway", "ListenerSet"];
-/// Windows of HTTP/2 (RFC 9113, 6.9).
-const WINDOW: (u64, u64) = (65_535, 0x7fff_ffff);
 /// Bytes of a request's head.
 const HEAD: (u64, u64) = (1 << 10, 8192 << 10);
 
 impl Validate for ClientTrafficPolicy {
     fn validate(&self, rules: &mut Rules) {
-        let Self { client_ip_detection, tls, headers, connection, http1, http2, health_check, .. } = self;
+        let Self { client_ip_detection, tls, headers, connection, http1, http2: h2, health_check, .. } = self;
         policy::targets(rules, self.targets(), &KINDS);
         rules.optional("clientIPDetection", client_ip_detection.as_ref(), detection);
         rules.optional("tls", tls.as_ref(), tls_settings);
@@ -27,7 +27,7 @@ impl Validate for ClientTrafficPolicy {
         rules.optional("http1", http1.as_ref(), |rules, http1| {
             rules.each("ignoredUpgradeTypes", &http1.ignored_upgrade_types, string_match);
         });
-        rules.optional("http2", http2.as_ref(), http2_rules);
+        rules.optional("http2", h2.as_ref(), http2);
         rules.optional("healthCheck", health_check.as_ref(), |rules, check| {
             rules.length("path", &check.path, 1..=1024);
         });
@@ -162,28 +162,4 @@ fn connections(rules: &mut Rules, connection: &ClientConnection) {
         let message = "`closeDelay` needs a `value`";
         rules.demand(close_delay.is_none() || value.is_some(), "missing-field", ("closeDelay", message));
     });
-}
-
-fn http2_rules(rules: &mut Rules, http2: &ClientHttp2) {
-    bytes(rules, "initialStreamWindowSize", http2.initial_stream_window_size, WINDOW);
-    bytes(rules, "initialConnectionWindowSize", http2.initial_connection_window_size, WINDOW);
-    if let Some(streams) = http2.max_concurrent_streams {
-        rules.range("maxConcurrentStreams", streams, 1..=0x7fff_ffff);
-    }
-    rules.optional("connectionKeepalive", http2.connection_keepalive.as_ref(), |rules, pings| {
-        let ClientPings { interval, timeout, interval_jitter, idle_interval: _ } = pings;
-        let too_long = interval.zip(*timeout).is_some_and(|(interval, timeout)| timeout >= interval);
-        let message = "`timeout` must be shorter than `interval`";
-        rules.demand(!too_long, "timeout-order", ("timeout", message));
-        let message = "expected more than no time at all";
-        rules.demand(*interval != Some(Duration::ZERO), "out-of-range", ("interval", message));
-        rules.range("intervalJitter", interval_jitter.unwrap_or_default(), 0..=100);
-    });
-}
-
-fn bytes(rules: &mut Rules, field: &str, value: Option<u64>, (low, high): (u64, u64)) {
-    if let Some(value) = value.filter(|value| !(low..=high).contains(value)) {
-        let message = format!("{value} is out of range: expected {low} to {high}");
-        rules.broken("out-of-range", field, message);
-    }
 }
