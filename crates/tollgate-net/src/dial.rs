@@ -10,15 +10,14 @@ use std::{
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use rustls::ClientConfig;
-use socket2::{SockRef, TcpKeepalive};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf},
     net::TcpStream,
     time::{sleep, timeout},
 };
 use tokio_rustls::TlsConnector;
 
-use crate::{Failure, Origin, Protocol, Resolver, failure::cause, stream::Stream};
+use crate::{Failure, Keepalive, Origin, Protocol, Resolver, failure::cause, proxy_header, stream::Stream};
 
 /// Head start of one address before the next is tried beside it (RFC 8305 section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -42,27 +41,39 @@ pub(crate) struct Transport {
     stream: Stream,
 }
 
-/// Connects to `origin` within `limit`: name, TCP and TLS together.
+/// Where to connect to.
+#[derive(Clone, Copy)]
+pub(crate) struct Dialling<'a> {
+    pub(crate) origin: &'a Origin,
+    pub(crate) resolver: &'a Resolver,
+    pub(crate) keepalive: Keepalive,
+}
+
+/// Connects within `limit`: name, TCP and TLS together.
 pub(crate) async fn dial(
-    origin: &Origin,
-    resolver: &Resolver,
+    to: &Dialling<'_>,
     tls: Option<Arc<ClientConfig>>,
     limit: Duration,
 ) -> Result<Dialled, Failure> {
+    let Dialling { origin, resolver, keepalive } = *to;
     let connecting = async {
-        let addresses = resolver.resolve(origin.host(), origin.port()).await?;
-        let socket = race(addresses.into()).await?;
+        let addresses = resolver.resolve_as(origin.host(), origin.port(), origin.naming()).await?;
+        let mut socket = race(addresses.into(), keepalive).await?;
+        if let Some(introduction) = origin.introduction() {
+            let header = proxy_header::written(introduction);
+            socket.write_all(&header).await.map_err(|error| Failure::Connect(Arc::new(error)))?;
+        }
         secure(origin, socket, tls).await
     };
     timeout(limit, connecting).await.unwrap_or(Err(Failure::ConnectTimeout))
 }
 
-async fn race(mut addresses: VecDeque<SocketAddr>) -> Result<TcpStream, Failure> {
+async fn race(mut addresses: VecDeque<SocketAddr>, keepalive: Keepalive) -> Result<TcpStream, Failure> {
     let mut attempts = FuturesUnordered::new();
     let mut failure = Failure::Connect(cause("no address"));
     loop {
         if let Some(address) = addresses.pop_front() {
-            attempts.push(connect(address));
+            attempts.push(connect(address, keepalive));
         }
         let last = addresses.is_empty();
         tokio::select! {
@@ -78,13 +89,11 @@ async fn race(mut addresses: VecDeque<SocketAddr>) -> Result<TcpStream, Failure>
     }
 }
 
-async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+async fn connect(address: SocketAddr, keepalive: Keepalive) -> io::Result<TcpStream> {
     let socket = TcpStream::connect(address).await?;
     // A request written in two pieces must not wait for the upstream's delayed acknowledgement.
     socket.set_nodelay(true)?;
-    let probes =
-        TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15));
-    SockRef::from(&socket).set_tcp_keepalive(&probes)?;
+    keepalive.apply(&socket)?;
     Ok(socket)
 }
 
@@ -156,12 +165,25 @@ impl AsyncWrite for Transport {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+    use socket2::SockRef;
     use tokio::net::TcpListener;
 
+    use super::*;
+
     #[tokio::test]
-    async fn what_is_dialled_sends_without_delay() {
+    async fn what_is_dialled_sends_without_delay_and_is_probed_as_configured() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let socket = super::connect(listener.local_addr().unwrap()).await.unwrap();
+        let keepalive = Keepalive {
+            idle: Some(Duration::from_secs(7)),
+            interval: Some(Duration::from_secs(3)),
+            probes: Some(2),
+        };
+        let socket = connect(listener.local_addr().unwrap(), keepalive).await.unwrap();
         assert!(socket.nodelay().unwrap());
+        let socket = SockRef::from(&socket);
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(7));
+        assert_eq!(socket.tcp_keepalive_interval().unwrap(), Duration::from_secs(3));
+        assert_eq!(socket.tcp_keepalive_retries().unwrap(), 2);
     }
 }

@@ -37,6 +37,31 @@ pub struct BadOverride {
     text: Box<str>,
 }
 
+/// How a name is looked up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Naming {
+    /// How long an answer is used before it is asked for again; `None` is 30 s.
+    pub refresh: Option<Duration>,
+    /// Which addresses count.
+    pub family: Family,
+}
+
+/// Which addresses of a name count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// All
+    #[default]
+    Any,
+    /// IPv4
+    V4,
+    /// IPv6
+    V6,
+    /// IPv4 where there is any, IPv6 otherwise
+    V4Preferred,
+    /// IPv6 where there is any, IPv4 otherwise
+    V6Preferred,
+}
+
 /// Finds addresses of names and remembers them, one per core. Cloning shares the memory.
 #[derive(Clone)]
 pub struct Resolver(Rc<Inner>);
@@ -52,7 +77,8 @@ struct Entry {
     next: Cell<usize>,
     asked: Instant,
     refreshing: Cell<bool>,
-    refresh_after: Duration,
+    /// Thousandths of a sixth that are added to the time for which it is used.
+    spread: u32,
 }
 
 // === impl Overrides ===
@@ -92,6 +118,22 @@ impl Overrides {
     }
 }
 
+// === impl Family ===
+
+impl Family {
+    fn of(self, mut addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+        let four = match self {
+            Self::Any => return addresses,
+            Self::V4 => true,
+            Self::V6 => false,
+            Self::V4Preferred => addresses.iter().any(SocketAddr::is_ipv4),
+            Self::V6Preferred => !addresses.iter().any(SocketAddr::is_ipv6),
+        };
+        addresses.retain(|address| address.is_ipv4() == four);
+        addresses
+    }
+}
+
 // === impl Resolver ===
 
 impl fmt::Debug for Resolver {
@@ -126,24 +168,42 @@ impl Resolver {
     /// # Errors
     /// [`Failure::Dns`] where nothing is known.
     pub async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
+        self.resolve_as(host, port, &Naming::default()).await
+    }
+
+    /// The same, as often and for those addresses that `naming` wants.
+    ///
+    /// # Errors
+    /// [`Failure::Dns`] where nothing is known.
+    pub async fn resolve_as(
+        &self,
+        host: &str,
+        port: u16,
+        naming: &Naming,
+    ) -> Result<Vec<SocketAddr>, Failure> {
         if let Some(address) = self.0.overrides.find(host, port) {
             return Ok(vec![address]);
         }
         if let Ok(address) = IpAddr::from_str(host) {
             return Ok(vec![SocketAddr::new(address, port)]);
         }
-        if let Some(known) = self.known(host, port) {
-            return Ok(known);
-        }
-        let answer = (self.0.lookup)(host.into()).await;
-        self.0.remember(host, answer)?;
-        self.known(host, port).ok_or_else(|| Failure::Dns(no_address(host)))
+        let known = match self.known(host, port, naming) {
+            Some(known) => known,
+            None => {
+                let answer = (self.0.lookup)(host.into()).await;
+                self.0.remember(host, answer)?;
+                self.known(host, port, naming).unwrap_or_default()
+            }
+        };
+        if known.is_empty() { Err(Failure::Dns(no_address(host))) } else { Ok(known) }
     }
 
-    fn known(&self, host: &str, port: u16) -> Option<Vec<SocketAddr>> {
+    fn known(&self, host: &str, port: u16, naming: &Naming) -> Option<Vec<SocketAddr>> {
         let names = self.0.names.borrow();
         let entry = names.get(host)?;
-        if entry.asked.elapsed() >= entry.refresh_after && !entry.refreshing.replace(true) {
+        let refresh = naming.refresh.unwrap_or(REFRESH);
+        let used_for = refresh + refresh / 6000 * entry.spread;
+        if entry.asked.elapsed() >= used_for && !entry.refreshing.replace(true) {
             let (inner, host) = (Rc::clone(&self.0), Box::<str>::from(host));
             spawn_local(async move {
                 let answer = (inner.lookup)(host.clone()).await;
@@ -157,7 +217,7 @@ impl Resolver {
         entry.next.set(first.wrapping_add(1));
         let count = entry.addresses.len();
         let rotated = (0..count).map(|offset| entry.addresses[(first.wrapping_add(offset)) % count]);
-        Some(rotated.map(|address| SocketAddr::new(address, port)).collect())
+        Some(naming.family.of(rotated.map(|address| SocketAddr::new(address, port)).collect()))
     }
 }
 
@@ -177,7 +237,7 @@ impl Inner {
         let next = names.get(host).map_or(0, |entry| entry.next.get());
         // Spread by the name, so that many names learned together are not asked for together for ever.
         let spread =
-            host.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into())) % 5000;
+            host.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into())) % 1000;
         names.insert(
             host.into(),
             Entry {
@@ -185,7 +245,7 @@ impl Inner {
                 next: Cell::new(next),
                 asked: Instant::now(),
                 refreshing: Cell::new(false),
-                refresh_after: REFRESH + Duration::from_millis(spread),
+                spread,
             },
         );
         Ok(())

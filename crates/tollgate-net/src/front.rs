@@ -1,9 +1,11 @@
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, io, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::TokioTimer;
 use rustls::ServerConfig;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
 
 use crate::{
     CertError, ServerTls,
@@ -70,7 +72,7 @@ pub enum ProxyProtocol {
 }
 
 /// Probes of a silent transport; `None` is the system's own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Keepalive {
     /// Silence before the first probe.
     pub idle: Option<Duration>,
@@ -78,6 +80,19 @@ pub struct Keepalive {
     pub interval: Option<Duration>,
     /// Probes without an answer after which the connection is dead.
     pub probes: Option<u32>,
+}
+
+// === impl Keepalive ===
+
+impl Keepalive {
+    pub(crate) fn apply(self, socket: &TcpStream) -> io::Result<()> {
+        let Self { idle, interval, probes } = self;
+        let mut probing = TcpKeepalive::new();
+        probing = idle.into_iter().fold(probing, TcpKeepalive::with_time);
+        probing = interval.into_iter().fold(probing, TcpKeepalive::with_interval);
+        probing = probes.into_iter().fold(probing, TcpKeepalive::with_retries);
+        SockRef::from(socket).set_tcp_keepalive(&probing)
+    }
 }
 
 /// What connections of a port get.

@@ -1,11 +1,12 @@
 use std::{
     fmt,
     hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash, Hasher},
+    net::SocketAddr,
     sync::Arc,
     time::Duration,
 };
 
-use crate::{PoolSettings, UpstreamTls};
+use crate::{Keepalive, Naming, PoolSettings, UpstreamTls};
 
 /// Where requests go and how: one connection pool per distinct origin and core. Cloning is cheap, and so is looking
 /// up its pool, since the hash is computed once.
@@ -20,6 +21,25 @@ struct Inner {
     protocol: Protocol,
     tls: Option<UpstreamTls>,
     tuning: Tuning,
+    introduction: Option<Introduction>,
+}
+
+/// A PROXY header, with which each connection begins: connections of an origin are of one client then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Introduction {
+    /// Which version is written.
+    pub version: ProxyVersion,
+    /// Whom we speak for, and where it connected to; `None` where we speak for ourselves.
+    pub addresses: Option<(SocketAddr, SocketAddr)>,
+}
+
+/// A version of the PROXY protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ProxyVersion {
+    /// A line of text
+    V1,
+    /// Bytes
+    V2,
 }
 
 /// What differs from the pool's settings for one origin. `None` is the pool's own.
@@ -37,6 +57,20 @@ pub struct Tuning {
     pub max_waiting: Option<usize>,
     /// In place of [`PoolSettings::max_requests`].
     pub max_requests: Option<u32>,
+    /// In place of [`PoolSettings::max_streams`].
+    pub max_streams: Option<usize>,
+    /// In place of [`PoolSettings::stream_window`].
+    pub stream_window: Option<u32>,
+    /// In place of [`PoolSettings::connection_window`].
+    pub connection_window: Option<u32>,
+    /// In place of [`PoolSettings::ping_interval`].
+    pub ping_interval: Option<Duration>,
+    /// In place of [`PoolSettings::ping_timeout`].
+    pub ping_timeout: Option<Duration>,
+    /// In place of [`PoolSettings::keepalive`].
+    pub keepalive: Option<Keepalive>,
+    /// How its name is looked up.
+    pub naming: Naming,
 }
 
 /// Which HTTP to speak to an origin.
@@ -60,15 +94,28 @@ impl Origin {
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         let host: Box<str> = bare.to_ascii_lowercase().into();
         let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one((&host, port, protocol, &tls));
-        Self(Arc::new(Inner { hash, host, port, protocol, tls, tuning: Tuning::default() }))
+        let tuning = Tuning::default();
+        Self(Arc::new(Inner { hash, host, port, protocol, tls, tuning, introduction: None }))
     }
 
     /// The same origin with connections of its own.
     #[must_use]
     pub fn tuned(&self, tuning: Tuning) -> Self {
-        let Inner { hash, host, port, protocol, tls, .. } = &*self.0;
-        let (hash, host, tls) = (*hash, host.clone(), tls.clone());
-        Self(Arc::new(Inner { hash, host, port: *port, protocol: *protocol, tls, tuning }))
+        let Inner { hash, introduction, .. } = &*self.0;
+        self.with(*hash, tuning, *introduction)
+    }
+
+    /// The same origin with connections that begin with this PROXY header.
+    #[must_use]
+    pub fn introducing(&self, introduction: Introduction) -> Self {
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one((self.0.hash, introduction));
+        self.with(hash, self.0.tuning.clone(), Some(introduction))
+    }
+
+    fn with(&self, hash: u64, tuning: Tuning, introduction: Option<Introduction>) -> Self {
+        let Inner { host, port, protocol, tls, .. } = &*self.0;
+        let (host, port, protocol, tls) = (host.clone(), *port, *protocol, tls.clone());
+        Self(Arc::new(Inner { hash, host, port, protocol, tls, tuning, introduction }))
     }
 
     /// The pool's settings as they are for this origin.
@@ -80,6 +127,13 @@ impl Origin {
             max_connections,
             max_waiting,
             max_requests,
+            max_streams,
+            stream_window,
+            connection_window,
+            ping_interval,
+            ping_timeout,
+            keepalive,
+            naming: _,
         } = self.0.tuning;
         PoolSettings {
             connect_timeout: connect_timeout.unwrap_or(pool.connect_timeout),
@@ -88,8 +142,24 @@ impl Origin {
             max_connections: max_connections.unwrap_or(pool.max_connections),
             max_waiting: max_waiting.unwrap_or(pool.max_waiting),
             max_requests: max_requests.unwrap_or(pool.max_requests),
+            max_streams: max_streams.unwrap_or(pool.max_streams),
+            stream_window: stream_window.unwrap_or(pool.stream_window),
+            connection_window: connection_window.unwrap_or(pool.connection_window),
+            ping_interval: ping_interval.unwrap_or(pool.ping_interval),
+            ping_timeout: ping_timeout.unwrap_or(pool.ping_timeout),
+            keepalive: keepalive.unwrap_or(pool.keepalive),
             ..pool.clone()
         }
+    }
+
+    /// How its name is looked up.
+    pub(crate) fn naming(&self) -> &Naming {
+        &self.0.tuning.naming
+    }
+
+    /// What each connection begins with.
+    pub(crate) fn introduction(&self) -> Option<&Introduction> {
+        self.0.introduction.as_ref()
     }
 
     /// The name or address, without brackets, in lower case.

@@ -13,7 +13,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval},
 };
 
-use crate::{Failure, Origin, Payload, Resolver, UpstreamBody, h1::Wire};
+use crate::{Failure, Keepalive, Origin, Payload, Resolver, UpstreamBody, h1::Wire};
 
 mod address;
 mod exchange;
@@ -51,8 +51,16 @@ pub struct PoolSettings {
     pub max_requests: u32,
     /// Concurrent requests on one HTTP/2 connection, if the upstream allows as many. 100.
     pub max_streams: usize,
+    /// Bytes of one HTTP/2 response the upstream may send ahead of the client: bounds memory per slow stream. 256 KiB.
+    pub stream_window: u32,
+    /// Bytes of all responses of one HTTP/2 connection together. 4 MiB.
+    pub connection_window: u32,
     /// Probes a used HTTP/2 connection after this much silence. 20 s.
     pub ping_interval: Duration,
+    /// How long the answer to that may take. 20 s.
+    pub ping_timeout: Duration,
+    /// Probes of a silent transport. After 60 s, each 15 s.
+    pub keepalive: Keepalive,
     /// Bytes of a response head. 128 KiB.
     pub max_header_bytes: u32,
 }
@@ -91,7 +99,15 @@ impl Default for PoolSettings {
             max_lifetime: Duration::from_secs(600),
             max_requests: u32::MAX,
             max_streams: 100,
+            stream_window: 256 * 1024,
+            connection_window: 4 * 1024 * 1024,
             ping_interval: Duration::from_secs(20),
+            ping_timeout: Duration::from_secs(20),
+            keepalive: Keepalive {
+                idle: Some(Duration::from_secs(60)),
+                interval: Some(Duration::from_secs(15)),
+                probes: None,
+            },
             max_header_bytes: 128 * 1024,
         }
     }
@@ -209,6 +225,10 @@ impl Pool {
                 let Some(pool) = pool.upgrade() else { return };
                 pool.shared.clock.set(Instant::now());
                 pool.homes.borrow().values().for_each(|home| home.sweep());
+                // Those of clients come and go with them.
+                pool.homes.borrow_mut().retain(|origin, home| {
+                    origin.introduction().is_none() || home.stats() != PoolStats::default()
+                });
             }
         });
     }

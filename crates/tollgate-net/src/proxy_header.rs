@@ -1,5 +1,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use crate::{Introduction, ProxyVersion};
+
 /// What a version 2 header begins with.
 const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 /// What a version 1 header begins with.
@@ -131,6 +133,42 @@ fn ports(fields: &[u8]) -> Option<(u16, u16)> {
     Some((u16::from_be_bytes(*from), u16::from_be_bytes(*rest.first_chunk::<2>()?)))
 }
 
+/// A header for a connection of our own.
+pub(crate) fn written(introduction: &Introduction) -> Vec<u8> {
+    let Introduction { version, addresses } = introduction;
+    let addresses = addresses.map(|(source, target)| alike(source, target));
+    match (version, addresses) {
+        (ProxyVersion::V1, None) => b"PROXY UNKNOWN\r\n".to_vec(),
+        (ProxyVersion::V1, Some((source, target))) => {
+            let family = if source.is_ipv4() { "TCP4" } else { "TCP6" };
+            let (from, to) = (source.port(), target.port());
+            format!("PROXY {family} {} {} {from} {to}\r\n", source.ip(), target.ip()).into_bytes()
+        }
+        (ProxyVersion::V2, None) => [SIGNATURE.as_slice(), &[0x20, 0, 0, 0]].concat(),
+        (ProxyVersion::V2, Some((source, target))) => {
+            let octets = |address: SocketAddr| match address.ip() {
+                IpAddr::V4(ip) => ip.octets().to_vec(),
+                IpAddr::V6(ip) => ip.octets().to_vec(),
+            };
+            let (family, length) = if source.is_ipv4() { (0x11, 12) } else { (0x21, 36) };
+            let ports = [source.port().to_be_bytes(), target.port().to_be_bytes()].concat();
+            let fields = [octets(source), octets(target), ports].concat();
+            [SIGNATURE.as_slice(), &[0x21, family, 0, length], &fields].concat()
+        }
+    }
+}
+
+/// Both of one family: a header has room for one only.
+fn alike(source: SocketAddr, target: SocketAddr) -> (SocketAddr, SocketAddr) {
+    let plain = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
+    let wide = |address: SocketAddr| match address.ip() {
+        IpAddr::V4(ip) => SocketAddr::new(ip.to_ipv6_mapped().into(), address.port()),
+        IpAddr::V6(_) => address,
+    };
+    let (source, target) = (plain(source), plain(target));
+    if source.is_ipv4() == target.is_ipv4() { (source, target) } else { (wide(source), wide(target)) }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -187,6 +225,25 @@ mod tests {
             assert_eq!(ProxyHeader::read(&v2(version, family, fields)), ProxyHeader::Broken);
         }
         assert_eq!(ProxyHeader::read(&v2(0x21, 0x11, &[0; 5000])), ProxyHeader::Broken);
+    }
+
+    #[test]
+    fn what_is_written_can_be_read() {
+        for version in [ProxyVersion::V1, ProxyVersion::V2] {
+            for (source, target) in [
+                ("1.2.3.4:1000", "5.6.7.8:443"),
+                ("[2001:db8::1]:1", "[::1]:65535"),
+                ("[2001:db8::1]:0", "[::ffff:1.2.3.4]:9"),
+            ] {
+                let addresses = (source.parse().expect("an address"), target.parse().expect("an address"));
+                let header = written(&Introduction { version, addresses: Some(addresses) });
+                let target = if target.contains("ffff") { "[::ffff:1.2.3.4]:9" } else { target };
+                assert_eq!(ProxyHeader::read(&header), known(header.len(), source, target), "{version:?}");
+            }
+            let header = written(&Introduction { version, addresses: None });
+            let own = ProxyHeader::Present { length: header.len(), addresses: None };
+            assert_eq!(ProxyHeader::read(&header), own);
+        }
     }
 
     #[test]

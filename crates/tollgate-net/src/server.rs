@@ -22,7 +22,6 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use rustls::{ServerConnection, server::Acceptor};
-use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::AsyncReadExt,
     net::{TcpListener, TcpStream},
@@ -318,13 +317,7 @@ async fn proxied(
 fn prepare(socket: &TcpStream, keepalive: Option<Keepalive>) -> io::Result<SocketAddr> {
     // A streamed reply must not wait for the client's delayed acknowledgement.
     socket.set_nodelay(true)?;
-    if let Some(Keepalive { idle, interval, probes }) = keepalive {
-        let mut probing = TcpKeepalive::new();
-        probing = idle.into_iter().fold(probing, TcpKeepalive::with_time);
-        probing = interval.into_iter().fold(probing, TcpKeepalive::with_interval);
-        probing = probes.into_iter().fold(probing, TcpKeepalive::with_retries);
-        SockRef::from(socket).set_tcp_keepalive(&probing)?;
-    }
+    keepalive.map_or(Ok(()), |keepalive| keepalive.apply(socket))?;
     socket.local_addr()
 }
 

@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::{
     CertError, Failure, Origin, Payload, PoolSettings, PoolStats, Protocol, Resolver,
-    dial::{Dialled, Spoken, Transport, dial},
+    dial::{Dialled, Dialling, Spoken, Transport, dial},
     h1::Names,
 };
 
@@ -65,7 +65,7 @@ pub(crate) enum Lease {
 }
 
 /// Only one connection is dialled while the answer may serve everybody who waits.
-struct Dialling<'a>(&'a Home);
+struct Busy<'a>(&'a Home);
 
 // === impl Home ===
 
@@ -147,7 +147,7 @@ impl Home {
                 return Ok(lease);
             }
         }
-        let dialling = Dialling::new(self);
+        let busy = Busy::new(self);
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.slots.take(left).await? {
@@ -159,9 +159,9 @@ impl Home {
                 }
                 Handover::Slot(slot) => {
                     let left = deadline.saturating_duration_since(Instant::now());
-                    let dialled = dial(&self.origin, &self.resolver, self.tls()?, left).await?;
+                    let dialled = self.dial(left).await?;
                     let lease = self.settle(dialled, slot).await;
-                    drop(dialling);
+                    drop(busy);
                     return lease;
                 }
             }
@@ -170,7 +170,12 @@ impl Home {
 
     /// A connection that is nobody's.
     pub(crate) async fn connect(&self, limit: Duration) -> Result<Transport, Failure> {
-        Ok(dial(&self.origin, &self.resolver, self.tls()?, limit).await?.transport)
+        Ok(self.dial(limit).await?.transport)
+    }
+
+    async fn dial(&self, limit: Duration) -> Result<Dialled, Failure> {
+        let Self { origin, resolver, settings, .. } = self;
+        dial(&Dialling { origin, resolver, keepalive: settings.keepalive }, self.tls()?, limit).await
     }
 
     /// Takes a connection whose response has been read.
@@ -247,16 +252,16 @@ impl Lease {
     }
 }
 
-// === impl Dialling ===
+// === impl Busy ===
 
-impl<'a> Dialling<'a> {
+impl<'a> Busy<'a> {
     fn new(home: &'a Home) -> Self {
         home.dialling.set(true);
         Self(home)
     }
 }
 
-impl Drop for Dialling<'_> {
+impl Drop for Busy<'_> {
     fn drop(&mut self) {
         self.0.dialling.set(false);
         self.0.dialled.notify_waiters();

@@ -19,12 +19,6 @@ use super::{
     slots::{Slot, Slots},
 };
 
-/// Bytes of one response the upstream may send ahead of the client: bounds memory per slow stream.
-const STREAM_WINDOW: u32 = 256 * 1024;
-
-/// Bytes of all responses of one connection together.
-const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
-
 /// One HTTP/2 connection to an upstream; a task of its own drives it.
 #[derive(Debug)]
 pub(crate) struct Http2 {
@@ -64,10 +58,11 @@ impl Http2 {
         let settings = home.settings();
         let (sender, connection) = Builder::new(Local)
             .timer(TokioTimer::new())
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
+            .initial_stream_window_size(settings.stream_window)
+            .initial_connection_window_size(settings.connection_window)
             .max_header_list_size(settings.max_header_bytes)
             .keep_alive_interval(settings.ping_interval)
+            .keep_alive_timeout(settings.ping_timeout)
             .handshake(TokioIo::new(transport))
             .await
             .map_err(|error| Failure::Connect(Arc::new(error)))?;
