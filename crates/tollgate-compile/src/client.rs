@@ -5,16 +5,15 @@ use std::sync::Arc;
 use http::HeaderValue;
 use tollgate_resources::{
     ClientConnection, ClientHttp1, ClientIpDetection, ClientProxyProtocol, ClientTimeout,
-    ClientTrafficPolicy, ConnectionLimit, Http2Settings, InvalidMessageAction, SchemeTransform,
-    XForwardedFor,
+    ClientTrafficPolicy, ConnectionLimit, SchemeTransform, XForwardedFor,
 };
 use tollgate_snapshot::{
-    ClientAddress, ClientSettings, ClientTimeouts, ConnectionRules, Http1Rules, Http2Rules, Http10, Problem,
-    ProxyProtocol, Scheme, TcpKeepalive,
+    ClientAddress, ClientSettings, ClientTimeouts, ConnectionRules, Http1Rules, Http10, Problem,
+    ProxyProtocol, Scheme,
 };
 
 use crate::{
-    Fault, client_heads, client_tls,
+    Fault, client_heads, client_tls, connections,
     matches::header_name,
     notes::{At, Notes},
     world::World,
@@ -71,11 +70,7 @@ fn fill(
         health_check,
         scheme,
     } = spec;
-    made.keepalive = tcp_keepalive.map(|spec| TcpKeepalive {
-        probes: spec.probes,
-        idle: spec.idle_time,
-        interval: spec.interval,
-    });
+    made.keepalive = tcp_keepalive.as_ref().map(connections::keepalive);
     made.proxy_protocol = match (proxy_protocol, enable_proxy_protocol) {
         (Some(ClientProxyProtocol { optional: true }), _) => ProxyProtocol::Optional,
         (Some(ClientProxyProtocol { optional: false }), _) | (None, Some(true)) => ProxyProtocol::Required,
@@ -88,12 +83,12 @@ fn fill(
     let idle = [("scheme", other_scheme), ("http3", http3.is_some()), ("grpc.enableWeb", web)];
     unserved(compiling, at, &idle);
     timeouts(&mut made.timeouts, timeout.unwrap_or_default(), at, compiling);
-    connections(&mut made.connection, connection.unwrap_or_default(), at, compiling);
+    limits(&mut made.connection, connection.unwrap_or_default(), at, compiling);
     if let Some(spec) = path {
         client_heads::paths(&mut made.heads, *spec);
     }
     if let Some(spec) = http2 {
-        self::http2(&mut made.http2, spec, at, compiling);
+        made.http2 = connections::http2(spec, &at.to(".http2"), compiling.notes);
     }
     // What is most likely to be broken comes last, so that a problem leaves the rest as it was meant.
     if let Some(spec) = headers {
@@ -139,7 +134,7 @@ fn timeouts(
     made.stream_idle = http.stream_idle_timeout;
 }
 
-fn connections(
+fn limits(
     made: &mut ConnectionRules,
     spec: ClientConnection,
     at: &At<'_>,
@@ -209,29 +204,6 @@ fn http1(
         }
     };
     Ok(())
-}
-
-fn http2(made: &mut Http2Rules, spec: &Http2Settings, at: &At<'_>, compiling: &mut Compiling<'_, '_, '_>) {
-    let Http2Settings {
-        initial_stream_window_size,
-        initial_connection_window_size,
-        max_concurrent_streams,
-        on_invalid_message,
-        connection_keepalive,
-    } = spec;
-    let window = |size: &Option<u64>| size.map(|size| u32::try_from(size).unwrap_or(u32::MAX));
-    made.stream_window = window(initial_stream_window_size);
-    made.connection_window = window(initial_connection_window_size);
-    made.max_streams = *max_concurrent_streams;
-    let pings = connection_keepalive.unwrap_or_default();
-    made.ping_interval = pings.interval;
-    made.ping_timeout = pings.timeout;
-    let idle = [
-        ("http2.onInvalidMessage", *on_invalid_message == InvalidMessageAction::TerminateStream),
-        ("http2.connectionKeepalive.intervalJitter", pings.interval_jitter.is_some()),
-        ("http2.connectionKeepalive.idleInterval", pings.idle_interval.is_some()),
-    ];
-    unserved(compiling, at, &idle);
 }
 
 fn address(made: &mut ClientSettings, spec: &ClientIpDetection) -> Result<ClientAddress, Fault> {

@@ -15,6 +15,7 @@ mod client_heads;
 mod client_tls;
 mod clients;
 mod compile;
+mod connections;
 mod costs;
 mod describe;
 mod describe_client;

@@ -5,16 +5,16 @@ use std::{sync::Arc, time::Duration};
 use http::StatusCode;
 use tollgate_balance::{Algorithm, Budget, Limits, Outlier};
 use tollgate_resources::{
-    BackendTimeouts, BackendTrafficPolicy, CircuitBreaker, Compressor as CompressorSpec, CompressorType,
-    ConsistentHash, ConsistentHashType, FaultAbort, FaultInjection, HashName, HealthCheck, LoadBalancer,
-    LoadBalancerType, PassiveHealthCheck, PolicyRetry, RetryTrigger,
+    BackendTrafficPolicy, CircuitBreaker, Compressor as CompressorSpec, CompressorType, ConsistentHash,
+    ConsistentHashType, FaultAbort, FaultInjection, HashName, HealthCheck, LoadBalancer, LoadBalancerType,
+    PassiveHealthCheck, PolicyRetry, RetryTrigger,
 };
 use tollgate_snapshot::{
-    Abort, Compressor, Connections, Faults, HashOn, Packing, Problem, RetryPolicy, Timeouts, Traffic, Trigger,
+    Abort, Compressor, Faults, HashOn, Packing, Problem, RetryPolicy, Timeouts, Traffic, Trigger,
 };
 
 use crate::{
-    Fault, health_checks, matches,
+    Fault, connections, health_checks, matches,
     notes::{At, Notes},
     overrides::reply_override,
     world::World,
@@ -36,7 +36,7 @@ pub(crate) fn traffic(
 ) -> Result<Traffic, Arc<Problem>> {
     review(spec, at, making.notes);
     let notes = &mut *making.notes;
-    let BackendTrafficPolicy { load_balancer, retry, health_check, circuit_breaker, timeout, .. } = spec;
+    let BackendTrafficPolicy { load_balancer, retry, health_check, circuit_breaker, .. } = spec;
     let mut traffic = Traffic::default();
     if let Some(balancer) = load_balancer {
         load_balancing(balancer, &mut traffic, &at.to(".loadBalancer"), notes);
@@ -46,16 +46,8 @@ pub(crate) fn traffic(
     if let Some(health) = health_check {
         health_checks(health, &mut traffic, &at.to(".healthCheck"), notes);
     }
-    traffic.connections = timeout.as_ref().map(connections).unwrap_or_default();
-    if let Some(breaker) = circuit_breaker {
-        traffic.balancing.limits = limits(breaker);
-        let connections = &mut traffic.connections;
-        connections.max_open = Some(breaker.max_connections);
-        connections.max_open_per_endpoint =
-            breaker.per_endpoint.as_ref().map(|endpoint| endpoint.max_connections);
-        connections.max_pending = Some(breaker.max_pending_requests);
-        connections.max_requests = breaker.max_requests_per_connection;
-    }
+    traffic.connections = connections::connections(spec, at, notes);
+    traffic.balancing.limits = circuit_breaker.as_ref().map(limits).unwrap_or_default();
     traffic.replayed = spec.connection.as_ref().and_then(|connection| connection.buffer_limit);
     traffic.faults = spec.fault_injection.as_ref().map(faults);
     traffic.request_buffer =
@@ -88,15 +80,11 @@ pub(crate) fn timeouts(spec: &BackendTrafficPolicy, before: Timeouts) -> Timeout
 /// Names what is written and not applied.
 fn review(spec: &BackendTrafficPolicy, at: &At<'_>, notes: &mut Notes) {
     let given = [
-        ("proxyProtocol", spec.proxy_protocol.is_some()),
-        ("tcpKeepalive", spec.tcp_keepalive.is_some()),
         (
             "connection.socketBufferLimit",
             spec.connection.as_ref().is_some_and(|it| it.socket_buffer_limit.is_some()),
         ),
         ("connection.preconnect", spec.connection.as_ref().is_some_and(|it| it.preconnect.is_some())),
-        ("dns", spec.dns.is_some()),
-        ("http2", spec.http2.is_some()),
         ("bandwidthLimit", spec.bandwidth_limit.is_some()),
         ("admissionControl", spec.admission_control.is_some()),
         ("useClientProtocol", spec.use_client_protocol == Some(true)),
@@ -242,17 +230,6 @@ fn limits(spec: &CircuitBreaker) -> Limits {
             least: budget.min_retry_concurrency,
         }),
         per_endpoint: spec.per_endpoint.as_ref().map(|endpoint| endpoint.max_connections),
-    }
-}
-
-fn connections(spec: &BackendTimeouts) -> Connections {
-    let http = spec.http.as_ref();
-    let limit = |duration: Option<Duration>| duration.filter(|duration| !duration.is_zero());
-    Connections {
-        connect_timeout: limit(spec.tcp.as_ref().and_then(|tcp| tcp.connect_timeout)),
-        idle_timeout: limit(http.and_then(|http| http.connection_idle_timeout)),
-        max_duration: limit(http.and_then(|http| http.max_connection_duration)),
-        ..Connections::default()
     }
 }
 

@@ -11,7 +11,7 @@ use tollgate_core::{
     Again, Attempt, AttemptBody, End, Failure, LocalReply, Outgoing, Plan, Refusal, ReplyReader, Verdict,
 };
 use tollgate_llm::{Delivery, Head, Output};
-use tollgate_net::{Chunks, Payload, UpstreamBody};
+use tollgate_net::{Chunks, Payload, Peer, UpstreamBody};
 
 use crate::{
     ReplyBody, failure,
@@ -39,6 +39,8 @@ pub(crate) struct Client {
     pub(crate) body: Option<Upload>,
     /// The connection itself, where the client asked for an upgrade.
     pub(crate) upgrade: Option<OnUpgrade>,
+    /// Who is at its other end.
+    pub(crate) peer: Peer,
 }
 
 /// What an attempt came to.
@@ -161,7 +163,10 @@ impl Forward<'_> {
         self.timer.phase(patience.and_then(|patience| self.worker.now().instant.checked_add(patience)));
         let sent = {
             // Pinned here, so that waiting for it makes no second room for it.
-            let sending = pin!(self.worker.pool.send(&endpoint.origin, request));
+            let sending = pin!({
+                let own = endpoint.origin_of(plan.record().client_ip, &self.client.peer);
+                self.worker.pool.send(own.as_ref().unwrap_or(&endpoint.origin), request)
+            });
             self.timer.within(sending).await
         };
         if let Some(loan) = loan {

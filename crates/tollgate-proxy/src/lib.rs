@@ -29,6 +29,7 @@ mod serve;
 mod served;
 mod timer;
 mod tls;
+mod tuning;
 mod tunnel;
 mod upload;
 mod worker;

@@ -75,7 +75,7 @@ pub(crate) async fn serve(
         }
         Arriving::Taken => None,
     };
-    forward(&worker, &served, plan, Client { body, upgrade }).await
+    forward(&worker, &served, plan, Client { body, upgrade, peer }).await
 }
 
 /// The client's body.

@@ -1,5 +1,6 @@
 use std::{
     collections::HashMap,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -9,13 +10,16 @@ use std::{
 use http::HeaderValue;
 use tollgate_auth::ExtAuthId;
 use tollgate_core::Live;
-use tollgate_net::{ClientIdentity, Origin, Protocol, Trust, Tuning, UpstreamTls};
+use tollgate_net::{
+    ClientIdentity, Introduction, Origin, Peer, Protocol, ProxyVersion, Trust, Tuning, UpstreamTls,
+};
 use tollgate_ports::{ExtAuthTarget, KeySource};
 use tollgate_snapshot::{
-    Address, AddressHost, Authorizer, Backend, CaCertificates, Connections, HealthCheck, Probe, Upstream,
-    UpstreamProtocol,
+    Address, AddressHost, Authorizer, Backend, CaCertificates, HealthCheck, Probe, Upstream, UpstreamProtocol,
 };
 use tollgate_types::BackendId;
+
+use crate::tuning;
 
 /// What is in service: the tables, and how to reach what they name. Loaded once per request.
 #[derive(Debug)]
@@ -51,6 +55,8 @@ pub(crate) struct Endpoint {
     pub(crate) address: Arc<str>,
     /// What it is called in the `host` header unless the request says otherwise.
     pub(crate) host: Option<HeaderValue>,
+    /// Its connections begin with the client's address.
+    pub(crate) introduce: Option<ProxyVersion>,
 }
 
 // === impl Served ===
@@ -73,7 +79,8 @@ impl Served {
                 backend: backend.id.clone(),
                 endpoint: Arc::clone(endpoint),
                 check: check.clone(),
-                at: Endpoint::checked(address, &backend.upstream, check),
+                at: Endpoint::checked(address, &backend.upstream, check)
+                    .introducing(backend.traffic.connections.introduce),
             })
         })
     }
@@ -128,38 +135,15 @@ pub fn origins(upstream: &Upstream) -> Vec<Origin> {
         .collect()
 }
 
-/// Pools are of one core and one endpoint, so each has its share of what a backend may have.
-fn tuning(connections: &Connections, endpoints: usize, cores: usize) -> Tuning {
-    let Connections {
-        connect_timeout,
-        idle_timeout,
-        max_duration,
-        max_open,
-        max_open_per_endpoint,
-        max_pending,
-        max_requests,
-    } = *connections;
-    let share = |most: u32, among: usize| usize::try_from(most).unwrap_or(usize::MAX) / among.max(1);
-    let of_all = max_open.map(|most| share(most, cores * endpoints).max(1));
-    let of_one = max_open_per_endpoint.map(|most| share(most, cores).max(1));
-    Tuning {
-        connect_timeout,
-        idle_timeout,
-        max_lifetime: max_duration,
-        max_connections: of_all.into_iter().chain(of_one).min(),
-        max_waiting: max_pending.map(|most| share(most, cores * endpoints).max(usize::from(most > 0))),
-        max_requests,
-    }
-}
-
 // === impl Endpoints ===
 
 impl Endpoints {
     fn new(backend: &Backend, cores: usize) -> Self {
         let upstream = &backend.upstream;
-        let tuning = tuning(&backend.traffic.connections, upstream.addresses.len(), cores);
-        let list =
-            upstream.addresses.iter().map(|address| Endpoint::new(address, upstream, &tuning)).collect();
+        let connections = &backend.traffic.connections;
+        let tuning = tuning::of(connections, upstream.addresses.len(), cores);
+        let made = |address| Endpoint::new(address, upstream, &tuning).introducing(connections.introduce);
+        let list = upstream.addresses.iter().map(made).collect();
         Self { list, next: AtomicUsize::new(0) }
     }
 
@@ -222,6 +206,23 @@ impl Endpoint {
             true => format!("[{}]:{}", origin.host(), origin.port()),
             false => format!("{}:{}", origin.host(), origin.port()),
         };
-        Self { origin, address: address.into(), host: HeaderValue::try_from(authority).ok() }
+        Self { origin, address: address.into(), host: HeaderValue::try_from(authority).ok(), introduce: None }
+    }
+
+    /// The same, where connections have to begin with a PROXY header; of a request that is nobody's it says so.
+    fn introducing(self, version: Option<tollgate_snapshot::ProxyVersion>) -> Self {
+        let Some(version) = version.map(tuning::version) else { return self };
+        let origin = self.origin.introducing(Introduction { version, addresses: None });
+        Self { origin, introduce: Some(version), ..self }
+    }
+
+    /// Where a request of this client goes, if not to `origin`: connections that begin with its address are its own.
+    pub(crate) fn origin_of(&self, client: IpAddr, peer: &Peer) -> Option<Origin> {
+        let version = self.introduce?;
+        let remote = peer.remote();
+        // Of a client that others speak for the port is not known.
+        let port = if remote.ip().to_canonical() == client { remote.port() } else { 0 };
+        let addresses = Some((SocketAddr::new(client, port), peer.local()));
+        Some(self.origin.introducing(Introduction { version, addresses }))
     }
 }

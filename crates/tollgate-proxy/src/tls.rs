@@ -3,14 +3,16 @@
 use std::{collections::HashMap, sync::Arc};
 
 use tollgate_net::{
-    CertTable, ClientAuth, ClientName, Front, Keepalive, Named, ProxyProtocol, Resumption, ServerKey,
-    ServerSettings, ServerTls, Version, certified_key,
+    CertTable, ClientAuth, ClientName, Front, Named, ProxyProtocol, Resumption, ServerKey, ServerSettings,
+    ServerTls, Version, certified_key,
 };
 use tollgate_snapshot::{
     ClientCertificates, ClientSettings, ClientTimeouts, ClientTls, HostPattern, Listener, ListenerTls, Port,
-    PortProtocol, SanMatch, TcpKeepalive, TlsVersion, Verification,
+    PortProtocol, SanMatch, TlsVersion, Verification,
 };
 use tollgate_types::ListenerId;
+
+use crate::tuning;
 
 /// The last usable key of each certificate: by listener, and by Secret.
 pub(crate) type Keys = HashMap<(ListenerId, Arc<str>), Arc<ServerKey>>;
@@ -87,7 +89,6 @@ fn add(listener: &Listener, before: &Keys, certs: &mut CertTable, shown: &mut Sh
 fn settings(client: &ClientSettings, host: &ServerSettings) -> ServerSettings {
     let ClientSettings { timeouts, connection, http2, .. } = client;
     let or_host = ClientTimeouts::or_host;
-    let keepalive = |TcpKeepalive { probes, idle, interval }| Keepalive { idle, interval, probes };
     ServerSettings {
         max_connections: connection.limit.unwrap_or(host.max_connections).min(host.max_connections),
         close_delay: connection.close_delay,
@@ -112,7 +113,7 @@ fn settings(client: &ClientSettings, host: &ServerSettings) -> ServerSettings {
         connection_window: http2.connection_window.unwrap_or(host.connection_window),
         ping_interval: http2.ping_interval.or(host.ping_interval),
         ping_timeout: http2.ping_timeout.unwrap_or(host.ping_timeout),
-        keepalive: client.keepalive.map(keepalive).or(host.keepalive),
+        keepalive: client.keepalive.map(tuning::keepalive).or(host.keepalive),
     }
 }
 

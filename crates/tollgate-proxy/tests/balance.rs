@@ -6,7 +6,9 @@ use std::{io::Write as _, sync::Arc};
 
 use common::{Asked, Client, Upstream, World, backend, choice, get, http_rule, snapshot};
 use tollgate_balance::{Algorithm, Balancing, Limits, Outlier};
-use tollgate_snapshot::{Address, AddressHost, Backend, Connections, HashOn, RetryPolicy, Traffic};
+use tollgate_snapshot::{
+    Address, AddressHost, Backend, Connections, HashOn, ProxyVersion, RetryPolicy, Traffic,
+};
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const BUSY: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\n\r\nbusy";
@@ -154,4 +156,18 @@ fn where_no_connection_is_to_be_had_and_nobody_may_wait_the_request_is_refused_o
     assert!(statuses.contains(&503) && statuses.contains(&200), "{statuses:?}");
     let settled = world.settled();
     assert_eq!(settled.record.attempts.len(), 1, "a pool that is full is not asked again");
+}
+
+#[test]
+fn a_backend_is_told_whose_connection_it_is() {
+    // What it takes for the first line of a request is the PROXY header.
+    let closing = Upstream::fixed("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok");
+    let connections = Connections { introduce: Some(ProxyVersion::V1), ..Connections::default() };
+    let world = world(&[&closing], Traffic { connections, ..Traffic::default() });
+    assert_eq!(get(world.address, "/", &[]).text(), "ok");
+    let line = closing.asked().line;
+    let words: Vec<_> = line.split(' ').collect();
+    assert_eq!(words[..4], ["PROXY", "TCP4", "127.0.0.1", "127.0.0.1"], "{line}");
+    assert_ne!(words[4], "0", "{line}");
+    assert_eq!(words[5], world.address.port().to_string(), "{line}");
 }

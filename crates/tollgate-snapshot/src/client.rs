@@ -93,16 +93,16 @@ pub struct Http1Rules {
     pub preserve_case: bool,
 }
 
-/// HTTP/2 of clients. `None` is the host's own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// HTTP/2 of clients, or of connections to backends. `None` is the host's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Http2Rules {
-    /// Bytes one request body may be ahead.
+    /// Bytes one body that is sent to us may be ahead.
     pub stream_window: Option<u32>,
-    /// Bytes all request bodies of a connection may be ahead.
+    /// Bytes all such bodies of a connection may be ahead.
     pub connection_window: Option<u32>,
     /// Concurrent requests of a connection.
     pub max_streams: Option<u32>,
-    /// Silence after which the client is probed with a ping.
+    /// Silence after which the other side is probed with a ping.
     pub ping_interval: Option<Duration>,
     /// How long its answer may take.
     pub ping_timeout: Option<Duration>,
@@ -121,7 +121,7 @@ pub enum ProxyProtocol {
 }
 
 /// Probes of a silent transport. `None` is the system's own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct TcpKeepalive {
     /// Probes without an answer after which the connection is dead.
     pub probes: Option<u32>,

@@ -64,6 +64,9 @@ pub use self::{
     service::{Authorizer, KeySource},
     snapshot::{Prefixes, Settings, Shutdown, Snapshot},
     table::{Entry, Found, Table},
-    traffic::{Came, Compressor, Connections, HashOn, Packing, RetryPolicy, Traffic, Trigger},
+    traffic::{
+        Came, Compressor, Connections, HashOn, LookupFamily, Packing, ProxyVersion, RetryPolicy, Traffic,
+        Trigger,
+    },
     trail::{Candidacy, Candidate, Decision, Outcome, Question, Trail, Verdict, explain},
 };

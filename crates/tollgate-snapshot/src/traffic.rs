@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use http::HeaderName;
 use tollgate_balance::Balancing;
 
-use crate::{Faults, HealthCheck, ReplyOverride};
+use crate::{Faults, HealthCheck, Http2Rules, ReplyOverride, TcpKeepalive};
 
 /// What a BackendTrafficPolicy says about a rule and its backends. The default is what holds without a policy.
 ///
@@ -96,6 +96,41 @@ pub struct Connections {
     pub max_pending: Option<u32>,
     /// `circuitBreaker.maxRequestsPerConnection`
     pub max_requests: Option<u32>,
+    /// `tcpKeepalive`
+    pub keepalive: Option<TcpKeepalive>,
+    /// `http2`
+    pub http2: Http2Rules,
+    /// `dns.dnsRefreshRate`
+    pub dns_refresh: Option<Duration>,
+    /// `dns.lookupFamily`
+    pub lookup: LookupFamily,
+    /// `proxyProtocol`: each connection begins with its client's address, and serves that client alone.
+    pub introduce: Option<ProxyVersion>,
+}
+
+/// `proxyProtocol.version`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ProxyVersion {
+    /// A line of text
+    V1,
+    /// Bytes
+    V2,
+}
+
+/// `dns.lookupFamily`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum LookupFamily {
+    /// Every address
+    #[default]
+    Any,
+    /// IPv4
+    V4,
+    /// IPv6
+    V6,
+    /// IPv4 where there is any, IPv6 otherwise
+    V4Preferred,
+    /// IPv6 where there is any, IPv4 otherwise
+    V6Preferred,
 }
 
 /// `retry` of a BackendTrafficPolicy.

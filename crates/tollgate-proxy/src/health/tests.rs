@@ -15,7 +15,7 @@ fn target(check: HealthCheck) -> Target {
         backend: "default/one".to_owned().into(),
         endpoint: Arc::clone(&cluster.endpoints()[0]),
         check,
-        at: served::Endpoint { origin, address: "10.0.0.1:80".into(), host: None },
+        at: served::Endpoint { origin, address: "10.0.0.1:80".into(), host: None, introduce: None },
     }
 }
 
