@@ -24,7 +24,7 @@ fn pick(c: &mut Criterion) {
             group.bench_function(format!("{name}, {kind}"), |bencher| {
                 bencher.iter(|| {
                     random = random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
-                    let ask = Ask { now: NOW, random, hash: Some(random), avoid: &[] };
+                    let ask = Ask { now: NOW, random, hash: Some(random), ..Ask::default() };
                     black_box(cluster.pick(&ask).is_ok())
                 });
             });

@@ -10,6 +10,7 @@ use std::{
 use crate::{
     Algorithm, Balancing, Endpoint, Outcome, Turn,
     maglev::{mix, narrow, table},
+    zones::ZoneMap,
 };
 
 /// The endpoints of one backend under one policy. Shared by all cores.
@@ -17,6 +18,7 @@ pub struct Cluster {
     policy: Balancing,
     endpoints: Box<[Arc<Endpoint>]>,
     table: Option<Arc<[u32]>>,
+    zones: Option<ZoneMap>,
     next: AtomicUsize,
     counts: Arc<Counts>,
 }
@@ -40,6 +42,8 @@ pub struct Ask<'a> {
     pub hash: Option<u64>,
     /// Positions that were tried; asked again only where there is nobody else.
     pub avoid: &'a [usize],
+    /// Names of endpoints that the request itself asks for, the first that can be had goes before all others.
+    pub wanted: &'a [&'a str],
 }
 
 /// Why no endpoint was picked.
@@ -119,7 +123,14 @@ impl Cluster {
             }
             Algorithm::RoundRobin | Algorithm::LeastRequest | Algorithm::Random => None,
         };
-        Self { policy, endpoints, table, next: AtomicUsize::new(0), counts }
+        Self { policy, endpoints, table, zones: None, next: AtomicUsize::new(0), counts }
+    }
+
+    /// The same with the zone of each endpoint, in the order of the backend's addresses.
+    #[must_use]
+    pub fn in_zones(self, zones: &[Option<Arc<str>>]) -> Self {
+        let zones = ZoneMap::new(&self.policy.zones, zones);
+        Self { zones, ..self }
     }
 
     /// Each endpoint, in the order of the backend's addresses.
@@ -198,12 +209,30 @@ impl Cluster {
                 (panic || one.is_fit(ask.now)) && most.is_none_or(|most| one.in_flight() < most)
             })
         };
-        self.among(ask, &|at| usable(at) && !ask.avoid.contains(&at))
+        let open = |at: usize| usable(at) && !ask.avoid.contains(&at);
+        self.named(ask, &open)
+            .or_else(|| self.nearby(ask, &open))
+            .or_else(|| self.among(ask, &open))
             .or_else(|| if ask.avoid.is_empty() { None } else { self.among(ask, &usable) })
             .ok_or_else(|| {
                 self.counts.overflows.fetch_add(1, Relaxed);
                 Unpicked::Overflow
             })
+    }
+
+    /// What the request itself asks for.
+    fn named(&self, ask: &Ask<'_>, open: &dyn Fn(usize) -> bool) -> Option<usize> {
+        ask.wanted.iter().find_map(|wanted| {
+            let named = self.endpoints.iter().enumerate().filter(|(_, one)| one.name() == *wanted);
+            named.map(|(at, _)| at).find(|at| open(*at))
+        })
+    }
+
+    /// One of the zone to which the request is to go.
+    fn nearby(&self, ask: &Ask<'_>, open: &dyn Fn(usize) -> bool) -> Option<usize> {
+        let zones = self.zones.as_ref()?;
+        let within = zones.choose(&self.policy.zones, ask, open)?;
+        self.among(ask, &|at| open(at) && zones.allows(within, at))
     }
 
     /// One of those that are open, by the algorithm.

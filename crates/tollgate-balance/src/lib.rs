@@ -12,6 +12,7 @@ mod health;
 mod maglev;
 mod pick;
 mod policy;
+mod zones;
 
 pub use self::{
     check::{Checked, Checks, Thresholds},
@@ -20,5 +21,5 @@ pub use self::{
     health::{Health, Standing, Turn},
     maglev::hash,
     pick::{Candidate, pick},
-    policy::{Algorithm, Balancing, Budget, Limits, Outlier},
+    policy::{Algorithm, Balancing, Budget, Limits, LocalZone, Outlier, Zones},
 };

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// How requests are spread over the endpoints of one backend, and how many there may be. The default is round robin
 /// without limits.
@@ -14,6 +14,34 @@ pub struct Balancing {
     pub outlier: Option<Outlier>,
     /// `circuitBreaker`
     pub limits: Limits,
+    /// `loadBalancer.zoneAware`
+    pub zones: Zones,
+}
+
+/// `loadBalancer.zoneAware`: which zone a request goes to. Where none of its endpoints can be had, any other will do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Zones {
+    /// Zones do not count
+    #[default]
+    Ignored,
+    /// `preferLocal`
+    Local(LocalZone),
+    /// `weightedZones`: a zone by these weights, 1 for those that are not named
+    Weighted(Vec<(Arc<str>, u32)>),
+}
+
+/// `zoneAware.preferLocal`. The gateways are taken to be spread evenly over the zones of the endpoints, so that a
+/// zone with fewer endpoints than its share passes the rest on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct LocalZone {
+    /// The gateway's own.
+    pub zone: Arc<str>,
+    /// `minEndpointsThreshold`: with fewer usable endpoints in all zones together zones do not count. 6.
+    pub min_endpoints: u64,
+    /// `percentageEnabled`: for this share of the requests. 100.
+    pub percent: u32,
+    /// `force.minEndpointsInZoneThreshold`: everything stays in the zone while it has so many usable endpoints.
+    pub force: Option<u32>,
 }
 
 /// `loadBalancer.type`
@@ -87,6 +115,7 @@ impl Default for Balancing {
             panic_percent: 50,
             outlier: None,
             limits: Limits::default(),
+            zones: Zones::default(),
         }
     }
 }

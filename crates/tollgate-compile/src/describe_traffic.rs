@@ -9,6 +9,7 @@ pub(crate) fn write_rule_traffic(out: &mut String, rule: &Rule) -> fmt::Result {
     differing(out, "faults", &traffic.faults, &usual.faults)?;
     differing(out, "request buffer", &traffic.request_buffer, &usual.request_buffer)?;
     differing(out, "replayed", &traffic.replayed, &usual.replayed)?;
+    differing(out, "at most", &traffic.max_stream, &usual.max_stream)?;
     differing(out, "compression", &traffic.compression, &usual.compression)?;
     traffic.overrides.iter().try_for_each(|one| write_override(out, one))
 }

@@ -49,6 +49,9 @@ pub(crate) fn traffic(
     traffic.connections = connections::connections(spec, at, notes);
     traffic.balancing.limits = circuit_breaker.as_ref().map(limits).unwrap_or_default();
     traffic.replayed = spec.connection.as_ref().and_then(|connection| connection.buffer_limit);
+    let http = spec.timeout.as_ref().and_then(|timeout| timeout.http.as_ref());
+    traffic.max_stream =
+        http.and_then(|http| http.max_stream_duration).filter(|duration| !duration.is_zero());
     traffic.faults = spec.fault_injection.as_ref().map(faults);
     traffic.request_buffer =
         spec.request_buffer.map(|buffer| usize::try_from(buffer.limit).unwrap_or(usize::MAX));
@@ -94,11 +97,6 @@ fn review(spec: &BackendTrafficPolicy, at: &At<'_>, notes: &mut Notes) {
     for (field, _) in given.into_iter().filter(|(_, given)| *given) {
         let fault = Fault::not_served(format!("{field} of a BackendTrafficPolicy"));
         notes.warning(&at.to(format!(".{field}")), fault.help("traffic flows without it"));
-    }
-    let long = spec.timeout.as_ref().and_then(|timeout| timeout.http.as_ref()?.max_stream_duration);
-    if long.is_some_and(|duration| !duration.is_zero()) {
-        let fault = Fault::not_served("maxStreamDuration").help("requestTimeout bounds the whole reply");
-        notes.warning(&at.to(".timeout.http.maxStreamDuration"), fault);
     }
 }
 

@@ -1,4 +1,8 @@
-use std::{net::IpAddr, sync::Arc, time::Instant};
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use http::{StatusCode, uri::PathAndQuery};
 use smallvec::SmallVec;
@@ -88,6 +92,18 @@ impl Record {
     #[must_use]
     pub fn backend(&self) -> Option<&Arc<Backend>> {
         self.attempts.last().map(|attempt| &attempt.backend)
+    }
+
+    /// How long all of it may take, its reply included.
+    #[must_use]
+    pub fn limit(&self) -> Option<Duration> {
+        let rule = self.rule.as_ref();
+        let limits = [
+            rule.and_then(|rule| rule.timeouts.request),
+            rule.and_then(|rule| rule.traffic.max_stream),
+            self.client.connection.max_stream,
+        ];
+        limits.into_iter().flatten().min()
     }
 }
 

@@ -1,7 +1,4 @@
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -186,9 +183,7 @@ impl Plan {
     /// When the whole request has to be done, where its rule says so.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        let (rule, listener) = (self.rule.timeouts.request, self.record.client.connection.max_stream);
-        let limit = rule.into_iter().chain(listener).min()?;
-        self.record.began.instant.checked_add(limit)
+        self.record.began.instant.checked_add(self.record.limit()?)
     }
 
     /// True where the client's body was read before routing, and is not to be streamed.
@@ -209,10 +204,10 @@ impl Plan {
         Refused { record: self.record, refusal }
     }
 
-    /// Gives up because `timeouts.request` has passed; a backend that was silent until then has failed.
+    /// Gives up because the request's time is up; a backend that was silent until then has failed.
     #[must_use]
     pub fn expire(mut self, now: Now) -> Refused {
-        let limit = self.rule.timeouts.request.unwrap_or(Duration::ZERO);
+        let limit = self.record.limit().unwrap_or_default();
         if let Some(attempt) = self.record.attempts.last_mut()
             && attempt.ended.is_none()
         {

@@ -190,7 +190,7 @@ impl Relay {
 
     fn expire(&mut self) {
         if let Some(exchange) = &mut self.exchange {
-            let limit = exchange.record().rule.as_ref().and_then(|rule| rule.timeouts.request);
+            let limit = exchange.record().limit();
             exchange.expire(limit.unwrap_or_default(), &mut self.out);
         }
         self.abort(End::Deadline);

@@ -28,6 +28,8 @@ pub struct Traffic {
     /// `connection.bufferLimit`, bytes: bodies up to this length are kept for another attempt, where attempts are
     /// repeated. 32 KiB unless configured.
     pub replayed: Option<u64>,
+    /// `timeout.http.maxStreamDuration`: how long a request and its reply may last.
+    pub max_stream: Option<Duration>,
     /// `responseOverride`
     pub overrides: Vec<ReplyOverride>,
     /// `compressor`, the first one preferred.

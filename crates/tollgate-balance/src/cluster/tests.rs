@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::{Budget, Limits, Outlier, hash};
+use crate::{Budget, Limits, LocalZone, Outlier, Zones, hash};
 
 const T0: u64 = 1_700_000_000_000;
 
@@ -150,4 +150,32 @@ fn endpoints_keep_their_state_over_a_reload() {
     let after = Cluster::new(Balancing::default(), &names(3), Some(&before));
     let fit: Vec<_> = after.endpoints().iter().map(|one| one.is_fit(T0)).collect();
     assert_eq!(fit, [true, false, true]);
+}
+
+#[test]
+fn an_endpoint_that_a_request_names_is_asked_while_it_is_fit() {
+    let three = cluster(3, Balancing::default());
+    let wanted = ["10.9.9.9:80", "10.0.0.2:80", "10.0.0.1:80"];
+    let ask = Ask { wanted: &wanted, ..at(T0, 1) };
+    assert!((0..4).all(|_| position(&three, &ask) == 2));
+    assert_eq!(position(&three, &Ask { avoid: &[2], ..ask }), 1);
+    three.endpoints()[2].checked(false, T0);
+    assert_eq!(position(&three, &ask), 1);
+    assert!(three.pick(&Ask { wanted: &["10.9.9.9:80"], ..ask }).is_ok());
+}
+
+#[test]
+fn endpoints_of_the_own_zone_go_first_until_none_of_them_is_fit() {
+    let zone: Arc<str> = "east".into();
+    let local = LocalZone { zone: Arc::clone(&zone), min_endpoints: 1, percent: 100, force: Some(1) };
+    for algorithm in [Algorithm::RoundRobin, Algorithm::LeastRequest, Algorithm::Random] {
+        let policy = Balancing { zones: Zones::Local(local.clone()), ..with(algorithm) };
+        let zones = [None, Some(Arc::clone(&zone)), None, Some(Arc::clone(&zone))];
+        let four = Arc::new(Cluster::new(policy, &names(4), None).in_zones(&zones));
+        let picks: Vec<_> = (0..40).map(|n| position(&four, &at(T0, n))).collect();
+        assert!(picks.iter().all(|at| at % 2 == 1) && picks.contains(&1) && picks.contains(&3), "{picks:?}");
+        four.endpoints()[1].checked(false, T0);
+        four.endpoints()[3].checked(false, T0);
+        assert!((0..40).all(|n| position(&four, &at(T0, n)) % 2 == 0));
+    }
 }
