@@ -5,6 +5,7 @@
 //! pick(candidates) ─▶ backend ─▶ Cluster::pick(Ask) ─▶ Lease ─▶ Lease::report(Outcome) ─▶ drop: all counts go back
 //! ```
 
+mod admission;
 mod check;
 mod cluster;
 mod endpoint;
@@ -15,6 +16,7 @@ mod policy;
 mod zones;
 
 pub use self::{
+    admission::{Admission, AdmissionRule},
     check::{Checked, Checks, Thresholds},
     cluster::{Ask, Cluster, Lease, Retrying, Unpicked},
     endpoint::{Endpoint, Outcome},

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use http::HeaderValue;
 use tollgate_resources::{
     ClientConnection, ClientHttp1, ClientIpDetection, ClientProxyProtocol, ClientTimeout,
-    ClientTrafficPolicy, ConnectionLimit, SchemeTransform, XForwardedFor,
+    ClientTrafficPolicy, ConnectionLimit, XForwardedFor,
 };
 use tollgate_snapshot::{
     ClientAddress, ClientSettings, ClientTimeouts, ConnectionRules, Http1Rules, Http10, Problem,
-    ProxyProtocol, Scheme,
+    ProxyProtocol,
 };
 
 use crate::{
@@ -68,7 +68,8 @@ fn fill(
         http3,
         grpc,
         health_check,
-        scheme,
+        // That of the connection to the backend is what it is told over HTTP/2, always.
+        scheme: _,
     } = spec;
     made.keepalive = tcp_keepalive.as_ref().map(connections::keepalive);
     made.proxy_protocol = match (proxy_protocol, enable_proxy_protocol) {
@@ -77,10 +78,8 @@ fn fill(
         (None, Some(false) | None) => ProxyProtocol::Off,
     };
     made.health_path = health_check.as_ref().map(|check| check.path.as_str().into());
-    let other_scheme = *scheme == Some(SchemeTransform::MatchBackend);
-    made.heads.scheme = if other_scheme { Scheme::MatchBackend } else { Scheme::Preserve };
     let web = grpc.is_some_and(|grpc| grpc.enable_web == Some(true));
-    let idle = [("scheme", other_scheme), ("http3", http3.is_some()), ("grpc.enableWeb", web)];
+    let idle = [("http3", http3.is_some()), ("grpc.enableWeb", web)];
     unserved(compiling, at, &idle);
     timeouts(&mut made.timeouts, timeout.unwrap_or_default(), at, compiling);
     limits(&mut made.connection, connection.unwrap_or_default(), at, compiling);

@@ -30,6 +30,8 @@ pub struct Options {
     pub prefixes: Prefixes,
     /// Largest request body that is held for routing, in bytes.
     pub body_limit: usize,
+    /// The zone in which the gateway runs, for load balancers that prefer what is near.
+    pub zone: Option<Arc<str>>,
     /// Objects that the loader left out (`Loaded::refused`), so that references to them are explained.
     pub refused: Vec<ObjectRef>,
 }
@@ -71,8 +73,9 @@ struct Placed<'a> {
 /// The same resources in the same order give the same snapshot and the same notes.
 #[must_use]
 pub fn compile(set: &ResourceSet, options: &Options) -> Compiled {
-    let Options { prefixes, body_limit, refused } = options;
-    let world = World::new(set, refused);
+    let Options { prefixes, body_limit, zone, refused } = options;
+    let mut world = World::new(set, refused);
+    world.zone = zone.as_ref();
     let mut notes = Notes::default();
     let mut listeners = listeners::listeners(&world, &mut notes);
     let global = set
@@ -142,7 +145,12 @@ fn settings_costs(set: &ResourceSet, global: &HashMap<(&str, &str), Costs>) -> A
 
 impl Default for Options {
     fn default() -> Self {
-        Self { prefixes: Prefixes::default(), body_limit: Settings::DEFAULT_BODY_LIMIT, refused: Vec::new() }
+        Self {
+            prefixes: Prefixes::default(),
+            body_limit: Settings::DEFAULT_BODY_LIMIT,
+            zone: None,
+            refused: Vec::new(),
+        }
     }
 }
 

@@ -73,8 +73,7 @@ impl Differing<'_> {
             self.write(&format!("{name} remove matching"), &filter.remove_matching, &[(); 0])?;
         }
         self.write("x-envoy headers", &heads.envoy_headers, &usual.envoy_headers)?;
-        self.write("x-ratelimit headers", &heads.rate_limit_headers, &usual.rate_limit_headers)?;
-        self.write("scheme", &heads.scheme, &usual.scheme)
+        self.write("x-ratelimit headers", &heads.rate_limit_headers, &usual.rate_limit_headers)
     }
 
     fn tls(&mut self, tls: &ClientTls, usual: &ClientTls) -> fmt::Result {

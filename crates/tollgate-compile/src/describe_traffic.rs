@@ -10,6 +10,8 @@ pub(crate) fn write_rule_traffic(out: &mut String, rule: &Rule) -> fmt::Result {
     differing(out, "request buffer", &traffic.request_buffer, &usual.request_buffer)?;
     differing(out, "replayed", &traffic.replayed, &usual.replayed)?;
     differing(out, "at most", &traffic.max_stream, &usual.max_stream)?;
+    differing(out, "admission", &traffic.admission, &usual.admission)?;
+    differing(out, "upgrades", &traffic.upgrades, &usual.upgrades)?;
     differing(out, "compression", &traffic.compression, &usual.compression)?;
     traffic.overrides.iter().try_for_each(|one| write_override(out, one))
 }
@@ -19,6 +21,8 @@ pub(crate) fn write_backend_traffic(out: &mut String, backend: &Backend) -> fmt:
     let (traffic, usual) = (&*backend.traffic, Traffic::default());
     differing(out, "balancing", &traffic.balancing, &usual.balancing)?;
     differing(out, "hash on", &traffic.hash_on, &usual.hash_on)?;
+    differing(out, "issued", &traffic.sticky, &usual.sticky)?;
+    differing(out, "endpoints in", &traffic.endpoints_in, &usual.endpoints_in)?;
     differing(out, "connections", &traffic.connections, &usual.connections)?;
     if traffic.check.is_some() {
         writeln!(out, "  checked")?;

@@ -10,6 +10,7 @@
 mod access_log;
 mod attach;
 mod backends;
+mod balancing;
 mod client;
 mod client_heads;
 mod client_tls;

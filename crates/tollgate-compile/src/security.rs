@@ -368,6 +368,7 @@ fn of_uri(uri: &Uri) -> Result<Upstream, Fault> {
         host: bare.parse::<IpAddr>().map_or_else(|_| AddressHost::Name(host.into()), AddressHost::Ip),
         port,
         hostname: None,
+        zone: None,
     };
     let tls = secure.then(|| UpstreamTls {
         sni: None,

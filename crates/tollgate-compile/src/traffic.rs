@@ -3,18 +3,18 @@
 use std::{sync::Arc, time::Duration};
 
 use http::StatusCode;
-use tollgate_balance::{Algorithm, Budget, Limits, Outlier};
+use tollgate_balance::{AdmissionRule, Algorithm, Budget, Limits, Outlier};
 use tollgate_resources::{
-    BackendTrafficPolicy, CircuitBreaker, Compressor as CompressorSpec, CompressorType, ConsistentHash,
-    ConsistentHashType, FaultAbort, FaultInjection, HashName, HealthCheck, LoadBalancer, LoadBalancerType,
-    PassiveHealthCheck, PolicyRetry, RetryTrigger,
+    AdmissionControl as AdmissionSpec, BackendTrafficPolicy, CircuitBreaker, Compressor as CompressorSpec,
+    CompressorType, FaultAbort, FaultInjection, HealthCheck, HttpUpgrade, PassiveHealthCheck, PolicyRetry,
+    RetryTrigger,
 };
 use tollgate_snapshot::{
-    Abort, Compressor, Faults, HashOn, Packing, Problem, RetryPolicy, Timeouts, Traffic, Trigger,
+    Abort, AdmissionControl, Compressor, Faults, Packing, Problem, RetryPolicy, Timeouts, Traffic, Trigger,
 };
 
 use crate::{
-    Fault, connections, health_checks, matches,
+    Fault, balancing, connections, health_checks,
     notes::{At, Notes},
     overrides::reply_override,
     world::World,
@@ -35,14 +35,14 @@ pub(crate) fn traffic(
     making: &mut Making<'_, '_, '_>,
 ) -> Result<Traffic, Arc<Problem>> {
     review(spec, at, making.notes);
-    let notes = &mut *making.notes;
     let BackendTrafficPolicy { load_balancer, retry, health_check, circuit_breaker, .. } = spec;
     let mut traffic = Traffic::default();
     if let Some(balancer) = load_balancer {
-        load_balancing(balancer, &mut traffic, &at.to(".loadBalancer"), notes);
+        balancing::load_balancing(balancer, &mut traffic, &at.to(".loadBalancer"), making)?;
     } else {
         traffic.balancing.algorithm = Algorithm::LeastRequest;
     }
+    let notes = &mut *making.notes;
     if let Some(health) = health_check {
         health_checks(health, &mut traffic, &at.to(".healthCheck"), notes);
     }
@@ -58,6 +58,9 @@ pub(crate) fn traffic(
     let compressors = if spec.compressor.is_empty() { &spec.compression } else { &spec.compressor };
     traffic.compression = compressors.iter().map(compressor).collect();
     traffic.retry = retry.as_ref().map(self::retry);
+    traffic.admission =
+        spec.admission_control.as_ref().map(|spec| admission(spec, &at.to(".admissionControl"), notes));
+    traffic.upgrades = upgrades(&spec.http_upgrade, &at.to(".httpUpgrade"), notes);
     for (i, one) in spec.response_override.iter().enumerate() {
         let at = at.to(format!(".responseOverride[{i}]"));
         let made = reply_override(one, &at, making).map_err(|fault| making.notes.error(&at, fault))?;
@@ -89,71 +92,12 @@ fn review(spec: &BackendTrafficPolicy, at: &At<'_>, notes: &mut Notes) {
         ),
         ("connection.preconnect", spec.connection.as_ref().is_some_and(|it| it.preconnect.is_some())),
         ("bandwidthLimit", spec.bandwidth_limit.is_some()),
-        ("admissionControl", spec.admission_control.is_some()),
         ("useClientProtocol", spec.use_client_protocol == Some(true)),
-        ("httpUpgrade", !spec.http_upgrade.is_empty()),
         ("telemetry", spec.telemetry.is_some()),
     ];
     for (field, _) in given.into_iter().filter(|(_, given)| *given) {
         let fault = Fault::not_served(format!("{field} of a BackendTrafficPolicy"));
         notes.warning(&at.to(format!(".{field}")), fault.help("traffic flows without it"));
-    }
-}
-
-fn load_balancing(spec: &LoadBalancer, traffic: &mut Traffic, at: &At<'_>, notes: &mut Notes) {
-    let LoadBalancer {
-        balancer_type,
-        consistent_hash,
-        backend_utilization: _,
-        dynamic_module: _,
-        slow_start,
-        zone_aware,
-        endpoint_override,
-    } = spec;
-    traffic.balancing.slow_start = slow_start.as_ref().map(|slow| slow.window);
-    traffic.balancing.algorithm = match balancer_type {
-        LoadBalancerType::RoundRobin => Algorithm::RoundRobin,
-        LoadBalancerType::LeastRequest => Algorithm::LeastRequest,
-        LoadBalancerType::Random => Algorithm::Random,
-        LoadBalancerType::ConsistentHash => {
-            let table_size = consistent_hash.as_ref().map_or(65_537, |hash| hash.table_size);
-            Algorithm::Maglev { table_size }
-        }
-        LoadBalancerType::BackendUtilization | LoadBalancerType::DynamicModule => {
-            let fault = Fault::not_served(format!("load balancer {balancer_type:?}"));
-            notes.warning(&at.to(".type"), fault.help("LeastRequest is used instead"));
-            Algorithm::LeastRequest
-        }
-    };
-    if let Some(hash) = consistent_hash {
-        traffic.hash_on = hash_on(hash, at, notes);
-    }
-    for (field, given) in
-        [("zoneAware", zone_aware.is_some()), ("endpointOverride", endpoint_override.is_some())]
-    {
-        if given {
-            notes.warning(&at.to(format!(".{field}")), Fault::not_served(field));
-        }
-    }
-}
-
-fn hash_on(spec: &ConsistentHash, at: &At<'_>, notes: &mut Notes) -> Vec<HashOn> {
-    let ConsistentHash { hash_type, header, headers, cookie, query_params, table_size: _ } = spec;
-    let header_name = |named: &HashName| matches::header_name(&named.name).ok().map(HashOn::Header);
-    match hash_type {
-        ConsistentHashType::SourceIp => vec![HashOn::SourceIp],
-        ConsistentHashType::Header => header.iter().filter_map(header_name).collect(),
-        ConsistentHashType::Headers => headers.iter().filter_map(header_name).collect(),
-        ConsistentHashType::Cookie => {
-            if cookie.as_ref().is_some_and(|cookie| cookie.ttl.is_some()) {
-                let fault = Fault::not_served("a cookie that the gateway issues");
-                notes.warning(&at.to(".consistentHash.cookie.ttl"), fault);
-            }
-            cookie.iter().map(|cookie| HashOn::Cookie(cookie.name.as_str().into())).collect()
-        }
-        ConsistentHashType::QueryParams => {
-            query_params.iter().map(|param| HashOn::Query(param.name.as_str().into())).collect()
-        }
     }
 }
 
@@ -189,6 +133,42 @@ fn per_million(percent: f64) -> u32 {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped before")]
     let share = (percent.clamp(0.0, 100.0) * 10_000.0).round() as u32;
     share
+}
+
+fn admission(spec: &AdmissionSpec, at: &At<'_>, notes: &mut Notes) -> AdmissionControl {
+    let AdmissionSpec {
+        sampling_window,
+        min_success_rate,
+        rejection_aggression,
+        min_request_rate,
+        max_rejection_percent,
+        success_criteria,
+    } = spec;
+    let criteria = success_criteria.as_ref();
+    if criteria.is_some_and(|criteria| criteria.grpc.is_some()) {
+        let fault = Fault::not_served("admissionControl.successCriteria.grpc");
+        notes.warning(&at.to(".successCriteria.grpc"), fault.help("the status of HTTP counts"));
+    }
+    let usual = AdmissionRule::default();
+    let rule = AdmissionRule {
+        window: sampling_window.unwrap_or(usual.window),
+        min_success: min_success_rate.unwrap_or(usual.min_success),
+        aggression: rejection_aggression.unwrap_or(usual.aggression),
+        min_rate: min_request_rate.unwrap_or(usual.min_rate),
+        max_percent: max_rejection_percent.unwrap_or(usual.max_percent),
+    };
+    let http = criteria.and_then(|criteria| criteria.http.as_ref());
+    AdmissionControl { rule, successes: http.map(|http| http.status_codes.clone()).unwrap_or_default() }
+}
+
+/// Protocols to which connections may be upgraded; `None` where the policy names none.
+fn upgrades(spec: &[HttpUpgrade], at: &At<'_>, notes: &mut Notes) -> Option<Vec<Box<str>>> {
+    for (i, _) in spec.iter().enumerate().filter(|(_, one)| one.upgrade_type == "CONNECT") {
+        let fault = Fault::not_served("CONNECT").help("a CONNECT request is answered as any other method is");
+        notes.warning(&at.to(format!("[{i}]")), fault);
+    }
+    let name = |one: &HttpUpgrade| one.upgrade_type.to_ascii_lowercase().into();
+    (!spec.is_empty()).then(|| spec.iter().map(name).collect())
 }
 
 fn faults(spec: &FaultInjection) -> Faults {

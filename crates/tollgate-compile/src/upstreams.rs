@@ -75,11 +75,11 @@ fn same_tls(
 }
 
 fn endpoint(endpoint: &BackendEndpoint) -> Result<Address, Fault> {
-    let BackendEndpoint { fqdn, ip, unix, hostname, zone: _ } = endpoint;
-    let hostname = hostname.as_deref().map(Arc::from);
+    let BackendEndpoint { fqdn, ip, unix, hostname, zone } = endpoint;
+    let (hostname, zone) = (hostname.as_deref().map(Arc::from), zone.as_deref().map(Arc::from));
     match (fqdn, ip, unix) {
-        (Some(fqdn), ..) => Ok(Address { host: host(&fqdn.hostname), port: fqdn.port, hostname }),
-        (None, Some(ip), _) => Ok(Address { host: host(&ip.address), port: ip.port, hostname }),
+        (Some(fqdn), ..) => Ok(Address { host: host(&fqdn.hostname), port: fqdn.port, hostname, zone }),
+        (None, Some(ip), _) => Ok(Address { host: host(&ip.address), port: ip.port, hostname, zone }),
         (None, None, Some(_)) => {
             Err(Fault::new("unsupported-address", "routes cannot lead to a Unix socket")
                 .help("give the endpoint an fqdn or an ip"))
@@ -115,7 +115,7 @@ pub(crate) fn of_service(
     let slices = world.slices(namespace, name);
     let addresses = if slices.is_empty() {
         let dns = format!("{name}.{namespace}.svc.cluster.local");
-        vec![Address { host: AddressHost::Name(dns.into()), port, hostname: None }]
+        vec![Address { host: AddressHost::Name(dns.into()), port, hostname: None, zone: None }]
     } else {
         slices.iter().flat_map(|slice| ready(&slice.spec, service_port)).collect()
     };
@@ -167,7 +167,12 @@ fn ready(slice: &EndpointSlice, service_port: &ServicePort) -> Vec<Address> {
     endpoints
         .iter()
         .filter(|endpoint| endpoint.conditions.ready != Some(false))
-        .filter_map(|endpoint| endpoint.addresses.first())
-        .map(|address| Address { host: host(address), port, hostname: None })
+        .filter_map(|endpoint| Some((endpoint.addresses.first()?, endpoint.zone.as_deref())))
+        .map(|(address, zone)| Address {
+            host: host(address),
+            port,
+            hostname: None,
+            zone: zone.map(Arc::from),
+        })
         .collect()
 }

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use tollgate_resources::{
     AiGatewayRoute, AiServiceBackend, Backend, BackendSecurityPolicy, BackendTlsPolicy, BackendTrafficPolicy,
@@ -38,6 +38,8 @@ pub(crate) struct World<'a> {
     pub(crate) filters: Lookup<'a, HttpRouteFilter>,
     pub(crate) ai_backends: Lookup<'a, AiServiceBackend>,
     pub(crate) grants: Grants<'a>,
+    /// Where the gateway runs.
+    pub(crate) zone: Option<&'a Arc<str>>,
     /// By namespace and name of the Service.
     slices: HashMap<(&'a str, &'a str), Vec<&'a Object<EndpointSlice>>>,
     /// By namespace and name of the AIServiceBackend.
@@ -124,6 +126,7 @@ impl<'a> World<'a> {
             filters: Lookup::new("HTTPRouteFilter", &set.http_route_filters, refused),
             ai_backends: Lookup::new("AIServiceBackend", &set.ai_service_backends, refused),
             grants: Grants(&set.reference_grants),
+            zone: None,
             slices,
             security,
         }

@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, StatusCode,
-    header::{ACCEPT_ENCODING, CONNECTION, CONTENT_TYPE, COOKIE, HOST, RETRY_AFTER, TE, UPGRADE},
+    header::{ACCEPT_ENCODING, CONNECTION, CONTENT_TYPE, COOKIE, HOST, RETRY_AFTER, SET_COOKIE, TE, UPGRADE},
 };
 use smallvec::SmallVec;
 use tollgate_balance::{
@@ -16,12 +16,12 @@ use tollgate_balance::{
 };
 use tollgate_llm::{Call, Fault, Head, Output, Reply, prepare};
 use tollgate_snapshot::{
-    Backend, Came, Choice, Filter, ForwardedHost, HashOn, HostRewrite, ReplySource, RetryScope, Service,
+    Backend, Came, Choice, Filter, ForwardedHost, HostRewrite, ReplySource, RetryScope, Service,
 };
 
 use crate::{
     AttemptRecord, Exchange, Failure, LocalReply, Now, Plan, Ports, Record, Refusal, client, headers,
-    prelude, route::Payload,
+    prelude, route::Payload, sticky,
 };
 
 /// One request to one backend, ready to send, with the reader of its reply.
@@ -113,6 +113,12 @@ impl Plan {
     /// [`Refusal`] where nobody can be asked, or where this backend cannot be asked this.
     pub fn next_attempt(&mut self, ports: &impl Ports, now: Now, random: u64) -> Result<Attempt, Refusal> {
         let rule = Arc::clone(&self.rule);
+        if rule.traffic.admission.is_some() && self.record.attempts.is_empty() {
+            let admission = self.record.live.admission(&rule);
+            if admission.is_some_and(|admission| admission.rejects(now.unix_ms, random)) {
+                return Err(Refusal::Shed);
+            }
+        }
         let (position, choice, backend, lease) = loop {
             let position = self.pick(now.unix_ms, random).ok_or_else(|| self.nobody())?;
             let choice = rule.choices().get(position).ok_or(Refusal::NoEndpoints)?;
@@ -147,12 +153,14 @@ impl Plan {
     }
 
     /// An endpoint of this backend that was not tried yet, if there is any.
-    fn lease(&self, backend: &Backend, now: Now, random: u64) -> Result<Lease, Unpicked> {
-        let cluster = self.record.live.clusters.get(backend.index as usize).ok_or(Unpicked::NoneFit)?;
+    fn lease(&mut self, backend: &Backend, now: Now, random: u64) -> Result<Lease, Unpicked> {
+        let hash = self.record.sticks_to(&backend.traffic, random);
+        let record = &self.record;
+        let cluster = record.live.clusters.get(backend.index as usize).ok_or(Unpicked::NoneFit)?;
         let tried = self.tried.iter().filter(|(index, _)| *index == backend.index);
         let avoid: SmallVec<[usize; 4]> = tried.map(|(_, position)| *position).collect();
-        let hash = backend.traffic.hash_on.iter().find_map(|on| hashed(on, &self.record));
-        cluster.pick(&Ask { now: now.unix_ms, random, hash, avoid: &avoid })
+        let wanted = sticky::endpoints_in(&backend.traffic, &record.head.headers);
+        cluster.pick(&Ask { now: now.unix_ms, random, hash, avoid: &avoid, wanted: &wanted })
     }
 
     /// Nobody of this choice can be asked: others may.
@@ -171,11 +179,14 @@ impl Plan {
     }
 
     /// The position of the choice to ask now: one that was not asked yet, if there is any.
-    fn pick(&self, unix_ms: u64, random: u64) -> Option<usize> {
+    fn pick(&mut self, unix_ms: u64, random: u64) -> Option<usize> {
         if let [only] = self.rule.choices() {
             let candidate = self.candidate(0, only, unix_ms)?;
             return (candidate.weight > 0).then_some(candidate.position);
         }
+        // What leads to one endpoint has to lead to its backend first.
+        let stuck = self.record.sticks_to(&self.rule.traffic, random);
+        let random = stuck.map_or(random, |stuck| hash(&stuck.to_le_bytes()));
         let mut candidates = self.candidates(unix_ms);
         let per_priority = self.rule.traffic.retry.as_ref().and_then(|retry| retry.per_priority);
         if let Some(most) = per_priority {
@@ -345,6 +356,9 @@ impl Plan {
             }
         }
         self.record.decorate(&mut head.headers);
+        if let Some(issued) = &self.record.issued {
+            head.headers.append(SET_COOKIE, issued.header.clone());
+        }
         self.record.capture_encoding(&head.headers);
         Verdict::Accept(head)
     }
@@ -497,25 +511,6 @@ impl Attempt {
     /// No usable reply came: counted against the endpoint.
     pub fn broken(&self, why: &dyn fmt::Display, now: Now) {
         tell_turn(&self.backend, self.lease.report(Outcome::LocalFailure, now.unix_ms), why);
-    }
-}
-
-/// What a consistent hash is made of, where the request has it.
-fn hashed(on: &HashOn, record: &Record) -> Option<u64> {
-    let head = &record.head;
-    match on {
-        HashOn::SourceIp => Some(hash(record.client_ip.to_string().as_bytes())),
-        HashOn::Header(name) => head.headers.get(name).map(|value| hash(value.as_bytes())),
-        HashOn::Cookie(name) => {
-            let lines = head.headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
-            let mut pairs =
-                lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-            pairs.find(|(key, _)| **key == **name).map(|(_, value)| hash(value.as_bytes()))
-        }
-        HashOn::Query(name) => {
-            let mut pairs = head.uri.query()?.split('&').filter_map(|pair| pair.split_once('='));
-            pairs.find(|(key, _)| **key == **name).map(|(_, value)| hash(value.as_bytes()))
-        }
     }
 }
 

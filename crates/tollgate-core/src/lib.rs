@@ -35,6 +35,7 @@ mod reserve;
 mod route;
 mod sampler;
 mod settle;
+mod sticky;
 mod trace;
 
 pub use self::{
@@ -58,5 +59,6 @@ pub use self::{
     route::{AwaitingBody, Routed, Step},
     sampler::Sampler,
     settle::{End, Settled},
+    sticky::Issued,
     trace::TraceContext,
 };

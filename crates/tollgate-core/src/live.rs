@@ -1,7 +1,7 @@
 use std::{collections::HashMap, sync::Arc};
 
-use tollgate_balance::{Cluster, Health, Standing};
-use tollgate_snapshot::{AddressHost, Backend, Snapshot};
+use tollgate_balance::{Admission, Cluster, Health, Standing};
+use tollgate_snapshot::{AddressHost, Backend, Rule, Snapshot};
 
 use crate::{Capture, Sampler, limit};
 
@@ -14,6 +14,8 @@ pub struct Live {
     pub health: Vec<Arc<Health>>,
     /// The endpoints of each backend, at its `index`; in the order of its addresses.
     pub clusters: Vec<Arc<Cluster>>,
+    /// How the requests of each rule have fared, at its `index`, where its policy looks at that.
+    admissions: Vec<Option<Arc<Admission>>>,
     /// Which traces are kept; `None` where we take no part in traces and hand on what the client sent.
     pub sampler: Option<Sampler>,
     /// What is kept of prompts and replies; `None` for nothing.
@@ -56,7 +58,13 @@ impl Live {
             .zip(same)
             .map(|(backend, same)| same.unwrap_or_else(|| known.like(backend)));
         let (health, clusters) = states.unzip();
-        Self { snapshot, health, clusters, sampler: None, capture: None }
+        let admissions = admissions(&snapshot, before);
+        Self { snapshot, health, clusters, admissions, sampler: None, capture: None }
+    }
+
+    /// How the requests of a rule have fared, where its policy looks at that.
+    pub(crate) fn admission(&self, rule: &Rule) -> Option<&Admission> {
+        self.admissions.get(rule.index as usize)?.as_deref()
     }
 
     /// Takes part in traces, where there is a sampler.
@@ -120,9 +128,13 @@ impl<'a> Known<'a> {
         let (policy, names) = (backend.traffic.balancing.clone(), names(backend));
         match entries.first() {
             Some(Entry { health, cluster, .. }) => {
-                (Arc::new(health.copied()), Arc::new(Cluster::beside(policy, &names, cluster)))
+                let cluster = Cluster::beside(policy, &names, cluster).in_zones(&zones(backend));
+                (Arc::new(health.copied()), Arc::new(cluster))
             }
-            None => (Arc::default(), Arc::new(Cluster::new(policy, &names, None))),
+            None => {
+                let cluster = Cluster::new(policy, &names, None).in_zones(&zones(backend));
+                (Arc::default(), Arc::new(cluster))
+            }
         }
     }
 }
@@ -133,9 +145,23 @@ impl Entry<'_> {
     fn hand_on(&mut self, backend: &Backend) -> State {
         self.taken = true;
         let policy = backend.traffic.balancing.clone();
-        let cluster = Cluster::new(policy, &names(backend), Some(self.cluster));
+        let cluster = Cluster::new(policy, &names(backend), Some(self.cluster)).in_zones(&zones(backend));
         (Arc::clone(self.health), Arc::new(cluster))
     }
+}
+
+/// A rule that is judged as it was before keeps what is known of it.
+fn admissions(snapshot: &Snapshot, before: Option<&Live>) -> Vec<Option<Arc<Admission>>> {
+    let made = |rule: &Arc<Rule>| {
+        let control = rule.traffic.admission.as_ref()?;
+        let known = before.and_then(|live| {
+            let same = live.snapshot.rules.iter().find(|known| known.id == rule.id)?;
+            let known = live.admissions.get(same.index as usize)?.as_ref()?;
+            (*known.rule() == control.rule).then(|| Arc::clone(known))
+        });
+        Some(known.unwrap_or_else(|| Arc::new(Admission::new(control.rule))))
+    };
+    snapshot.rules.iter().map(made).collect()
 }
 
 /// What the endpoints of a backend are known by.
@@ -145,6 +171,11 @@ fn names(backend: &Backend) -> Vec<String> {
         AddressHost::Ip(ip) => std::net::SocketAddr::new(*ip, port).to_string(),
     };
     backend.upstream.addresses.iter().map(|address| name(&address.host, address.port)).collect()
+}
+
+/// Where the endpoints of a backend stand.
+fn zones(backend: &Backend) -> Vec<Option<Arc<str>>> {
+    backend.upstream.addresses.iter().map(|address| address.zone.clone()).collect()
 }
 
 #[cfg(test)]

@@ -106,6 +106,7 @@ fn begin(
         bytes_out: 0,
         first_byte: None,
         content: None,
+        issued: None,
     });
     (record, refusal)
 }

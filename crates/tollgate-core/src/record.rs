@@ -10,7 +10,7 @@ use tollgate_llm::Delivery;
 use tollgate_snapshot::{Backend, ClientSettings, Listener, Rule};
 use tollgate_types::{Endpoint, ModelId, Usage};
 
-use crate::{Content, Failure, Live, Now, Plan, RequestHead, TraceContext, gate::Gate};
+use crate::{Content, Failure, Live, Now, Plan, RequestHead, TraceContext, gate::Gate, sticky::Issued};
 
 /// The facts of one request, gathered from stage to stage. Whatever happens, it ends in one
 /// [`Settled`](crate::Settled).
@@ -64,6 +64,8 @@ pub struct Record {
     pub first_byte: Option<Instant>,
     /// Prompt and reply, where spans hold them.
     pub content: Option<Box<Content>>,
+    /// The cookie that leads the client to the same endpoint next time, where it had none.
+    pub issued: Option<Box<Issued>>,
 }
 
 /// One attempt.

@@ -87,6 +87,12 @@ pub enum Refusal {
     /// It fails on purpose.
     #[error("fault filter abort")]
     Injected(Abort),
+    /// Too many requests before it failed.
+    #[error("turned away, since too many requests before it failed")]
+    Shed,
+    /// The policy lets no connection be upgraded to this protocol.
+    #[error("connections are not upgraded to {} here", short(.0))]
+    NoUpgrade(String),
     /// Nobody to ask.
     #[error("no healthy upstream")]
     NoEndpoints,
@@ -181,7 +187,8 @@ impl Refusal {
             Self::Untranslatable(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Broken(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Injected(abort) => prelude::abort_status(*abort),
-            Self::NoEndpoints => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoEndpoints | Self::Shed => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoUpgrade(_) => StatusCode::FORBIDDEN,
             Self::Deadline(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::Upstream(failure) => match failure {
                 Failure::Silent(_) | Failure::Stalled(_) => StatusCode::GATEWAY_TIMEOUT,
@@ -223,6 +230,8 @@ impl Refusal {
             Self::Broken(_) => "ConfigurationError",
             Self::Injected(_) => "FaultInjected",
             Self::NoEndpoints => "NoHealthyUpstream",
+            Self::Shed => "Overloaded",
+            Self::NoUpgrade(_) => "UpgradeNotAllowed",
             Self::Upstream(_) => "UpstreamError",
             Self::Deadline(_) => "UpstreamTimeout",
         }

@@ -63,6 +63,9 @@ impl Routed {
             return Ok(Reserved::Ask(Asking { stage: self, question }));
         }
         let Self { record, rule, payload } = self;
+        if let Some(refusal) = refused_upgrade(&record, &rule) {
+            return Err(Refused { record, refusal });
+        }
         let reply = match &rule.action {
             Action::Llm(action) => {
                 let plan = Plan::new(record, &rule, payload, action.choices.len());
@@ -107,6 +110,14 @@ impl Routed {
             None => Check::Passed,
         }
     }
+}
+
+/// Where the policy names protocols, connections are upgraded to no others.
+fn refused_upgrade(record: &Record, rule: &Rule) -> Option<Refusal> {
+    let allowed = rule.traffic.upgrades.as_ref()?;
+    let protocol = headers::upgrade(&record.head.headers)?.to_str().unwrap_or_default();
+    let known = allowed.iter().any(|one| one.eq_ignore_ascii_case(protocol));
+    (!known).then(|| Refusal::NoUpgrade(protocol.to_owned()))
 }
 
 // === impl Asking ===

@@ -94,6 +94,7 @@ impl Exchange {
 }
 
 fn settle(record: Box<Record>, end: End, ended: Instant) -> Settled {
+    judge(&record, &end, ended);
     let mut settled =
         Settled { record, end, ended, costs: Vec::new(), settlements: Vec::new(), broken_cost: None };
     // Errors of providers cost nothing; what was delivered of a success does.
@@ -103,6 +104,23 @@ fn settle(record: Box<Record>, end: End, ended: Instant) -> Settled {
     settled.settlements = settled.record.settlements(&settled.costs);
     settle_quota(&mut settled);
     settled
+}
+
+/// Tells those who judge a rule by its answers what this one was.
+fn judge(record: &Record, end: &End, ended: Instant) {
+    let Some(rule) = &record.rule else { return };
+    let Some(control) = &rule.traffic.admission else { return };
+    let (Some(admission), Some(attempt)) = (record.live.admission(rule), record.attempts.last()) else {
+        return;
+    };
+    // A client that leaves early says nothing of the backend.
+    if attempt.status.is_none() && matches!(end, End::ClientGone | End::Drained) {
+        return;
+    }
+    let passed = ended.saturating_duration_since(record.began.instant).as_millis();
+    let now = record.began.unix_ms.saturating_add(u64::try_from(passed).unwrap_or_default());
+    let status = attempt.status.filter(|_| attempt.failure.is_none()).map(|status| status.as_u16());
+    admission.report(control.is_success(status), now);
 }
 
 fn charge(settled: &mut Settled) {

@@ -125,6 +125,7 @@ fn rule(index: u32, guard: Guard) -> Rule {
                 host: AddressHost::Ip(Ipv4Addr::LOCALHOST.into()),
                 port: 1,
                 hostname: None,
+                zone: None,
             }],
             tls: None,
             protocol: UpstreamProtocol::Auto,

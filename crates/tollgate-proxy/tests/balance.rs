@@ -7,7 +7,7 @@ use std::{io::Write as _, sync::Arc};
 use common::{Asked, Client, Upstream, World, backend, choice, get, http_rule, snapshot};
 use tollgate_balance::{Algorithm, Balancing, Limits, Outlier};
 use tollgate_snapshot::{
-    Address, AddressHost, Backend, Connections, HashOn, ProxyVersion, RetryPolicy, Traffic,
+    Address, AddressHost, Backend, Connections, HashOn, ProxyVersion, RetryPolicy, StickyCookie, Traffic,
 };
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
@@ -26,6 +26,7 @@ fn world(upstreams: &[&Upstream], traffic: Traffic) -> World {
             host: AddressHost::Ip(upstream.address.ip()),
             port: upstream.address.port(),
             hostname: None,
+            zone: None,
         })
         .collect();
     let one: Arc<Backend> = Arc::new(one);
@@ -170,4 +171,53 @@ fn a_backend_is_told_whose_connection_it_is() {
     assert_eq!(words[..4], ["PROXY", "TCP4", "127.0.0.1", "127.0.0.1"], "{line}");
     assert_ne!(words[4], "0", "{line}");
     assert_eq!(words[5], world.address.port().to_string(), "{line}");
+}
+
+#[test]
+fn a_client_without_the_cookie_gets_one_that_leads_it_back() {
+    let upstreams = [Upstream::fixed(OK), Upstream::fixed(OK), Upstream::fixed(OK)];
+    let balancing = Balancing { algorithm: Algorithm::Maglev { table_size: 1009 }, ..Balancing::default() };
+    let name: Arc<str> = "lane".into();
+    let sticky = Some(StickyCookie { name: Arc::clone(&name), attributes: "; Max-Age=60; HttpOnly".into() });
+    let traffic = Traffic { balancing, hash_on: vec![HashOn::Cookie(name)], sticky, ..Traffic::default() };
+    let world = world(&upstreams.each_ref(), traffic);
+    let asked = || upstreams.iter().map(|one| one.all_asked().len()).collect::<Vec<_>>();
+    for _ in 0..8 {
+        let answer = get(world.address, "/", &[]);
+        let issued = answer.header("set-cookie").expect("a cookie").to_owned();
+        let (cookie, attributes) = issued.split_once(';').expect("attributes");
+        assert!(cookie.starts_with("lane=") && attributes == " Max-Age=60; HttpOnly", "{issued}");
+        let first = asked();
+        let answer = get(world.address, "/", &[("cookie", &format!("a=b; {cookie}"))]);
+        assert_eq!((answer.status, answer.header("set-cookie")), (200, None));
+        assert_eq!(asked(), first);
+    }
+}
+
+#[test]
+fn what_leads_to_an_endpoint_leads_to_its_backend_first() {
+    let (one, two) = (Upstream::fixed(OK), Upstream::fixed(OK));
+    let backends = [backend(0, "one", one.address, None), backend(1, "two", two.address, None)];
+    let mut rule = http_rule(vec![choice(&backends[0], 0), choice(&backends[1], 0)]);
+    let hash_on = vec![HashOn::Header(http::HeaderName::from_static("x-user"))];
+    rule.traffic = Arc::new(Traffic { hash_on, ..Traffic::default() });
+    let world = World::start(snapshot(vec![("/", rule)], backends.to_vec()));
+    for user in ["alice", "bob", "carol", "dave"] {
+        for _ in 0..4 {
+            get(world.address, "/", &[("x-user", user)]);
+        }
+        let counts = [one.all_asked().len(), two.all_asked().len()];
+        assert!(counts == [4, 0] || counts == [0, 4], "{user} {counts:?}");
+    }
+}
+
+#[test]
+fn a_request_may_name_its_endpoint() {
+    let (one, two) = (Upstream::fixed(OK), Upstream::fixed(OK));
+    let endpoints_in = vec![http::HeaderName::from_static("x-endpoint")];
+    let world = world(&[&one, &two], Traffic { endpoints_in, ..Traffic::default() });
+    for _ in 0..4 {
+        get(world.address, "/", &[("x-endpoint", &format!("10.0.0.1:1, {}", two.address))]);
+    }
+    assert_eq!([one.all_asked().len(), two.all_asked().len()], [0, 4]);
 }

@@ -8,10 +8,11 @@ use bytes::Bytes;
 use common::{Asked, Client, Upstream, World, backend, choice, get, http_rule, snapshot};
 use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
 use std::{io::Write as _, time::Duration};
+use tollgate_balance::AdmissionRule;
 use tollgate_core::{End, Refusal};
 use tollgate_snapshot::{
-    Abort, Compressor, Faults, HeaderEdit, OverrideWith, Packing, Redirect, ReplyOverride, ReplySource,
-    RetryPolicy, Traffic,
+    Abort, AdmissionControl, Compressor, Faults, HeaderEdit, OverrideWith, Packing, Redirect, ReplyOverride,
+    ReplySource, RetryPolicy, Traffic,
 };
 use tollgate_wire::encoding::{Decoder, Encoding};
 
@@ -129,4 +130,52 @@ fn a_reply_is_compressed_for_those_who_can_read_it() {
     let plain = get(world.address, "/", &[]);
     assert_eq!((plain.body.len(), plain.header("content-encoding")), (40, None));
     assert_eq!(plain.header("vary"), Some("accept-encoding"));
+}
+
+#[test]
+fn no_stream_lasts_longer_than_the_policy_allows() {
+    let endless = Upstream::start(|_: &Asked, stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n")
+    });
+    let max_stream = Some(Duration::from_millis(100));
+    let one = world(&endless, Traffic { max_stream, ..Traffic::default() });
+    let answer = get(one.address, "/", &[]);
+    assert!(answer.status == 200 && !answer.whole, "{}", answer.text());
+    assert_eq!(one.settled().end, End::Deadline);
+    let silent = Upstream::start(|_: &Asked, _| {
+        std::thread::park();
+        Ok(())
+    });
+    let two = world(&silent, Traffic { max_stream, ..Traffic::default() });
+    let answer = get(two.address, "/", &[]);
+    assert!(answer.status == 504 && answer.text().contains("100ms"), "{}", answer.text());
+}
+
+#[test]
+fn where_most_requests_fail_some_are_not_passed_on() {
+    let busy = Upstream::fixed(BUSY);
+    let admission = |successes| {
+        let rule = AdmissionRule { max_percent: 100, ..AdmissionRule::default() };
+        Traffic { admission: Some(AdmissionControl { rule, successes }), ..Traffic::default() }
+    };
+    let one = world(&busy, admission(Vec::new()));
+    // Each of them is turned away with a likelihood that soon is near one.
+    let turned = (0..100).map(|_| get(one.address, "/", &[])).find(|answer| answer.text() != "busy");
+    let answer = turned.expect("one of a hundred is turned away");
+    assert!(answer.status == 503 && answer.text().starts_with("turned away"), "{}", answer.text());
+    let two = world(&busy, admission(vec![503]));
+    assert!((0..20).all(|_| get(two.address, "/", &[]).text() == "busy"), "they are successes");
+}
+
+#[test]
+fn connections_are_upgraded_to_what_the_policy_names_alone() {
+    let upstream = Upstream::fixed(OK);
+    let upgrades = Some(vec!["websocket".into()]);
+    let one = world(&upstream, Traffic { upgrades, ..Traffic::default() });
+    let asking = |protocol| get(one.address, "/", &[("connection", "upgrade"), ("upgrade", protocol)]);
+    let refused = asking("other/1");
+    assert_eq!(refused.status, 403, "{}", refused.text());
+    assert!(upstream.is_quiet());
+    assert_eq!(asking("WebSocket").text(), "ok");
+    assert_eq!(get(one.address, "/", &[]).text(), "ok");
 }

@@ -35,9 +35,10 @@ pub use self::{
         RetryOn, RetryTrigger, TcpKeepalive,
     },
     backend_traffic::{
-        BackendTrafficPolicy, Compressor, CompressorType, FaultAbort, FaultDelay, FaultInjection,
-        HttpConnect, HttpUpgrade, OverrideRedirect, OverrideResponse, RequestBuffer, ResponseMatch,
-        ResponseOverride, ResponseSource, RoutingType, StatusCodeMatch, StatusCodeMatchType, StatusCodeRange,
+        AdmissionControl, BackendTrafficPolicy, Compressor, CompressorType, FaultAbort, FaultDelay,
+        FaultInjection, HttpConnect, HttpSuccess, HttpUpgrade, OverrideRedirect, OverrideResponse,
+        RequestBuffer, ResponseMatch, ResponseOverride, ResponseSource, RoutingType, StatusCodeMatch,
+        StatusCodeMatchType, StatusCodeRange, SuccessCriteria,
     },
     client_heads::{
         CertDetail, ClientIpDetection, ClientIpHeader, EscapedSlashesAction, ForwardedCertMode, HeaderFilter,

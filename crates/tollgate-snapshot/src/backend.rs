@@ -43,6 +43,8 @@ pub struct Address {
     pub port: u16,
     /// `endpoints[].hostname`: what goes into `host` and, without an explicit SNI, into the handshake.
     pub hostname: Option<Arc<str>>,
+    /// Where it stands, for load balancers that prefer what is near.
+    pub zone: Option<Arc<str>>,
 }
 
 /// Name or address of an endpoint.

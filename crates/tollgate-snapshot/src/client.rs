@@ -15,7 +15,7 @@ pub use self::{
     address::ClientAddress,
     heads::{
         CertificateDetails, ClientHeaderEdit, EscapedSlashes, ForwardedCertificate, HeadRules, Http10,
-        NameMatch, RequestIds, Scheme, Underscores,
+        NameMatch, RequestIds, Underscores,
     },
     tls::{ClientCertificates, ClientTls, Revocation, SanMatch, TlsVersion, Verification},
 };

@@ -38,7 +38,7 @@ pub use self::{
     client::{
         CertificateDetails, ClientAddress, ClientCertificates, ClientHeaderEdit, ClientSettings,
         ClientTimeouts, ClientTls, ConnectionRules, EscapedSlashes, ForwardedCertificate, HeadRules,
-        Http1Rules, Http2Rules, Http10, NameMatch, ProxyProtocol, RequestIds, Revocation, SanMatch, Scheme,
+        Http1Rules, Http2Rules, Http10, NameMatch, ProxyProtocol, RequestIds, Revocation, SanMatch,
         TcpKeepalive, TlsVersion, Underscores, Verification,
     },
     cost::{Cost, CostInputs, CostKind, CostProgram, InvalidCost},
@@ -65,8 +65,8 @@ pub use self::{
     snapshot::{Prefixes, Settings, Shutdown, Snapshot},
     table::{Entry, Found, Table},
     traffic::{
-        Came, Compressor, Connections, HashOn, LookupFamily, Packing, ProxyVersion, RetryPolicy, Traffic,
-        Trigger,
+        AdmissionControl, Came, Compressor, Connections, HashOn, LookupFamily, Packing, ProxyVersion,
+        RetryPolicy, StickyCookie, Traffic, Trigger,
     },
     trail::{Candidacy, Candidate, Decision, Outcome, Question, Trail, Verdict, explain},
 };

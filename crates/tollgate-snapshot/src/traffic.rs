@@ -1,7 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use http::HeaderName;
-use tollgate_balance::Balancing;
+use tollgate_balance::{AdmissionRule, Balancing};
 
 use crate::{Faults, HealthCheck, Http2Rules, ReplyOverride, TcpKeepalive};
 
@@ -17,6 +17,10 @@ pub struct Traffic {
     pub check: Option<HealthCheck>,
     /// What a consistent hash is made of; the first that the request has.
     pub hash_on: Vec<HashOn>,
+    /// The cookie that a client gets where `hash_on` asks for one that it has not.
+    pub sticky: Option<StickyCookie>,
+    /// `loadBalancer.endpointOverride`: headers that name the endpoints to ask, as `address:port`.
+    pub endpoints_in: Vec<HeaderName>,
     /// What connections to the backend are like.
     pub connections: Connections,
     /// `retry`; `None` keeps [`Rule::retry`](crate::Rule::retry).
@@ -30,10 +34,23 @@ pub struct Traffic {
     pub replayed: Option<u64>,
     /// `timeout.http.maxStreamDuration`: how long a request and its reply may last.
     pub max_stream: Option<Duration>,
+    /// `admissionControl`
+    pub admission: Option<AdmissionControl>,
+    /// `httpUpgrade`: protocols, in lower case, to which connections may be upgraded; `None` is any.
+    pub upgrades: Option<Vec<Box<str>>>,
     /// `responseOverride`
     pub overrides: Vec<ReplyOverride>,
     /// `compressor`, the first one preferred.
     pub compression: Vec<Compressor>,
+}
+
+/// `admissionControl`
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AdmissionControl {
+    /// When requests are turned away.
+    pub rule: AdmissionRule,
+    /// `successCriteria.http.statusCodes`: what counts as a success; empty is everything below 500.
+    pub successes: Vec<u16>,
 }
 
 /// `compressor[]`
@@ -67,6 +84,19 @@ impl Traffic {
     }
 }
 
+// === impl AdmissionControl ===
+
+impl AdmissionControl {
+    /// True for an answer that speaks for the backend; no answer does not.
+    #[must_use]
+    pub fn is_success(&self, status: Option<u16>) -> bool {
+        status.is_some_and(|status| match &*self.successes {
+            [] => status < 500,
+            successes => successes.contains(&status),
+        })
+    }
+}
+
 /// `loadBalancer.consistentHash`
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum HashOn {
@@ -74,10 +104,19 @@ pub enum HashOn {
     SourceIp,
     /// A header's first value
     Header(HeaderName),
-    /// A cookie; none is issued where the client has none
+    /// A cookie
     Cookie(Arc<str>),
     /// A parameter of the query, as it is written
     Query(Arc<str>),
+}
+
+/// `loadBalancer.consistentHash.cookie` with a `ttl`
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct StickyCookie {
+    /// Its name.
+    pub name: Arc<str>,
+    /// What follows its value in `set-cookie`, from the first `;` on.
+    pub attributes: Box<str>,
 }
 
 /// What connections to a backend are like. `None` is what the gateway does anyway.

@@ -32,6 +32,8 @@ fn refused(refusal: &Refusal, record: &Record) -> &'static str {
         Refusal::MethodNotAllowed(_)
         | Refusal::BadRequest(_)
         | Refusal::Encoded(_)
+        | Refusal::NoUpgrade(_)
+        | Refusal::Shed
         | Refusal::TooLarge(_)
         | Refusal::Untranslatable(_) => "-",
         Refusal::Denied(_) | Refusal::Vetoed(_) | Refusal::Unvetted(_) => "UAEX",

@@ -93,7 +93,8 @@ pub(crate) fn live_logging(access_log: Option<Arc<AccessLogSettings>>) -> Arc<Li
 }
 
 pub(crate) fn backend(index: u32, id: &str, schema: ApiSchema) -> Arc<Backend> {
-    let address = Address { host: AddressHost::Name("provider.test".into()), port: 443, hostname: None };
+    let address =
+        Address { host: AddressHost::Name("provider.test".into()), port: 443, hostname: None, zone: None };
     Arc::new(Backend {
         index,
         id: id.into(),
@@ -189,6 +190,7 @@ pub(crate) fn request(live: &Arc<Live>) -> Request {
         bytes_out: 0,
         first_byte: None,
         content: None,
+        issued: None,
     });
     Request { record, end: End::Complete, began }
 }

@@ -1,5 +1,5 @@
 //! From paths to a snapshot, with everything there is to say about them: what `check`, `explain` and `run` share.
-use std::{io::Read, path::PathBuf};
+use std::{io::Read, path::PathBuf, sync::Arc};
 
 use tollgate_compile::{Compiled, Options, compile};
 use tollgate_resources::load;
@@ -21,6 +21,11 @@ pub(crate) struct Built {
     pub(crate) notes: Diagnostics,
 }
 
+/// The zone in which this gateway runs, as far as the environment says it.
+pub(crate) fn zone(env: Env<'_>) -> Option<Arc<str>> {
+    env("TOLLGATE_ZONE").filter(|zone| !zone.is_empty()).map(Arc::from)
+}
+
 // === impl Built ===
 
 impl Built {
@@ -33,7 +38,7 @@ impl Built {
     pub(crate) fn from_files(files: Files, env: Env<'_>) -> Self {
         let loaded = load(&files.sources(), env);
         let Files { texts, mut notes } = files;
-        let options = Options { refused: loaded.refused, ..Options::default() };
+        let options = Options { refused: loaded.refused, zone: zone(env), ..Options::default() };
         let mut compiled = compile(&loaded.set, &options);
         notes.0.extend(loaded.notes.0);
         notes.0.append(&mut compiled.notes.0);

@@ -19,7 +19,7 @@ use tollgate_types::Dialect;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    autoconfig,
+    autoconfig, build,
     counters::CounterArgs,
     limits,
     reload::Resources,
@@ -58,6 +58,9 @@ pub(crate) struct RunArgs {
     /// One line per request on standard output: text on a terminal and json elsewhere unless said
     #[arg(long, value_name = "FORMAT")]
     access_log: Option<LogChoice>,
+    /// The zone in which this gateway runs, for load balancers that prefer what is near; also from TOLLGATE_ZONE
+    #[arg(long, value_name = "ZONE")]
+    zone: Option<String>,
     /// Threads that serve; one per processor unless said
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
@@ -102,6 +105,7 @@ pub(crate) fn run(args: RunArgs) -> io::Result<ExitCode> {
     let compile = tollgate_compile::Options {
         prefixes: args.endpoint_prefixes.clone(),
         body_limit: args.body_limit,
+        zone: args.zone.clone().map(Arc::from).or_else(|| build::zone(&|name| env::var(name).ok())),
         refused: Vec::new(),
     };
     let resources = if args.paths.is_empty() {

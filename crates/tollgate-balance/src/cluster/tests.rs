@@ -176,6 +176,6 @@ fn endpoints_of_the_own_zone_go_first_until_none_of_them_is_fit() {
         assert!(picks.iter().all(|at| at % 2 == 1) && picks.contains(&1) && picks.contains(&3), "{picks:?}");
         four.endpoints()[1].checked(false, T0);
         four.endpoints()[3].checked(false, T0);
-        assert!((0..40).all(|n| position(&four, &at(T0, n)) % 2 == 0));
+        assert!((0..40).all(|n| position(&four, &at(T0, n)).is_multiple_of(2)));
     }
 }

@@ -9,8 +9,12 @@ const T0: u64 = 1_700_000_000_000;
 
 /// One backend under each of these policies.
 fn snapshot(policies: &[&Traffic]) -> Snapshot {
-    let address =
-        Address { host: AddressHost::Ip(std::net::Ipv4Addr::LOCALHOST.into()), port: 80, hostname: None };
+    let address = Address {
+        host: AddressHost::Ip(std::net::Ipv4Addr::LOCALHOST.into()),
+        port: 80,
+        hostname: None,
+        zone: None,
+    };
     let backend = |(index, traffic): (u32, &&Traffic)| {
         Arc::new(Backend {
             index,

@@ -82,7 +82,8 @@ fn quota(backend: &str, model: Option<u64>, service: Option<u64>) -> Arc<Quota> 
 }
 
 fn backend(index: u32, id: &str) -> Arc<Backend> {
-    let address = Address { host: AddressHost::Name("provider.test".into()), port: 443, hostname: None };
+    let address =
+        Address { host: AddressHost::Name("provider.test".into()), port: 443, hostname: None, zone: None };
     Arc::new(Backend {
         index,
         id: id.into(),

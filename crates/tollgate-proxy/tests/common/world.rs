@@ -107,6 +107,7 @@ pub fn backend(
                 host: AddressHost::Ip(address.ip()),
                 port: address.port(),
                 hostname: None,
+                zone: None,
             }],
             tls: None,
             protocol: UpstreamProtocol::Auto,

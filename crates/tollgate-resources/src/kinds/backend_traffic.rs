@@ -60,8 +60,8 @@ pub struct BackendTrafficPolicy {
     pub bandwidth_limit: Option<Value>,
     /// Faults made on purpose.
     pub fault_injection: Option<FaultInjection>,
-    /// What is turned away because of failures. Not read any further, since it is not served.
-    pub admission_control: Option<Value>,
+    /// What is turned away because of failures.
+    pub admission_control: Option<AdmissionControl>,
     /// Whether backends get the caller's HTTP version.
     pub use_client_protocol: Option<bool>,
     /// Deprecated: the name of `compressor` before it.
@@ -82,6 +82,44 @@ pub struct BackendTrafficPolicy {
     pub telemetry: Option<Value>,
     /// Whether Services are reached by their own address.
     pub routing_type: Option<RoutingType>,
+}
+
+/// Requests that are turned away because too many before them failed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AdmissionControl {
+    /// How far back is looked, 30 s unless given.
+    #[serde(default, deserialize_with = "formats::duration")]
+    pub sampling_window: Option<Duration>,
+    /// The share of successes with which nobody is turned away, in per cent; 95 unless given.
+    pub min_success_rate: Option<u32>,
+    /// How eagerly requests are turned away, 1 unless given.
+    pub rejection_aggression: Option<u32>,
+    /// Requests a second below which nobody is turned away.
+    pub min_request_rate: Option<u32>,
+    /// The share of requests that is turned away at most, in per cent; 80 unless given.
+    pub max_rejection_percent: Option<u32>,
+    /// What a success is.
+    pub success_criteria: Option<SuccessCriteria>,
+}
+
+/// What a success is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SuccessCriteria {
+    /// Of HTTP; what is below 500 unless given.
+    pub http: Option<HttpSuccess>,
+    /// Of gRPC. Not read any further, since it is not served.
+    pub grpc: Option<Value>,
+}
+
+/// What a success of HTTP is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HttpSuccess {
+    /// These statuses.
+    #[serde(default)]
+    pub status_codes: Vec<u16>,
 }
 
 /// Faults made on purpose.

@@ -112,6 +112,8 @@ pub struct Endpoint {
     pub conditions: EndpointConditions,
     /// Its host name, where it has one.
     pub hostname: Option<String>,
+    /// The zone in which it is.
+    pub zone: Option<String>,
 }
 
 /// Whether an endpoint can be used; absent means yes (`terminating`: no).

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::{
     Rules, Validate,
     backend_settings::{circuit_breaker, connection, http2, retry},
@@ -7,8 +9,8 @@ use super::{
     rate_limit::{header_match, rate_limit},
 };
 use crate::kinds::{
-    BackendTrafficPolicy, Compressor, CompressorType, FaultInjection, LoadBalancerType, OverrideRedirect,
-    PathModifierType, ResponseOverride, StatusCodeMatch, StatusCodeMatchType,
+    AdmissionControl, BackendTrafficPolicy, Compressor, CompressorType, FaultInjection, LoadBalancerType,
+    OverrideRedirect, PathModifierType, ResponseOverride, StatusCodeMatch, StatusCodeMatchType,
 };
 
 const KINDS: [&str; 7] =
@@ -29,6 +31,7 @@ impl Validate for BackendTrafficPolicy {
         rules.optional("http2", self.http2.as_ref(), http2);
         rules.optional("connection", self.connection.as_ref(), connection);
         self.predictive(rules);
+        rules.optional("admissionControl", self.admission_control.as_ref(), admission);
         rules.optional("faultInjection", self.fault_injection.as_ref(), fault_injection);
         let both = !self.compression.is_empty() && !self.compressor.is_empty();
         let message = "expected at most one of `compression` and `compressor`";
@@ -53,6 +56,21 @@ impl BackendTrafficPolicy {
         let known = matches!(how, Some(LoadBalancerType::Random | LoadBalancerType::RoundRobin));
         let message = "`predictivePercent` needs a `loadBalancer` of type Random or RoundRobin";
         rules.demand(!predicts || known, "load-balancer-type", ("connection", message));
+    }
+}
+
+fn admission(rules: &mut Rules, admission: &AdmissionControl) {
+    let short = admission.sampling_window.is_some_and(|window| window < Duration::from_secs(1));
+    rules.demand(!short, "out-of-range", ("samplingWindow", "expected at least 1s"));
+    let least = 1..=u32::MAX;
+    for (field, value, allowed) in [
+        ("minSuccessRate", admission.min_success_rate, 1..=100),
+        ("rejectionAggression", admission.rejection_aggression, least),
+        ("maxRejectionPercent", admission.max_rejection_percent, 0..=100),
+    ] {
+        if let Some(value) = value {
+            rules.range(field, value, allowed);
+        }
     }
 }
 

@@ -32,8 +32,6 @@ pub struct HeadRules {
     pub envoy_headers: bool,
     /// `x-ratelimit-*` headers of our own are sent.
     pub rate_limit_headers: bool,
-    /// The scheme that backends are told.
-    pub scheme: Scheme,
 }
 
 /// What becomes of escaped slashes and backslashes in a path.
@@ -86,16 +84,6 @@ pub enum Http10 {
     DefaultHost(HeaderValue),
     /// 426
     Refuse,
-}
-
-/// The scheme that backends are told. `MatchBackend` is not in force yet: compile has to say so.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Scheme {
-    /// The client's
-    #[default]
-    Preserve,
-    /// That of the connection to the backend
-    MatchBackend,
 }
 
 /// What becomes of `x-forwarded-client-cert`.
@@ -186,7 +174,6 @@ impl Default for HeadRules {
             late: ClientHeaderEdit::default(),
             envoy_headers: false,
             rate_limit_headers: true,
-            scheme: Scheme::default(),
         }
     }
 }
