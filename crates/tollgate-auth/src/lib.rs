@@ -4,14 +4,13 @@
 //! Caller ─▶ Access::authenticate(keys, cache, now) ─▶ Identity ─▶ Access::authorize ─▶ Identity::apply(headers)
 //!             apiKey, basic, jwt: all must pass         │
 //!                                                       └ Denial: status, www-authenticate, words
-//! Credential::apply(headers)                            what providers want to see of us
+//! Credential::apply(call, client, (tokens, now))        what providers want to see of us
 //! ```
 
-mod credential;
 mod inbound;
+mod upstream;
 
 pub use self::{
-    credential::{Credential, InvalidCredential},
     inbound::{
         Access, Action, ApiKeys, Arrival, Attributes, Authorization, BadHtpasswd, BadKeySet, Basic,
         BodyToAuth, Caller, ClaimToHeader, Claims, Cors, Denial, Expression, ExtAuth, ExtAuthId,
@@ -19,5 +18,11 @@ pub use self::{
         KeyOrigin, KeyRing, KeySet, KeySourceId, Keys, Leniency, OnFailure, Operation, OriginRule, PathRule,
         PathShape, Place, Principal, Provider, RepeatedKey, RequiredClaim, Root, Rule, TokenCache,
         TokenFault, UnixSeconds, Vetted, parse_expression,
+    },
+    upstream::{
+        AssumeRole, AwsKeys, BadAnswer, BadKeyFile, BadProfile, ClientLogin, Credential, Discovery,
+        GoogleFile, GoogleSubject, Grant, Granted, InvalidCredential, Outbound, Own, Profile, Scope,
+        Signable, Signed, Token, TokenId, TokenRequest, TokenRing, TokenSource, Unsigned, aws_grants,
+        azure_grants, google_grants,
     },
 };

@@ -3,21 +3,17 @@ use std::{
     sync::Arc,
 };
 
-use tollgate_auth::{Credential, InvalidCredential};
+use tollgate_auth::{Credential, TokenSource};
 use tollgate_llm::{BodyMutation, Target};
-use tollgate_resources::{
-    AiServiceBackend, ApiKeyCredential, BackendObjectRef, BackendSecurityPolicy, BackendSecurityPolicyType,
-    Meta, Object, SecretRef, VersionedSchema,
-};
+use tollgate_resources::{AiServiceBackend, BackendObjectRef, Object, VersionedSchema};
 use tollgate_snapshot::{Backend, HeaderEdit, Problem, Traffic, Upstream};
-use tollgate_types::{ApiSchema, BackendId, Secret};
+use tollgate_types::{ApiSchema, BackendId};
 
 use crate::{
-    Fault,
+    Fault, credentials,
     grants::Party,
-    guards, mutations,
+    mutations,
     notes::{At, Broken, Notes},
-    tls::keys_of,
     upstreams,
     world::{World, group},
 };
@@ -43,20 +39,21 @@ pub(crate) struct Backends<'a> {
     plain: HashMap<(BackendId, Arc<Traffic>), Made<Arc<Backend>>>,
     /// Namespace and name of each AIServiceBackend that a route refers to, broken ones included.
     used: BTreeSet<(String, String)>,
+    /// Tokens that credentials need, each once.
+    tokens: Vec<TokenSource>,
 }
-
-/// The key of the Secret that holds an API key.
-const API_KEY: &str = "apiKey";
 
 // === impl Backends ===
 
 impl<'a> Backends<'a> {
     pub(crate) fn new(world: &'a World<'a>) -> Self {
-        Self { world, list: Vec::new(), ai: HashMap::new(), plain: HashMap::new(), used: BTreeSet::new() }
+        let (ai, plain) = (HashMap::new(), HashMap::new());
+        Self { world, list: Vec::new(), ai, plain, used: BTreeSet::new(), tokens: Vec::new() }
     }
 
-    pub(crate) fn into_list(self) -> Vec<Arc<Backend>> {
-        self.list
+    /// The backends, and the tokens that their credentials need.
+    pub(crate) fn into_parts(self) -> (Vec<Arc<Backend>>, Vec<TokenSource>) {
+        (self.list, self.tokens)
     }
 
     pub(crate) fn is_used(&self, namespace: &str, name: &str) -> bool {
@@ -97,7 +94,7 @@ impl<'a> Backends<'a> {
         let upstream = self
             .upstream(backend_ref, from, notes)
             .map_err(|broken| notes.broken(&at.to(".backendRef"), broken))?;
-        let credential = credential(self.world, object, notes)?;
+        let credential = self.credential(object, notes)?;
         let headers = mutations::headers(header_mutation.as_ref(), &at.to(".headerMutation"), notes);
         if !is_spoken(schema.name) {
             let fault = Fault::not_served(format!("schema {}", schema.name))
@@ -111,6 +108,20 @@ impl<'a> Backends<'a> {
             traffic,
         );
         Ok(AiBackend { backend, headers, body: mutations::body(body_mutation.as_ref()) })
+    }
+
+    fn credential(
+        &mut self,
+        object: &Object<AiServiceBackend>,
+        notes: &mut Notes,
+    ) -> Result<Option<Credential>, Arc<Problem>> {
+        let Some(made) = credentials::of(self.world, object, notes)? else { return Ok(None) };
+        if let Some(source) = made.source.filter(|source| made.credential.token() == Some(&source.id))
+            && !self.tokens.contains(&source)
+        {
+            self.tokens.push(source);
+        }
+        Ok(Some(made.credential))
     }
 
     /// A Service or Backend as a plain HTTP backend.
@@ -231,110 +242,4 @@ fn target(schema: &VersionedSchema) -> Target {
         | ApiSchema::Cohere => ("", version.clone()),
     };
     Target { schema: *name, prefix: prefix.trim_matches('/').to_owned(), version }
-}
-
-/// The credential for an AIServiceBackend; none where no policy targets it.
-fn credential(
-    world: &World<'_>,
-    object: &Object<AiServiceBackend>,
-    notes: &mut Notes,
-) -> Result<Option<Credential>, Arc<Problem>> {
-    let Meta { namespace, name, .. } = &object.meta;
-    let policies = world.security(namespace, name);
-    let Some((policy, others)) = policies.split_first() else {
-        // Without the credential that it should have given, the client's own would go to the provider.
-        let refused = guards::refused(world, "BackendSecurityPolicy", ("AIServiceBackend", &object.meta));
-        return match refused {
-            None => Ok(None),
-            Some(policy) => {
-                let message =
-                    format!("BackendSecurityPolicy {namespace}/{} for it is broken", policy.meta.name);
-                Err(notes.error(&At::new(object, ""), Fault::new("no-credential", message)))
-            }
-        };
-    };
-    if let Some(other) = others.first() {
-        let message = format!(
-            "AIServiceBackend {namespace}/{name} has two BackendSecurityPolicies, {} and {}",
-            policy.meta.name, other.meta.name
-        );
-        let fault = Fault::new("conflicted-policy", message).help("leave one of them");
-        return Err(notes.error(&At::new(*other, "spec.targetRefs"), fault));
-    }
-    let at = At::new(*policy, "spec");
-    let (field, key) = match kind(&policy.spec) {
-        Ok(kind) => kind,
-        Err(fault) => return Err(notes.error(&at.to(".type"), fault)),
-    };
-    let at = at.to(format!(".{field}.secretRef"));
-    let key = key.map_err(|fault| notes.error(&at, fault))?;
-    if policy.spec.credential_override.is_some() {
-        let at = At::new(*policy, "spec.credentialOverride");
-        return Err(notes.error(&at, Fault::not_served("credentialOverride")));
-    }
-    let secret =
-        api_key(world, policy, &key.secret_ref, &at, notes).map_err(|fault| notes.error(&at, fault))?;
-    let made = match policy.spec.policy_type {
-        BackendSecurityPolicyType::AzureApiKey => Credential::azure_api_key(&secret),
-        BackendSecurityPolicyType::AnthropicApiKey => Credential::anthropic_api_key(&secret),
-        _ => Credential::api_key(&secret),
-    };
-    made.map(Some).map_err(|error| {
-        let code = match error {
-            InvalidCredential::Empty => "empty-key",
-            InvalidCredential::Characters => "invalid-key",
-        };
-        let secret = &key.secret_ref.name;
-        notes.error(
-            &at,
-            Fault::new(code, format!("the key {API_KEY} of Secret {secret} cannot be used: {error}")),
-        )
-    })
-}
-
-/// The field that a policy's type names, and the key in it.
-type KeyField<'a> = (&'static str, Result<&'a ApiKeyCredential, Fault>);
-
-fn kind(policy: &BackendSecurityPolicy) -> Result<KeyField<'_>, Fault> {
-    let (field, key) = match policy.policy_type {
-        BackendSecurityPolicyType::ApiKey => ("apiKey", &policy.api_key),
-        BackendSecurityPolicyType::AzureApiKey => ("azureAPIKey", &policy.azure_api_key),
-        BackendSecurityPolicyType::AnthropicApiKey => ("anthropicAPIKey", &policy.anthropic_api_key),
-        BackendSecurityPolicyType::AwsCredentials => return Err(Fault::not_served("type AWSCredentials")),
-        BackendSecurityPolicyType::AzureCredentials => {
-            return Err(Fault::not_served("type AzureCredentials"));
-        }
-        BackendSecurityPolicyType::GcpCredentials => return Err(Fault::not_served("type GCPCredentials")),
-    };
-    let missing = || Fault::new("missing-key", format!("the policy has no {field}"));
-    Ok((field, key.as_ref().ok_or_else(missing)))
-}
-
-fn api_key(
-    world: &World<'_>,
-    policy: &Object<BackendSecurityPolicy>,
-    secret: &SecretRef,
-    at: &At<'_>,
-    notes: &mut Notes,
-) -> Result<Secret, Fault> {
-    let SecretRef { group, kind, name, namespace } = secret;
-    if group != group::CORE || kind != "Secret" {
-        return Err(Fault::new("invalid-kind", format!("{kind} {name} is no Secret")));
-    }
-    let own = &*policy.meta.namespace;
-    let namespace = namespace.as_deref().unwrap_or(own);
-    let from = Party { group: group::AI, kind: "BackendSecurityPolicy", namespace: own };
-    let object = world.secrets.get(namespace, name)?;
-    world.grants.check(from, Party { group: group::CORE, kind: "Secret", namespace }, name)?;
-    let key = object.spec.data.get(API_KEY).ok_or_else(|| {
-        Fault::new("secret-key-not-found", format!("Secret {namespace}/{name} has no key {API_KEY}"))
-            .help(keys_of(&object.spec))
-    })?;
-    if key.expose() != key.expose().trim_ascii() && !key.expose().trim_ascii().is_empty() {
-        let message = format!(
-            "the key {API_KEY} of Secret {namespace}/{name} has white space around it; it is dropped"
-        );
-        notes.info(at, Fault::new("white-space-in-key", message));
-    }
-    Ok(key.clone())
 }

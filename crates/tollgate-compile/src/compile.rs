@@ -121,8 +121,8 @@ pub fn compile(set: &ResourceSet, options: &Options) -> Compiled {
     };
     let ports = listeners::ports(listeners, &world, &mut notes);
     let Services { key_sources, authorizers } = governors.services;
-    let backends = backends.into_list();
-    let snapshot = Snapshot { ports, backends, rules, key_sources, authorizers, settings };
+    let (backends, tokens) = backends.into_parts();
+    let snapshot = Snapshot { ports, backends, rules, key_sources, authorizers, tokens, settings };
     Compiled { snapshot, notes: notes.into_diagnostics() }
 }
 

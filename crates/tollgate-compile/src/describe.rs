@@ -39,6 +39,9 @@ fn write_snapshot(out: &mut String, snapshot: &Snapshot) -> fmt::Result {
     for backend in &snapshot.backends {
         write_backend(out, backend)?;
     }
+    for token in &snapshot.tokens {
+        writeln!(out, "token {} by {}", token.id, token.grant)?;
+    }
     write_settings(out, &snapshot.settings)
 }
 

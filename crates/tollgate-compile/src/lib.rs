@@ -18,6 +18,7 @@ mod clients;
 mod compile;
 mod connections;
 mod costs;
+mod credentials;
 mod describe;
 mod describe_client;
 mod environment;

@@ -11,6 +11,7 @@ use http::{
     header::{ACCEPT_ENCODING, CONNECTION, CONTENT_TYPE, COOKIE, HOST, RETRY_AFTER, SET_COOKIE, TE, UPGRADE},
 };
 use smallvec::SmallVec;
+use tollgate_auth::{Credential, Outbound, TokenId, UnixSeconds, Unsigned};
 use tollgate_balance::{
     Ask, Candidate, Health, Lease, Outcome, Retrying, Standing, Turn, Unpicked, hash, pick,
 };
@@ -123,6 +124,11 @@ impl Plan {
             let position = self.pick(now.unix_ms, random).ok_or_else(|| self.nobody())?;
             let choice = rule.choices().get(position).ok_or(Refusal::NoEndpoints)?;
             let backend = choice.backend.clone().map_err(Refusal::Broken)?;
+            if let Some(token) = self.lacks(&backend, ports, now) {
+                let refusal = Refusal::Unsigned(Unsigned::NotFetched(token.clone()));
+                self.leave(position, refusal, now)?;
+                continue;
+            }
             match self.lease(&backend, now, random) {
                 Ok(lease) if self.hold_quota(position, choice, ports, now)? => {
                     break (position, choice, backend, lease);
@@ -131,7 +137,15 @@ impl Plan {
                 Err(unpicked) => self.pass_over(position, unpicked, now)?,
             }
         };
-        let (outgoing, reply) = self.compose(choice, &backend, now)?;
+        let (mut outgoing, reply) = self.compose(choice, &backend, now)?;
+        if let Some(credential) = &backend.credential {
+            let authority = (&*backend, lease.position);
+            self.sign((credential, authority), &mut outgoing, ports, now)?;
+        }
+        // What a translator leaves for the credential to complete is complete without one.
+        if matches!(reply, ReplyReader::Llm(_)) && !outgoing.path.starts_with('/') {
+            outgoing.path.insert(0, '/');
+        }
         self.asked[position] = self.asked[position].saturating_add(1);
         if let Some(health) = self.record.live.health_of(&backend) {
             health.asked(now.unix_ms);
@@ -173,9 +187,59 @@ impl Plan {
         if unpicked == Unpicked::Overflow && self.rule.service == Service::Http {
             return Err(refusal);
         }
+        self.leave(position, refusal, now)
+    }
+
+    /// Leaves a choice that cannot be asked to others, unless there are none.
+    fn leave(&mut self, position: usize, refusal: Refusal, now: Now) -> Result<(), Refusal> {
         self.asked[position] = self.asked[position].saturating_add(1);
         let others = self.candidates(now.unix_ms);
         if others.iter().any(|c| self.asked[c.position] == 0 && c.weight > 0) { Ok(()) } else { Err(refusal) }
+    }
+
+    /// The token that has to be fetched before anybody can be asked; `None` where somebody can be asked now.
+    #[must_use]
+    pub fn awaits(&self, ports: &impl Ports, now: Now) -> Option<&TokenId> {
+        let mut first = None;
+        for choice in self.rule.choices().iter().filter(|choice| choice.weight > 0) {
+            // What is broken answers at once.
+            let token = self.lacks(choice.backend.as_ref().ok()?, ports, now)?;
+            first = first.or(Some(token));
+        }
+        first
+    }
+
+    /// The token that this backend cannot be asked without, and that is not there.
+    fn lacks<'a>(&self, backend: &'a Backend, ports: &impl Ports, now: Now) -> Option<&'a TokenId> {
+        let credential = backend.credential.as_ref().filter(|credential| credential.token().is_some())?;
+        let now = UnixSeconds(now.unix_seconds());
+        credential.lacks(&self.record.head.headers, (ports.credentials(), now))
+    }
+
+    /// Puts the credential on, over all that was decided before.
+    fn sign(
+        &self,
+        (credential, (backend, position)): (&Credential, (&Backend, usize)),
+        outgoing: &mut Outgoing,
+        ports: &impl Ports,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        let Outgoing { method, path, host, headers, body, .. } = outgoing;
+        let mut authority = String::new();
+        if credential.signs() {
+            // What is signed is what is sent: the name may not be found out later.
+            let secure = backend.upstream.tls.is_some();
+            let address = backend.upstream.addresses.get(position).ok_or(Refusal::NoEndpoints)?;
+            authority = address.authority(secure);
+            *host = HeaderValue::from_str(&authority).ok();
+        }
+        let body = match body {
+            AttemptBody::Bytes(bytes) => &**bytes,
+            AttemptBody::Client => &[],
+        };
+        let call = Outbound { method, host: &authority, path, headers, body };
+        let now = UnixSeconds(now.unix_seconds());
+        Ok(credential.apply(call, &self.record.head.headers, (ports.credentials(), now))?)
     }
 
     /// The position of the choice to ask now: one that was not asked yet, if there is any.
@@ -296,12 +360,12 @@ impl Plan {
             // The reply is to come as it is, so that it can be compressed as the client wants it.
             outgoing.headers.remove(ACCEPT_ENCODING);
         }
-        self.finish(choice, backend, &mut outgoing);
+        self.finish(choice, &mut outgoing);
         Ok((outgoing, reply))
     }
 
-    /// What the rule wants of the request for this backend; the credential comes last.
-    fn finish(&self, choice: &Choice, backend: &Backend, outgoing: &mut Outgoing) {
+    /// What the rule wants of the request for this backend; the credential comes after it.
+    fn finish(&self, choice: &Choice, outgoing: &mut Outgoing) {
         let record = &self.record;
         for filter in self.rule.filters.iter().chain(&choice.filters) {
             apply(filter, outgoing);
@@ -311,8 +375,12 @@ impl Plan {
         if record.endpoint.is_some() && record.live.sampler.is_some() {
             record.trace.inject(&mut outgoing.headers);
         }
-        if let Some(credential) = &backend.credential {
-            credential.apply(&mut outgoing.headers);
+        // What a client brought for one backend is for no other.
+        let credentials = self.rule.choices().iter().filter_map(|choice| choice.backend.as_ref().ok());
+        for own in credentials.filter_map(|backend| backend.credential.as_ref()?.own()) {
+            for name in own.names() {
+                outgoing.headers.remove(name);
+            }
         }
     }
 

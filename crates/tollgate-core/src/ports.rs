@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 use tollgate_auth::{Access, KeyRing, KeySourceId, TokenCache, Vetted};
+use tollgate_auth::{Access, KeyRing, KeySourceId, TokenCache, TokenRing};
 use tollgate_limit::{Claim, Decision, Store};
 
 /// What the stages look up in their host. Nothing here waits; what has to be waited for is a [`Question`].
@@ -19,6 +20,10 @@ pub trait Ports {
     fn tokens(&self) -> impl DerefMut<Target = TokenCache>;
     /// The counters.
     fn limits(&self) -> &Self::Limits;
+    /// Tokens for providers that were fetched already; a host that fetches none has none.
+    fn credentials(&self) -> &impl TokenRing {
+        &()
+    }
 }
 
 /// What a stage cannot go on without; the host finds out and comes back with the [`Answer`].

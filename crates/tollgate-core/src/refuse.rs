@@ -5,7 +5,7 @@ use http::{
     HeaderMap, HeaderValue, StatusCode,
     header::{ACCEPT, ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
-use tollgate_auth::Denial;
+use tollgate_auth::{Denial, Unsigned};
 use tollgate_llm::{BadRequest, Fault, Untranslatable};
 use tollgate_snapshot::{Abort, Problem};
 use tollgate_types::ModelId;
@@ -84,6 +84,9 @@ pub enum Refusal {
     /// Configuration that is broken fails closed and names itself.
     #[error("the configuration of this route is broken: {0}")]
     Broken(Arc<Problem>),
+    /// The provider would not know us, or not take us for who pays.
+    #[error(transparent)]
+    Unsigned(#[from] Unsigned),
     /// It fails on purpose.
     #[error("fault filter abort")]
     Injected(Abort),
@@ -138,7 +141,7 @@ impl Refused {
             Refusal::Limited(limited) => {
                 headers.insert(RETRY_AFTER, limited.retry_after.into());
             }
-            Refusal::NoEndpoints => {
+            Refusal::NoEndpoints | Refusal::Unsigned(Unsigned::NotFetched(_)) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             Refusal::BadHead(fault) => headers.extend(fault.header()),
@@ -186,6 +189,10 @@ impl Refusal {
             Self::Untranslatable(Untranslatable::UnsupportedPair { .. }) => StatusCode::BAD_REQUEST,
             Self::Untranslatable(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Broken(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Unsigned(Unsigned::Missing) => StatusCode::UNAUTHORIZED,
+            Self::Unsigned(Unsigned::Partial) => StatusCode::BAD_REQUEST,
+            Self::Unsigned(Unsigned::NotFetched(_)) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unsigned(Unsigned::Unusable) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Injected(abort) => prelude::abort_status(*abort),
             Self::NoEndpoints | Self::Shed => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoUpgrade(_) => StatusCode::FORBIDDEN,
@@ -228,6 +235,10 @@ impl Refusal {
             Self::Untranslatable(Untranslatable::UnsupportedPair { .. }) => "UnsupportedPair",
             Self::Untranslatable(_) => "UnprocessableEntity",
             Self::Broken(_) => "ConfigurationError",
+            Self::Unsigned(Unsigned::Missing) => "Unauthorized",
+            Self::Unsigned(Unsigned::Partial) => "BadRequest",
+            Self::Unsigned(Unsigned::NotFetched(_)) => "CredentialUnavailable",
+            Self::Unsigned(Unsigned::Unusable) => "ConfigurationError",
             Self::Injected(_) => "FaultInjected",
             Self::NoEndpoints => "NoHealthyUpstream",
             Self::Shed => "Overloaded",

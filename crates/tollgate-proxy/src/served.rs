@@ -197,11 +197,7 @@ impl Endpoint {
         };
         let secure = tls.is_some();
         let origin = Origin::new(&host, address.port, protocol, tls).tuned(tuning.clone());
-        let authority = match &address.hostname {
-            Some(name) if address.port == if secure { 443 } else { 80 } => name.to_string(),
-            Some(name) => format!("{name}:{}", address.port),
-            None => origin.authority(),
-        };
+        let authority = address.authority(secure);
         let address = match origin.host().contains(':') {
             true => format!("[{}]:{}", origin.host(), origin.port()),
             false => format!("{}:{}", origin.host(), origin.port()),

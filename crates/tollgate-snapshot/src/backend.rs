@@ -100,6 +100,21 @@ pub struct ClientCertificate {
     pub key: Secret,
 }
 
+// === impl Address ===
+
+impl Address {
+    /// `host[:port]` as a `Host` header has it: without the port where it is the scheme's own.
+    #[must_use]
+    pub fn authority(&self, secure: bool) -> String {
+        let name = match (&self.hostname, &self.host) {
+            (Some(name), _) | (None, AddressHost::Name(name)) => name.to_string(),
+            (None, AddressHost::Ip(ip @ IpAddr::V4(_))) => ip.to_string(),
+            (None, AddressHost::Ip(ip @ IpAddr::V6(_))) => format!("[{ip}]"),
+        };
+        if self.port == if secure { 443 } else { 80 } { name } else { format!("{name}:{}", self.port) }
+    }
+}
+
 // === impl ClientCertificate ===
 
 impl PartialEq for ClientCertificate {

@@ -1,6 +1,8 @@
 use std::{sync::Arc, time::Duration};
 
 use tollgate_types::{Dialect, Endpoint, Located, Secret};
+use tollgate_auth::TokenSource;
+use tollgate_types::{Dialect, Endpoint};
 
 use crate::{Authorizer, Backend, Cost, KeySource, Port, Rule};
 
@@ -17,6 +19,8 @@ pub struct Snapshot {
     pub key_sources: Vec<KeySource>,
     /// Services that are asked about callers, each once.
     pub authorizers: Vec<Authorizer>,
+    /// Tokens for providers to fetch, each once.
+    pub tokens: Vec<TokenSource>,
     /// What holds for the whole gateway.
     pub settings: Settings,
 }

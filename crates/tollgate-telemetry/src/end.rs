@@ -1,3 +1,4 @@
+use tollgate_auth::Unsigned;
 use tollgate_core::{End, Failure, Record, Refusal, Settled};
 use tollgate_llm::Fault;
 
@@ -35,7 +36,8 @@ fn refused(refusal: &Refusal, record: &Record) -> &'static str {
         | Refusal::NoUpgrade(_)
         | Refusal::Shed
         | Refusal::TooLarge(_)
-        | Refusal::Untranslatable(_) => "-",
+        | Refusal::Untranslatable(_)
+        | Refusal::Unsigned(Unsigned::Missing | Unsigned::Partial) => "-",
         Refusal::Denied(_) | Refusal::Vetoed(_) | Refusal::Unvetted(_) => "UAEX",
         Refusal::Limited(_) => "RL",
         Refusal::Uncounted => "RLSE",
@@ -43,7 +45,7 @@ fn refused(refusal: &Refusal, record: &Record) -> &'static str {
         Refusal::BrokenBody | Refusal::BadHost(_) | Refusal::BadHead(_) => "DPE",
         Refusal::Broken(_) => "NC",
         Refusal::Injected(_) => "FI",
-        Refusal::NoEndpoints => "UH",
+        Refusal::NoEndpoints | Refusal::Unsigned(Unsigned::NotFetched(_) | Unsigned::Unusable) => "UH",
         Refusal::Upstream(failure) if record.attempts.len() < 2 => broken(failure),
         Refusal::Upstream(failure) => match broken(failure) {
             "DF" => "DF,URX",
