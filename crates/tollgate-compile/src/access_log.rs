@@ -215,7 +215,7 @@ fn collector(
 fn at_host(host: &str, port: u16) -> Upstream {
     let ip = host.parse::<IpAddr>();
     let host = ip.map_or_else(|_| AddressHost::Name(host.into()), AddressHost::Ip);
-    let address = Address { host, port, hostname: None };
+    let address = Address { host, port, hostname: None, zone: None };
     Upstream { addresses: vec![address], tls: None, protocol: UpstreamProtocol::Http2 }
 }
 

@@ -6,7 +6,7 @@ use std::{
 use tollgate_auth::{Credential, TokenSource};
 use tollgate_llm::{BodyMutation, Target};
 use tollgate_resources::{AiServiceBackend, BackendObjectRef, Object, VersionedSchema};
-use tollgate_snapshot::{Backend, HeaderEdit, Problem, Traffic, Upstream};
+use tollgate_snapshot::{Backend, ForwardProxy, HeaderEdit, Problem, Traffic, Upstream};
 use tollgate_types::{ApiSchema, BackendId};
 
 use crate::{
@@ -26,6 +26,9 @@ pub(crate) struct AiBackend {
     pub(crate) body: BodyMutation,
 }
 
+/// How requests go to a backend: the policy for it, and a proxy.
+pub(crate) type How = (Arc<Traffic>, Option<Arc<ForwardProxy>>);
+
 /// Something compiled, or why it is not.
 type Made<T> = Result<T, Arc<Problem>>;
 
@@ -34,8 +37,8 @@ type Made<T> = Result<T, Arc<Problem>>;
 pub(crate) struct Backends<'a> {
     world: &'a World<'a>,
     list: Vec<Arc<Backend>>,
-    /// By namespace, name and the policy that says how requests go to it.
-    ai: HashMap<(String, String, Arc<Traffic>), Made<AiBackend>>,
+    /// By namespace, name and how requests go to it.
+    ai: HashMap<(String, String, How), Made<AiBackend>>,
     plain: HashMap<(BackendId, Arc<Traffic>), Made<Arc<Backend>>>,
     /// Namespace and name of each AIServiceBackend that a route refers to, broken ones included.
     used: BTreeSet<(String, String)>,
@@ -65,18 +68,18 @@ impl<'a> Backends<'a> {
         &mut self,
         from: Party<'_>,
         (namespace, name): (&str, &str),
-        traffic: &Arc<Traffic>,
+        how: &How,
         notes: &mut Notes,
     ) -> Result<AiBackend, Broken> {
         self.used.insert((namespace.to_owned(), name.to_owned()));
-        let key = (namespace.to_owned(), name.to_owned(), Arc::clone(traffic));
+        let key = (namespace.to_owned(), name.to_owned(), how.clone());
         let to = Party { group: group::AI, kind: "AIServiceBackend", namespace };
         let object = self.world.ai_backends.get(namespace, name)?;
         self.world.grants.check(from, to, name)?;
         if let Some(known) = self.ai.get(&key) {
             return known.clone().map_err(Broken::Known);
         }
-        let made = self.make_ai(object, traffic, notes);
+        let made = self.make_ai(object, how, notes);
         self.ai.insert(key, made.clone());
         made.map_err(Broken::Known)
     }
@@ -84,7 +87,7 @@ impl<'a> Backends<'a> {
     fn make_ai(
         &mut self,
         object: &Object<AiServiceBackend>,
-        traffic: &Arc<Traffic>,
+        how: &How,
         notes: &mut Notes,
     ) -> Result<AiBackend, Arc<Problem>> {
         let AiServiceBackend { schema, backend_ref, header_mutation, body_mutation } = &object.spec;
@@ -105,7 +108,7 @@ impl<'a> Backends<'a> {
             BackendId::from(format!("{namespace}/{name}")),
             (Some(target(schema)), credential),
             upstream,
-            traffic,
+            how.clone(),
         );
         Ok(AiBackend { backend, headers, body: mutations::body(body_mutation.as_ref()) })
     }
@@ -137,7 +140,8 @@ impl<'a> Backends<'a> {
             return known.clone().map_err(Broken::Known);
         }
         let made = self.resolve(reference, from, notes);
-        let made = made.map(|upstream| self.add(key.0.clone(), (None, None), upstream, traffic));
+        let made =
+            made.map(|upstream| self.add(key.0.clone(), (None, None), upstream, (Arc::clone(traffic), None)));
         self.plain.insert(key, made.clone());
         made.map_err(Broken::Known)
     }
@@ -208,11 +212,10 @@ impl<'a> Backends<'a> {
         id: BackendId,
         (target, credential): (Option<Target>, Option<Credential>),
         upstream: Upstream,
-        traffic: &Arc<Traffic>,
+        (traffic, proxy): How,
     ) -> Arc<Backend> {
         let index = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
-        let backend =
-            Arc::new(Backend { index, id, target, credential, upstream, traffic: Arc::clone(traffic) });
+        let backend = Arc::new(Backend { index, id, target, credential, upstream, proxy, traffic });
         self.list.push(Arc::clone(&backend));
         backend
     }

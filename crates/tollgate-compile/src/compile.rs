@@ -9,6 +9,7 @@ use crate::{
     backends::Backends,
     costs::{self, Costs},
     environment, envoy_proxy,
+    forward_proxy::{self, Proxy},
     governed::Governors,
     http_rules,
     listeners::{self, Listening},
@@ -56,6 +57,8 @@ pub(crate) struct Work<'a> {
     pub(crate) listeners: Vec<Listening<'a>>,
     /// The costs that a Gateway's GatewayConfig declares, by the Gateway's namespace and name.
     global: HashMap<(&'a str, &'a str), Costs>,
+    /// The proxy that it names, likewise.
+    proxies: HashMap<(&'a str, &'a str), Proxy>,
     rules: Vec<Arc<Rule>>,
 }
 
@@ -83,6 +86,9 @@ pub fn compile(set: &ResourceSet, options: &Options) -> Compiled {
         .iter()
         .map(|gateway| (key(gateway), listeners::global_costs(&world, gateway, &mut notes)))
         .collect();
+    let proxies = set.gateways.iter();
+    let proxies =
+        proxies.map(|gateway| (key(gateway), forward_proxy::of(&world, gateway, &mut notes))).collect();
     let backends = Backends::new(&world);
     let mut governors = Governors::new(&world, &mut notes);
     for listening in &mut listeners {
@@ -91,18 +97,18 @@ pub fn compile(set: &ResourceSet, options: &Options) -> Compiled {
         listening.guard = governors.at(place, &backends, &mut notes).guard;
     }
     let quotas = Quotas::new(&world, &mut notes);
-    let mut work =
-        Work { world: &world, backends, governors, quotas, notes, listeners, global, rules: Vec::new() };
+    let (world, rules) = (&world, Vec::new());
+    let mut work = Work { world, backends, governors, quotas, notes, listeners, global, proxies, rules };
     set.http_routes.iter().for_each(|route| work.http_route(route));
     set.ai_gateway_routes.iter().for_each(|route| work.ai_gateway_route(route));
-    let Work { world: _, backends, governors, quotas, mut notes, mut listeners, global, rules } = work;
+    let Work { backends, governors, quotas, mut notes, mut listeners, global, rules, .. } = work;
     for listening in &mut listeners {
         tables::sort(&mut listening.candidates);
     }
-    review::listeners(&listeners, &world, &mut notes);
-    envoy_proxy::unused(&world, &mut notes);
-    review::unused(&world, &backends, &mut notes);
-    quotas.review(&world, &rules, &mut notes);
+    review::listeners(&listeners, world, &mut notes);
+    envoy_proxy::unused(world, &mut notes);
+    review::unused(world, &backends, &mut notes);
+    quotas.review(world, &rules, &mut notes);
     let costs = settings_costs(set, &global);
     let mut environment = environment::environment(&world, &mut notes);
     let spans = tracing::variables(&world, &mut notes);
@@ -198,12 +204,13 @@ impl<'a> Work<'a> {
         let gateways = self.gateways(&attached);
         let own = costs::costs(llm_request_costs, &At::new(route, "spec.llmRequestCosts"), &mut self.notes);
         let costs = self.costs(&own, &gateways);
+        let proxy = self.proxy(&gateways);
         for (position, spec) in rules.iter().enumerate() {
             for (governed, attached) in self.governed(&route.meta, spec.name.as_deref(), &attached) {
                 let matchers = llm::matchers(route, position, spec, self);
                 let models = llm::models(route, spec, &matchers, &governed);
-                let rule =
-                    llm::rule(route, position, spec, &Given { costs: &costs, governed: &governed }, self);
+                let given = Given { costs: &costs, governed: &governed, proxy: &proxy };
+                let rule = llm::rule(route, position, spec, &given, self);
                 self.place(
                     &attached,
                     Placed {
@@ -242,6 +249,12 @@ impl<'a> Work<'a> {
             }
         }
         costs::merge(own, &global)
+    }
+
+    /// The proxy of the first Gateway that names one.
+    fn proxy(&self, gateways: &[&Object<Gateway>]) -> Proxy {
+        let proxies = gateways.iter().filter_map(|gateway| self.proxies.get(&key(gateway)));
+        proxies.cloned().find(|proxy| !matches!(proxy, Ok(None))).unwrap_or(Ok(None))
     }
 
     /// Puts a rule into the tables of the listeners that its route is attached to.

@@ -215,6 +215,10 @@ fn write_backend(out: &mut String, backend: &Backend) -> fmt::Result {
             None => writeln!(out)?,
         }
     }
+    if let Some(proxy) = &backend.proxy {
+        let user = if proxy.user.is_some() { " as somebody" } else { "" };
+        writeln!(out, "  through {}:{}{user}", proxy.host, proxy.port)?;
+    }
     if backend.upstream.addresses.is_empty() {
         writeln!(out, "  at no endpoints")?;
     }

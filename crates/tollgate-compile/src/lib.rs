@@ -25,6 +25,7 @@ mod environment;
 mod describe_traffic;
 mod envoy_proxy;
 mod filters;
+mod forward_proxy;
 mod governed;
 mod grants;
 mod guards;

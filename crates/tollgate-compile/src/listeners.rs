@@ -246,9 +246,6 @@ pub(crate) fn global_costs(world: &World<'_>, gateway: &Object<Gateway>, notes: 
             return Costs::new();
         }
     };
-    if config.spec.forward_proxy.is_some() {
-        notes.warning(&At::new(config, "spec.forwardProxy"), Fault::not_served("forwardProxy"));
-    }
     let at = At::new(config, "spec.globalLLMRequestCosts");
     costs::costs(&config.spec.global_llm_request_costs, &at, notes)
 }

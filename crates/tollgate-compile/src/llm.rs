@@ -3,13 +3,14 @@ use std::{sync::Arc, time::Duration};
 use tollgate_resources::{AiBackendRef, AiGatewayRoute, AiGatewayRouteRule, HttpRouteTimeouts, Object};
 use tollgate_snapshot::{
     Action, Choice, Cost, LlmAction, Matcher, ModelEntry, ModelMatch, PathMatch, Problem, Retry, Rule,
-    Service, Timeouts, Traffic,
+    Service, Timeouts,
 };
 use tollgate_types::{ModelId, RouteId, RuleId, Severity};
 
 use crate::{
     Fault,
     compile::Work,
+    forward_proxy::Proxy,
     governed::Governed,
     grants::Party,
     matches, mutations,
@@ -24,6 +25,8 @@ pub(crate) struct Given<'a> {
     pub(crate) costs: &'a Result<Arc<[Cost]>, Arc<Problem>>,
     /// What policies say.
     pub(crate) governed: &'a Governed<'a>,
+    /// What requests for its backends go through, or why they cannot.
+    pub(crate) proxy: &'a Proxy,
 }
 
 /// The matches of a rule with their places; a broken one is left out. No matches means every request.
@@ -93,8 +96,8 @@ pub(crate) fn rule(
         models_created_at: _,
     } = spec;
     let at = At::new(route, format!("spec.rules[{i}]"));
-    let choices = choices(backend_refs, namespace, &given.governed.traffic(), &at.to(".backendRefs"), work);
-    let Given { costs, governed } = given;
+    let choices = choices((backend_refs, namespace), given, &at.to(".backendRefs"), work);
+    let Given { costs, governed, proxy: _ } = given;
     let limits = match costs {
         Err(problem) => Err(Arc::clone(problem)),
         Ok(costs) => governed.limits(("httproute", &route.meta, i), costs, &mut work.notes),
@@ -158,9 +161,8 @@ pub(crate) fn usable(choices: &[Choice], at: &At<'_>, work: &mut Work<'_>) -> Re
 }
 
 fn choices(
-    refs: &[AiBackendRef],
-    namespace: &str,
-    traffic: &Arc<Traffic>,
+    (refs, namespace): (&[AiBackendRef], &str),
+    given: &Given<'_>,
     at: &At<'_>,
     work: &mut Work<'_>,
 ) -> Vec<Choice> {
@@ -181,7 +183,7 @@ fn choices(
         let headers =
             mutations::headers(header_mutation.as_ref(), &at.to(".headerMutation"), &mut work.notes);
         let body = mutations::body(body_mutation.as_ref());
-        let (backend, headers, body) = match backend(spec, namespace, traffic, work) {
+        let (backend, headers, body) = match backend(spec, namespace, given, work) {
             Ok(found) => (
                 Ok(found.backend),
                 mutations::merge_headers(found.headers, headers),
@@ -211,14 +213,16 @@ fn choices(
 fn backend(
     spec: &AiBackendRef,
     namespace: &str,
-    traffic: &Arc<Traffic>,
+    given: &Given<'_>,
     work: &mut Work<'_>,
 ) -> Result<crate::backends::AiBackend, Broken> {
     if spec.kind.as_deref().is_some_and(|kind| !kind.is_empty() && kind != "AIServiceBackend") {
         return Err(Fault::not_served(format!("InferencePool {} as a backend", spec.name)).into());
     }
     let from = Party { group: group::AI, kind: "AIGatewayRoute", namespace };
-    work.backends.ai(from, (target(spec, namespace), &spec.name), traffic, &mut work.notes)
+    let proxy = given.proxy.clone().map_err(Broken::Known)?;
+    let how = (given.governed.traffic(), proxy);
+    work.backends.ai(from, (target(spec, namespace), &spec.name), &how, &mut work.notes)
 }
 
 /// The namespace that a reference leads to.

@@ -97,7 +97,7 @@ fn endpoint(
         .map_err(|error| Fault::new("invalid-reference", format!("backendRefs[0]: {error}")))?;
     let from = Party { group: group::ENVOY, kind: "EnvoyProxy", namespace: &proxy.meta.namespace };
     let Upstream { addresses, tls, protocol: _ } = Backends::new(world).upstream(&reference, from, notes)?;
-    let Some(Address { host, port, hostname }) = addresses.first() else {
+    let Some(Address { host, port, hostname, zone: _ }) = addresses.first() else {
         return Err(Fault::new("no-endpoints", "the collector has no endpoint now").into());
     };
     let host = match host {

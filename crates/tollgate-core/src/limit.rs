@@ -93,7 +93,7 @@ impl Record {
         let mut size = None;
         let (mut positions, mut claims) = (SmallVec::new(), Claims::with_capacity(limits.global.len()));
         for (position, limit) in limits.global.iter().enumerate() {
-            let amount = limit.rule.limit_of(|fact| self.limit(fact));
+            let amount = limit.rule.limit_of(|fact| self.limit_told_by(fact));
             let Some(counter) = limit.rule.claim_in(amount, &view) else { continue };
             let hits = limit.rule.request_cost.amount(|fact| self.number(fact, &[]));
             let hold = limit.estimator.as_ref().map_or(0, |estimator| {

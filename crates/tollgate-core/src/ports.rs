@@ -3,8 +3,7 @@ use std::{ops::DerefMut, sync::Arc};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
-use tollgate_auth::{Access, KeyRing, KeySourceId, TokenCache, Vetted};
-use tollgate_auth::{Access, KeyRing, KeySourceId, TokenCache, TokenRing};
+use tollgate_auth::{Access, KeyRing, KeySourceId, TokenCache, TokenRing, Vetted};
 use tollgate_limit::{Claim, Decision, Store};
 
 /// What the stages look up in their host. Nothing here waits; what has to be waited for is a [`Question`].

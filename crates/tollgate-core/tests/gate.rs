@@ -120,6 +120,7 @@ fn rule(index: u32, guard: Guard) -> Rule {
             version: None,
         }),
         credential: None,
+        proxy: None,
         upstream: Upstream {
             addresses: vec![Address {
                 host: AddressHost::Ip(Ipv4Addr::LOCALHOST.into()),

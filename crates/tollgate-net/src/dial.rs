@@ -57,8 +57,12 @@ pub(crate) async fn dial(
 ) -> Result<Dialled, Failure> {
     let Dialling { origin, resolver, keepalive } = *to;
     let connecting = async {
-        let addresses = resolver.resolve_as(origin.host(), origin.port(), origin.naming()).await?;
+        let next = origin.via().map_or((origin.host(), origin.port()), |via| (via.host(), via.port()));
+        let addresses = resolver.resolve_as(next.0, next.1, origin.naming()).await?;
         let mut socket = race(addresses.into(), keepalive).await?;
+        if let Some(via) = origin.via() {
+            via.connect(&mut socket, (origin.host(), origin.port())).await?;
+        }
         if let Some(introduction) = origin.introduction() {
             let header = proxy_header::written(introduction);
             socket.write_all(&header).await.map_err(|error| Failure::Connect(Arc::new(error)))?;

@@ -34,6 +34,7 @@ mod payload;
 mod pool;
 mod upstream_body;
 mod upstream_tls;
+mod via;
 
 mod chunks;
 mod tunnel;
@@ -57,4 +58,5 @@ pub use self::{
     tunnel::{Tunnelled, on_upgrade, tunnel},
     upstream_body::{Gathered, UpstreamBody},
     upstream_tls::{ClientIdentity, Trust, UpstreamTls, Version},
+    via::{BadProxy, Via},
 };

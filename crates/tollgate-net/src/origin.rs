@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Keepalive, Naming, PoolSettings, UpstreamTls};
+use crate::{Keepalive, Naming, PoolSettings, UpstreamTls, Via};
 
 /// Where requests go and how: one connection pool per distinct origin and core. Cloning is cheap, and so is looking
 /// up its pool, since the hash is computed once.
@@ -71,6 +71,8 @@ pub struct Tuning {
     pub keepalive: Option<Keepalive>,
     /// How its name is looked up.
     pub naming: Naming,
+    /// A proxy that connections go through, and that resolves the name.
+    pub via: Option<Arc<Via>>,
 }
 
 /// Which HTTP to speak to an origin.
@@ -134,6 +136,7 @@ impl Origin {
             ping_timeout,
             keepalive,
             naming: _,
+            via: _,
         } = self.0.tuning;
         PoolSettings {
             connect_timeout: connect_timeout.unwrap_or(pool.connect_timeout),
@@ -178,6 +181,11 @@ impl Origin {
     #[must_use]
     pub fn protocol(&self) -> Protocol {
         self.0.protocol
+    }
+
+    /// The proxy that connections go through, where they do.
+    pub(crate) fn via(&self) -> Option<&Via> {
+        self.0.tuning.via.as_deref()
     }
 
     /// The TLS settings, where it is not plain text.

@@ -11,11 +11,12 @@ use http::HeaderValue;
 use tollgate_auth::ExtAuthId;
 use tollgate_core::Live;
 use tollgate_net::{
-    ClientIdentity, Introduction, Origin, Peer, Protocol, ProxyVersion, Trust, Tuning, UpstreamTls,
+    ClientIdentity, Introduction, Origin, Peer, Protocol, ProxyVersion, Trust, Tuning, UpstreamTls, Via,
 };
 use tollgate_ports::{ExtAuthTarget, KeySource};
 use tollgate_snapshot::{
-    Address, AddressHost, Authorizer, Backend, CaCertificates, HealthCheck, Probe, Upstream, UpstreamProtocol,
+    Address, AddressHost, Authorizer, Backend, CaCertificates, ForwardProxy, HealthCheck, Probe, Upstream,
+    UpstreamProtocol,
 };
 use tollgate_types::BackendId;
 
@@ -79,7 +80,7 @@ impl Served {
                 backend: backend.id.clone(),
                 endpoint: Arc::clone(endpoint),
                 check: check.clone(),
-                at: Endpoint::checked(address, &backend.upstream, check)
+                at: Endpoint::checked(address, backend, check)
                     .introducing(backend.traffic.connections.introduce),
             })
         })
@@ -135,6 +136,16 @@ pub fn origins(upstream: &Upstream) -> Vec<Origin> {
         .collect()
 }
 
+/// The proxy that connections to a backend go through.
+fn via(backend: &Backend) -> Option<Arc<Via>> {
+    let ForwardProxy { host, port, user } = backend.proxy.as_deref()?;
+    let via = Via::new(host, *port);
+    Some(Arc::new(match user {
+        Some((user, password)) => via.authorized(user.expose().trim_ascii(), password.expose().trim_ascii()),
+        None => via,
+    }))
+}
+
 // === impl Endpoints ===
 
 impl Endpoints {
@@ -142,6 +153,7 @@ impl Endpoints {
         let upstream = &backend.upstream;
         let connections = &backend.traffic.connections;
         let tuning = tuning::of(connections, upstream.addresses.len(), cores);
+        let tuning = Tuning { via: via(backend), ..tuning };
         let made = |address| Endpoint::new(address, upstream, &tuning).introducing(connections.introduce);
         let list = upstream.addresses.iter().map(made).collect();
         Self { list, next: AtomicUsize::new(0) }
@@ -160,7 +172,8 @@ impl Endpoints {
 // === impl Endpoint ===
 
 impl Endpoint {
-    fn checked(address: &Address, upstream: &Upstream, check: &HealthCheck) -> Self {
+    fn checked(address: &Address, backend: &Backend, check: &HealthCheck) -> Self {
+        let upstream = &backend.upstream;
         let address = Address { port: check.port.unwrap_or(address.port), ..address.clone() };
         let protocol = match &check.probe {
             Probe::Grpc(_) => UpstreamProtocol::Http2,
@@ -168,7 +181,7 @@ impl Endpoint {
         };
         let upstream = Upstream { protocol, ..upstream.clone() };
         // Several backends may be at one address, each with its own check: none of them may keep another one waiting.
-        let tuning = Tuning { connect_timeout: Some(check.timeout), ..Tuning::default() };
+        let tuning = Tuning { connect_timeout: Some(check.timeout), via: via(backend), ..Tuning::default() };
         Self::new(&address, &upstream, &tuning)
     }
 

@@ -37,6 +37,7 @@ pub(crate) fn of(connections: &Connections, endpoints: usize, cores: usize) -> T
         ping_timeout,
         keepalive: keepalive.map(self::keepalive),
         naming: Naming { refresh: dns_refresh, family: family(lookup) },
+        via: None,
     }
 }
 

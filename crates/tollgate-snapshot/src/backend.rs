@@ -19,6 +19,8 @@ pub struct Backend {
     pub credential: Option<Credential>,
     /// Where it is.
     pub upstream: Upstream,
+    /// What connections to it go through, where they do.
+    pub proxy: Option<Arc<ForwardProxy>>,
     /// How its endpoints are treated. The same backend under two policies has two entries, of one id.
     pub traffic: Arc<Traffic>,
 }
@@ -32,6 +34,17 @@ pub struct Upstream {
     pub tls: Option<UpstreamTls>,
     /// What to speak.
     pub protocol: UpstreamProtocol,
+}
+
+/// A proxy that connections to a backend go through, by `CONNECT` (`GatewayConfig.spec.forwardProxy`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForwardProxy {
+    /// Name or address, IPv6 without brackets.
+    pub host: Arc<str>,
+    /// Port.
+    pub port: u16,
+    /// A user and a password, where it wants them.
+    pub user: Option<(Secret, Secret)>,
 }
 
 /// One endpoint.
@@ -98,6 +111,15 @@ pub struct ClientCertificate {
     pub chain: Arc<[u8]>,
     /// The key.
     pub key: Secret,
+}
+
+// === impl ForwardProxy ===
+
+impl std::hash::Hash for ForwardProxy {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        // User and password are left out: a hash of them would be a trace of a secret.
+        (&self.host, self.port).hash(state);
+    }
 }
 
 // === impl Address ===

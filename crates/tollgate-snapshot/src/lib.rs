@@ -31,8 +31,8 @@ mod words;
 
 pub use self::{
     backend::{
-        Address, AddressHost, Backend, CaCertificates, ClientCertificate, Upstream, UpstreamProtocol,
-        UpstreamTls,
+        Address, AddressHost, Backend, CaCertificates, ClientCertificate, ForwardProxy, Upstream,
+        UpstreamProtocol, UpstreamTls,
     },
     check::{HealthCheck, HttpProbe, Probe, TcpProbe},
     client::{

@@ -1,8 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
-use tollgate_types::{Dialect, Endpoint, Located, Secret};
 use tollgate_auth::TokenSource;
-use tollgate_types::{Dialect, Endpoint};
+use tollgate_types::{Dialect, Endpoint, Located, Secret};
 
 use crate::{Authorizer, Backend, Cost, KeySource, Port, Rule};
 

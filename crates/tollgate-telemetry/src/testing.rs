@@ -100,6 +100,7 @@ pub(crate) fn backend(index: u32, id: &str, schema: ApiSchema) -> Arc<Backend> {
         id: id.into(),
         target: Some(Target { schema, prefix: "v1".to_owned(), version: None }),
         credential: None,
+        proxy: None,
         upstream: Upstream { addresses: vec![address], tls: None, protocol: UpstreamProtocol::Auto },
         traffic: Arc::default(),
     })

@@ -26,7 +26,7 @@ impl Record {
     }
 
     /// A limit that the request brings along.
-    pub(super) fn limit(&self, fact: &Fact) -> Option<Limit> {
+    pub(super) fn limit_told_by(&self, fact: &Fact) -> Option<Limit> {
         match fact.namespace {
             Namespace::Llm => None,
             Namespace::Claims => self.in_claims(&fact.key, |claims, path| limit_at(claims.members(), path)),

@@ -21,6 +21,7 @@ fn snapshot(policies: &[&Traffic]) -> Snapshot {
             id: "default/one".to_owned().into(),
             target: None,
             credential: None,
+            proxy: None,
             upstream: Upstream {
                 addresses: vec![address.clone()],
                 tls: None,

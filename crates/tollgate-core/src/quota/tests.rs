@@ -89,6 +89,7 @@ fn backend(index: u32, id: &str) -> Arc<Backend> {
         id: id.into(),
         target: Some(Target { schema: ApiSchema::OpenAi, prefix: "v1".to_owned(), version: None }),
         credential: None,
+        proxy: None,
         upstream: Upstream { addresses: vec![address], tls: None, protocol: UpstreamProtocol::Auto },
         traffic: Arc::default(),
     })

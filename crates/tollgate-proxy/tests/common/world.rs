@@ -102,6 +102,7 @@ pub fn backend(
         id: format!("default/{name}").into(),
         target,
         credential,
+        proxy: None,
         upstream: Upstream {
             addresses: vec![Address {
                 host: AddressHost::Ip(address.ip()),
