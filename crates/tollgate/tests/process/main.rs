@@ -1,6 +1,7 @@
 //! The real binary from its start to its end: reload, drain, limits, and what it must not say.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
+mod backend_traffic;
 mod client;
 mod client_traffic;
 mod ending;
