@@ -254,7 +254,8 @@ impl<'a> Work<'a> {
     /// The proxy of the first Gateway that names one.
     fn proxy(&self, gateways: &[&Object<Gateway>]) -> Proxy {
         let proxies = gateways.iter().filter_map(|gateway| self.proxies.get(&key(gateway)));
-        proxies.cloned().find(|proxy| !matches!(proxy, Ok(None))).unwrap_or(Ok(None))
+        let mut named = proxies.filter(|proxy| !matches!(proxy, Ok(None)));
+        named.next().cloned().unwrap_or(Ok(None))
     }
 
     /// Puts a rule into the tables of the listeners that its route is attached to.

@@ -1,11 +1,13 @@
-//! What requests have to ask others, made real: limit stores, key sets, external authorization.
+//! What requests have to ask others, made real: limit stores, key sets, tokens for providers, external authorization.
 
 mod answer;
+mod credentials;
 mod ext_auth;
 mod keys;
 pub mod limits;
 
 pub use self::{
+    credentials::{Clouds, TokenClock, TokenFetcher, TokenState, Tokens},
     ext_auth::{ExtAuthClient, ExtAuthDenial, ExtAuthRequest, ExtAuthTarget, ExtAuthVerdict},
     keys::{BadSource, KeyFetcher, KeySets, KeySource, KeyState},
 };

@@ -18,7 +18,7 @@ use crate::{
     failure::Unsent,
     in_hand::InHand,
     lent::{Lent, Loan},
-    mirror, prelude,
+    mirror, ports, prelude,
     prelude::Stop,
     relay::{Opened, Relay},
     serve,
@@ -118,6 +118,10 @@ pub(crate) async fn forward(
         }
     }
     mirror::send_copies(worker, served, &plan, &mut client);
+    if let Some(token) = plan.awaits(&**worker, worker.now()).cloned() {
+        let deadline = plan.deadline();
+        Box::pin(ports::await_token(worker, &token, deadline)).await;
+    }
     let mut this = Forward { worker, served, timer, client };
     // Counts as a retry under way until the attempt it stands for has come to something.
     let mut _retrying = None;

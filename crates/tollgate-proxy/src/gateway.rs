@@ -17,9 +17,10 @@ use tokio::{
     task::{JoinSet, spawn_local},
     time::{MissedTickBehavior, interval},
 };
+use tollgate_auth::{TokenSource, UnixSeconds};
 use tollgate_core::Live;
 use tollgate_net::{Drain, FrontHandle, Listener, Load, Server, run_cores};
-use tollgate_ports::{KeyFetcher, KeySets, KeySource};
+use tollgate_ports::{KeyFetcher, KeySets, KeySource, TokenFetcher, TokenState, Tokens};
 use tollgate_snapshot::{Port, PortProtocol, Snapshot};
 
 use crate::{
@@ -104,6 +105,8 @@ enum Order {
     },
     /// Fetch these key sets from now on, and no others.
     Fetch(Vec<KeySource>),
+    /// Fetch these tokens for providers from now on, and no others.
+    Tokens(Vec<TokenSource>),
     /// Check the endpoints of these backends from now on, and no others.
     Check(Arc<Served>),
 }
@@ -144,6 +147,7 @@ impl Gateway {
             published: Arc::new(ArcSwap::from_pointee(Served::new(empty, cores.get()))),
             observer,
             keys: KeySets::default(),
+            credentials: Tokens::default(),
             leaving: AtomicBool::new(false),
         });
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..cores.get()).map(|_| mpsc::channel(ORDERS)).unzip();
@@ -181,6 +185,13 @@ impl Gateway {
             && core.try_send(Order::Fetch(served.key_sources())).is_err()
         {
             tracing::error!("a core takes no more orders: key sets are not fetched");
+        }
+        // Known before the tables are, so that the first request knows what to wait for.
+        self.shared.credentials.expect(live.snapshot.tokens.iter().map(|source| &source.id));
+        if let Some(core) = self.cores.first()
+            && core.try_send(Order::Tokens(live.snapshot.tokens.clone())).is_err()
+        {
+            tracing::error!("a core takes no more orders: tokens for providers are not fetched");
         }
         if let Some(core) = self.cores.first()
             && core.try_send(Order::Check(Arc::clone(&served))).is_err()
@@ -263,6 +274,12 @@ impl Gateway {
         }
     }
 
+    /// How the tokens for providers are doing.
+    #[must_use]
+    pub fn tokens(&self) -> Vec<TokenState> {
+        self.shared.credentials.states()
+    }
+
     /// What is open on all ports.
     #[must_use]
     pub fn load(&self) -> Load {
@@ -312,6 +329,13 @@ impl Drop for Gateway {
     }
 }
 
+fn token_fetcher(worker: &Rc<Worker>) -> TokenFetcher {
+    let clock = Rc::clone(worker);
+    let clock = Rc::new(move || UnixSeconds(clock.now().unix_seconds()));
+    let world = (worker.pool.clone(), worker.options().clouds.clone());
+    TokenFetcher::new(worker.shared.credentials.clone(), world, clock)
+}
+
 type Orders = Arc<Vec<Mutex<mpsc::Receiver<Order>>>>;
 
 async fn run_core(core: usize, shared: Arc<Shared>, orders: Orders) {
@@ -319,6 +343,7 @@ async fn run_core(core: usize, shared: Arc<Shared>, orders: Orders) {
     let mut orders = orders.lock().await;
     let worker = Worker::new(core, shared);
     let mut fetcher = KeyFetcher::new(worker.shared.keys.clone(), worker.pool.clone());
+    let mut tokens = token_fetcher(&worker);
     let mut checker = Checker::new(&worker);
     let mut servers = JoinSet::new();
     let mut ticks = interval(TELL);
@@ -342,6 +367,7 @@ async fn run_core(core: usize, shared: Arc<Shared>, orders: Orders) {
                     });
                 }
                 Some(Order::Fetch(sources)) => fetcher.serve(sources),
+                Some(Order::Tokens(sources)) => tokens.serve(sources),
                 Some(Order::Check(served)) => checker.serve(served.checks()),
                 Some(Order::Retire { drain, patience }) => {
                     spawn_local(async move { drain.finish(patience).await });

@@ -7,7 +7,7 @@ use std::{
 };
 
 use tollgate_net::{Overrides, PoolSettings, ServerSettings};
-use tollgate_ports::limits::Limits;
+use tollgate_ports::{Clouds, limits::Limits};
 
 /// How the native host runs; nothing here comes from resources.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub struct Options {
     pub pool: PoolSettings,
     /// Counters of rate limits.
     pub limits: Arc<Limits>,
+    /// What the machine says of the clouds whose tokens providers want.
+    pub clouds: Clouds,
     /// How long a body that is held for routing may take to arrive. 120 s.
     pub body_timeout: Duration,
     /// Between two pieces of a reply where the route says nothing, and between two bytes of a tunnel. 5 min.
@@ -50,6 +52,7 @@ impl Default for Options {
             server: ServerSettings::default(),
             pool: PoolSettings::default(),
             limits: Arc::default(),
+            clouds: Clouds::default(),
             body_timeout: Duration::from_secs(120),
             stream_idle: Duration::from_secs(300),
             mirror_timeout: Duration::from_secs(15),

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use tokio::time::sleep;
-use tollgate_auth::{Access, KeyRing as _, TokenCache};
+use tollgate_auth::{Access, KeyRing as _, TokenCache, TokenId, TokenRing};
 use tollgate_core::{Answer, ExtAuthVerdict, Ports, Question, Record};
 use tollgate_limit::{Store, UnixMillis};
 use tollgate_ports::{ExtAuthDenial, ExtAuthRequest, ExtAuthVerdict as Said, KeySets, limits::Limits};
@@ -17,6 +17,9 @@ use crate::{served::Served, worker::Worker};
 
 /// How long a request may wait for a key set to be fetched anew.
 const KEYS: Duration = Duration::from_secs(5);
+
+/// How long a request may wait for the first token of a provider.
+const TOKEN: Duration = Duration::from_secs(5);
 
 /// Less than any fetch takes.
 const AT_ONCE: Duration = Duration::from_micros(100);
@@ -38,6 +41,18 @@ impl Ports for Worker {
     fn limits(&self) -> &Limits {
         &self.options().limits
     }
+
+    fn credentials(&self) -> &impl TokenRing {
+        &self.shared.credentials
+    }
+}
+
+/// Waits for a token that was never asked for before, where nobody can be asked without it. One that could not be had
+/// is not waited for again.
+pub(crate) async fn await_token(worker: &Worker, token: &TokenId, limit: Option<Instant>) {
+    let deadline = worker.now().instant + TOKEN;
+    let deadline = limit.map_or(deadline, |limit| limit.min(deadline));
+    worker.shared.credentials.asked(token, deadline).await;
 }
 
 /// Finds out what a stage wants to know; `body` is there where [`Question::wants_body`] says so.

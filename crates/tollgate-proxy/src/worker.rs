@@ -15,7 +15,7 @@ use tollgate_auth::TokenCache;
 use tollgate_core::{Answered, End, LocalReply, Now, Refused, Settled};
 use tollgate_limit::{Store, UnixMillis};
 use tollgate_net::{Pool, PoolStats, Resolver};
-use tollgate_ports::{ExtAuthClient, KeySets};
+use tollgate_ports::{ExtAuthClient, KeySets, Tokens};
 use tollgate_types::BackendId;
 
 use crate::{Observer, Options, ReplyBody, clock::Clock, random::Random, served::Served};
@@ -32,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) observer: Arc<dyn Observer>,
     /// Keys by which tokens are verified; one core fetches them for all.
     pub(crate) keys: KeySets,
+    /// Tokens for providers; likewise.
+    pub(crate) credentials: Tokens,
     /// Set when the whole gateway goes down.
     pub(crate) leaving: AtomicBool,
 }

@@ -13,6 +13,7 @@ use std::{
 };
 
 use tollgate_net::Overrides;
+use tollgate_ports::Clouds;
 use tollgate_snapshot::{Prefixes, Settings};
 use tollgate_telemetry::{AccessLog, LogFormat};
 use tollgate_types::Dialect;
@@ -136,6 +137,7 @@ impl RunArgs {
             overrides: Arc::new(overrides),
             retire_patience: self.drain_timeout.map_or(serving::DRAIN, Duration::from_secs),
             limits: Arc::clone(&counters.limits),
+            clouds: Clouds::new(|name| env::var(name).ok()),
             ..tollgate_proxy::Options::default()
         };
         Ok(Serving {

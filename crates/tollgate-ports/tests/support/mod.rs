@@ -11,7 +11,7 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
     net::{TcpListener, TcpStream},
     runtime::Builder,
     task::{LocalSet, spawn_local},
@@ -33,6 +33,10 @@ pub(crate) enum Manner {
     Silent,
     /// This status line, these header lines and this body.
     Says(String, Vec<u8>),
+    /// What this makes of the request: a status line and a body.
+    Answers(fn(&str) -> (&'static str, String)),
+    /// Agrees to `CONNECT`, and leads here.
+    Leads(SocketAddr),
 }
 
 /// A server and what it was asked.
@@ -43,6 +47,7 @@ pub(crate) struct Scripted {
     asked: Rc<Cell<usize>>,
     /// The last request: head and body.
     last: Rc<RefCell<String>>,
+    all: Rc<RefCell<Vec<String>>>,
 }
 
 impl Manner {
@@ -59,6 +64,7 @@ impl Scripted {
             manner: Rc::new(RefCell::new(manner)),
             asked: Rc::default(),
             last: Rc::default(),
+            all: Rc::default(),
         };
         let server = this.clone();
         spawn_local(async move {
@@ -82,6 +88,11 @@ impl Scripted {
         self.last.borrow().clone()
     }
 
+    /// All requests, and none of them any more.
+    pub(crate) fn take(&self) -> Vec<String> {
+        self.all.take()
+    }
+
     pub(crate) fn origin(&self) -> Origin {
         Origin::new("127.0.0.1", self.address.port(), Protocol::Http1, None)
     }
@@ -89,6 +100,7 @@ impl Scripted {
     async fn talk(self, mut socket: TcpStream) {
         let Some(request) = read_request(&mut socket).await else { return };
         self.asked.set(self.asked.get() + 1);
+        self.all.borrow_mut().push(request.clone());
         *self.last.borrow_mut() = request;
         let manner = self.manner.borrow().clone();
         match manner {
@@ -97,14 +109,24 @@ impl Scripted {
                 let mut rest = Vec::new();
                 socket.read_to_end(&mut rest).await.unwrap_or_default();
             }
-            Manner::Says(head, body) => {
-                let head =
-                    format!("HTTP/1.1 {head}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
-                // Who asked may have gone.
-                let _ = socket.write_all(&[head.as_bytes(), &body].concat()).await;
+            Manner::Says(head, body) => say(&mut socket, &head, &body).await,
+            Manner::Answers(answer) => {
+                let (head, body) = answer(&self.last());
+                say(&mut socket, head, body.as_bytes()).await;
+            }
+            Manner::Leads(address) => {
+                let mut upstream = TcpStream::connect(address).await.unwrap();
+                socket.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+                let _ = copy_bidirectional(&mut socket, &mut upstream).await;
             }
         }
     }
+}
+
+async fn say(socket: &mut TcpStream, head: &str, body: &[u8]) {
+    let head = format!("HTTP/1.1 {head}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+    // Who asked may have gone.
+    let _ = socket.write_all(&[head.as_bytes(), body].concat()).await;
 }
 
 async fn read_request(socket: &mut TcpStream) -> Option<String> {
