@@ -20,7 +20,7 @@ use tokio::{
 use tollgate_auth::{TokenSource, UnixSeconds};
 use tollgate_core::Live;
 use tollgate_net::{Drain, FrontHandle, Listener, Load, Server, run_cores};
-use tollgate_ports::{KeyFetcher, KeySets, KeySource, TokenFetcher, TokenState, Tokens};
+use tollgate_ports::{KeyFetcher, KeySets, KeySource, TokenFetcher, Tokens};
 use tollgate_snapshot::{Port, PortProtocol, Snapshot};
 
 use crate::{
@@ -274,12 +274,6 @@ impl Gateway {
         }
     }
 
-    /// How the tokens for providers are doing.
-    #[must_use]
-    pub fn tokens(&self) -> Vec<TokenState> {
-        self.shared.credentials.states()
-    }
-
     /// What is open on all ports.
     #[must_use]
     pub fn load(&self) -> Load {
@@ -350,7 +344,12 @@ async fn run_core(core: usize, shared: Arc<Shared>, orders: Orders) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = ticks.tick() => worker.tell_pools(),
+            _ = ticks.tick() => {
+                worker.tell_pools();
+                if core == 0 {
+                    worker.shared.observer.tokens(worker.shared.credentials.states());
+                }
+            }
             order = orders.recv() => match order {
                 Some(Order::Serve { port, listener, front, drain }) => {
                     let worker = Rc::clone(&worker);

@@ -1,5 +1,6 @@
 use tollgate_core::Settled;
 use tollgate_net::PoolStats;
+use tollgate_ports::TokenState;
 use tollgate_types::BackendId;
 
 /// Learns of every request, on the core that serves it. Must not block.
@@ -13,5 +14,10 @@ pub trait Observer: Send + Sync + std::fmt::Debug + 'static {
     /// What this core holds of connections to backends, those without any left out. Told every second.
     fn pools(&self, core: usize, pools: Vec<(BackendId, PoolStats)>) {
         let _ = (core, pools);
+    }
+
+    /// How the tokens for providers are doing. Told every second, by one core for all.
+    fn tokens(&self, tokens: Vec<TokenState>) {
+        let _ = tokens;
     }
 }

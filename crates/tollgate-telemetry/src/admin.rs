@@ -63,6 +63,9 @@ struct Ready<'a> {
     /// Why the last change was not taken over as a whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_reload_failed: Option<FailedReload<'a>>,
+    /// Tokens for providers that cannot be had. Others may still be asked, so it is no reason to be not ready.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    credentials_failed: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -119,7 +122,11 @@ impl Admin {
             .map(|last| FailedReload { unix_ms: last.unix_ms, problems: &last.problems });
         let ready = phase == Phase::Serving;
         let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-        json(status, &Ready { ready, phase, reloads_ok: ok, reloads_failed: failed, last_reload_failed })
+        let credentials_failed = self.telemetry.credentials.problems();
+        let (reloads_ok, reloads_failed) = (ok, failed);
+        let shown =
+            Ready { ready, phase, reloads_ok, reloads_failed, last_reload_failed, credentials_failed };
+        json(status, &shown)
     }
 
     fn config(&self, request: &Parts) -> Reply {

@@ -25,7 +25,7 @@ pub use self::{
     admin::{Admin, ConfigFormat, serve},
     attributes::{HeaderAttribute, HeaderAttributes, InvalidAttributes},
     log::{AccessLog, LogFormat},
-    metric::PoolCounts,
+    metric::{CredentialState, PoolCounts},
     status::{Phase, Reload},
     telemetry::{Build, Options, Telemetry},
     trace::{CollectorSettings, Hidden, InvalidTracing, OtlpProtocol, TraceSettings, Vocabulary},

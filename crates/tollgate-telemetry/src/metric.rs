@@ -1,5 +1,6 @@
 //! Counting: each core writes its own shard, a scrape adds the shards up.
 
+mod credentials;
 mod exposition;
 mod family;
 mod gauge;
@@ -13,10 +14,11 @@ use std::{sync::Arc, time::Instant};
 
 use tollgate_core::{Live, Settled};
 
-pub use self::gauge::PoolCounts;
+pub use self::{credentials::CredentialState, gauge::PoolCounts};
 #[cfg(test)]
 pub(crate) use self::table::TOKEN_TYPES;
 pub(crate) use self::{
+    credentials::Credentials,
     exposition::{Exposition, Totals},
     family::Family,
     gauge::Pools,

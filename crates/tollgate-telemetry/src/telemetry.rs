@@ -19,7 +19,10 @@ use crate::{
     decisions::Decisions,
     lock::Slot,
     log::{self, Buffer, Clock, Collectors, Lines, Shippers, SinkBuffers, Sinks, Writer},
-    metric::{Bounded, Common, CoreMetrics, Exposition, Pools, Published, Shard, Totals},
+    metric::{
+        Bounded, Common, CoreMetrics, CredentialState, Credentials, Exposition, Pools, Published, Shard,
+        Totals,
+    },
     recent::{Ring, Trouble},
     status::Status,
     trace::{self, Exporter},
@@ -65,6 +68,7 @@ pub struct Telemetry {
     collectors: Collectors,
     traces: Option<Traces>,
     pools: Pools,
+    pub(crate) credentials: Credentials,
     pub(crate) status: Status,
     pub(crate) decisions: Decisions,
 }
@@ -138,6 +142,7 @@ impl Telemetry {
             collectors: Collectors::new(origins),
             traces,
             pools: Pools::default(),
+            credentials: Credentials::default(),
             status: Status::default(),
             decisions: Decisions::default(),
         })
@@ -175,6 +180,11 @@ impl Telemetry {
             self.sinks.tidy();
             self.collectors.tidy();
         }
+    }
+
+    /// How the tokens for providers are doing, in place of all that was said before.
+    pub fn credentials(&self, states: Vec<CredentialState>) {
+        self.credentials.tell(states);
     }
 
     /// A request has come in on this port of the Gateway (before `--port-map`): once for each that is settled.
@@ -245,6 +255,7 @@ impl Telemetry {
         self.totals().write(&mut out, &self.common.attributes);
         self.forget();
         self.pools.write(&mut out);
+        self.credentials.write(&mut out);
         crate::health::write(self.live().as_deref(), &mut out);
         self.status.write(&mut out);
         let own = self.log.as_ref().map(|(_, writer)| (writer.dropped(), writer.failed()));

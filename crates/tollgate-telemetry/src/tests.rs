@@ -6,7 +6,7 @@ use tollgate_snapshot::{AccessLogRule, AccessLogSettings, Format, LogScope, Snap
 use tollgate_types::ApiSchema;
 
 use crate::{
-    HeaderAttributes, LogFormat, Options, PoolCounts, Reload, Telemetry,
+    CredentialState, HeaderAttributes, LogFormat, Options, PoolCounts, Reload, Telemetry,
     testing::{backend, live, live_logging, logged, options, request, telemetry},
 };
 
@@ -287,6 +287,26 @@ fn pools_of_all_cores_are_added_up_until_they_are_gone() {
     assert_eq!(shown(&telemetry, &[name]), format!("{name} 3\n"));
     telemetry.pools(0, Vec::new());
     assert_eq!(shown(&telemetry, &[name]), format!("{name} 2\n"));
+}
+
+#[test]
+fn a_token_that_cannot_be_had_is_counted_until_it_is_there() {
+    let telemetry = telemetry();
+    let state = CredentialState { name: "default/azure t/c".to_owned(), ..CredentialState::default() };
+    assert_eq!(shown(&telemetry, &["tollgate_credential_"]), "");
+    telemetry.credentials(vec![CredentialState {
+        failures: 3,
+        error: Some("it refuses: invalid_client".to_owned()),
+        ..state.clone()
+    }]);
+    let failing = "tollgate_credential_failures{credential=\"default/azure t/c\"} 3\n";
+    assert_eq!(shown(&telemetry, &["tollgate_credential_"]), failing);
+    let problems = ["default/azure t/c: it refuses: invalid_client; there is no token"];
+    assert_eq!(telemetry.credentials.problems(), problems);
+    telemetry.credentials(vec![CredentialState { held: true, expires: Some(1_700_000_000), ..state }]);
+    let series = "tollgate_credential_expiry_timestamp_seconds{credential=\"default/azure t/c\"}";
+    assert_eq!(shown(&telemetry, &[series]), format!("{series} 1700000000\n"));
+    assert!(telemetry.credentials.problems().is_empty());
 }
 
 #[test]

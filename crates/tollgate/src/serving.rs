@@ -16,13 +16,15 @@ use tokio::{
     sync::mpsc,
     time::{MissedTickBehavior, interval, sleep},
 };
+use tollgate_auth::UnixSeconds;
 use tollgate_core::{Capture, Live, Sampler, Settled};
 use tollgate_net::PoolStats;
+use tollgate_ports::TokenState;
 use tollgate_proxy::{Gateway, NotServed, Observer, Published};
 use tollgate_snapshot::{Settings, Shutdown, Snapshot};
 use tollgate_telemetry::{
-    AccessLog, Admin, Build, HeaderAttributes, Options as Watching, PoolCounts, Reload, Telemetry,
-    TraceSettings, serve,
+    AccessLog, Admin, Build, CredentialState, HeaderAttributes, Options as Watching, PoolCounts, Reload,
+    Telemetry, TraceSettings, serve,
 };
 use tollgate_types::{BackendId, Severity};
 
@@ -87,6 +89,15 @@ impl Observer for Tell {
             (backend, PoolCounts { open, idle, pending: waiting })
         });
         self.0.pools(core, counts.collect());
+    }
+
+    fn tokens(&self, tokens: Vec<TokenState>) {
+        let states = tokens.into_iter().map(|TokenState { source, held, expires, failures, error }| {
+            let expires = expires.map(|UnixSeconds(seconds)| seconds);
+            let error = error.as_deref().map(str::to_owned);
+            CredentialState { name: source.to_string(), held, expires, failures, error }
+        });
+        self.0.credentials(states.collect());
     }
 }
 

@@ -5,6 +5,7 @@ mod backend_traffic;
 mod client;
 mod client_traffic;
 mod ending;
+mod credentials;
 mod gateway;
 mod protocols;
 mod quota;
