@@ -2,9 +2,10 @@
 
 mod common;
 
-use std::{io::Read as _, time::Duration};
+use std::{io::Read as _, sync::Arc, time::Duration};
 
 use common::{Client, World, backend, chat, chat_stream, choice, llm_rule, post, snapshot};
+use tollgate_auth::{Credential, TokenId};
 use tollgate_core::{End, Failure, Settled};
 use tollgate_simulate::{Behaviour, Fault, Options, Simulator, spawn};
 use tollgate_snapshot::{Rule, Timeouts};
@@ -199,4 +200,28 @@ fn a_client_that_leaves_pays_for_what_it_got_and_the_backend_is_told() {
     assert_eq!(settled.end, End::ClientGone);
     assert!(settled.record.bytes_out >= 400, "{}", settled.record.bytes_out);
     assert!(world.is_quiet());
+}
+
+#[test]
+fn a_backend_whose_token_is_not_there_is_left_to_others_and_alone_it_is_a_503() {
+    let (first, second) = (named("first"), named("second"));
+    let lacking = || {
+        let mut backend =
+            Arc::into_inner(backend(0, "one", first.address(), Some((ApiSchema::OpenAi, "sk")))).unwrap();
+        backend.credential = Some(Credential::bearer(TokenId("default/azure t/c".into())));
+        Arc::new(backend)
+    };
+    let two = backend(1, "two", second.address(), Some((ApiSchema::OpenAi, "sk-key-two2")));
+    let one = lacking();
+    let both = llm_rule(vec![choice(&one, 0), choice(&two, 1)]);
+    let alone = llm_rule(vec![choice(&one, 0)]);
+    let world = World::start(snapshot(vec![("both", both), ("alone", alone)], vec![one, two]));
+    let answer = post(world.address, CHAT, &chat("both"));
+    assert_eq!((answer.status, answer.header("x-simulator-instance")), (200, Some("second")));
+    assert_eq!(world.settled().record.attempts.len(), 1, "nobody was asked in vain");
+    let answer = post(world.address, CHAT, &chat("alone"));
+    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
+    let want = "no upstream credential: none could be fetched for default/azure t/c";
+    assert!(answer.text().contains(want), "{}", answer.text());
+    assert!(world.settled().record.attempts.is_empty() && first.stats().keys.is_empty());
 }

@@ -284,7 +284,12 @@ fn candidacy(choice: &Choice, rule: &Rule, question: &Question<'_>) -> Candidacy
             let model = choice.model_override.as_ref().or(question.model);
             this.model = model.map(ToString::to_string);
             match llm_path(choice, target, question) {
-                Some(Ok(path)) => this.upstream = Some(line(&path)),
+                Some(Ok(mut path)) => {
+                    if let Some(credential) = &backend.credential {
+                        credential.complete(&mut path);
+                    }
+                    this.upstream = Some(line(&path));
+                }
                 Some(Err(problem)) => this.problem = Some(problem),
                 None => {}
             }

@@ -214,10 +214,7 @@ impl Credential {
             }
             Shape::Google { prefix } => {
                 headers.insert(AUTHORIZATION, self.value(brought, ring, now)?);
-                // A path that begins with a slash is somebody's own and whole.
-                if !path.starts_with('/') {
-                    path.insert_str(0, prefix);
-                }
+                complete(path, prefix);
             }
             Shape::Aws { region } => {
                 let region = region_of(host).unwrap_or(region);
@@ -233,6 +230,13 @@ impl Credential {
         Ok(())
     }
 
+    /// Puts the project before a path that a translator left without one.
+    pub fn complete(&self, path: &mut String) {
+        if let Shape::Google { prefix } = &self.shape {
+            complete(path, prefix);
+        }
+    }
+
     /// What stands in the header.
     fn value(
         &self,
@@ -241,7 +245,7 @@ impl Credential {
         now: UnixSeconds,
     ) -> Result<HeaderValue, Unsigned> {
         match (brought, &self.proof) {
-            (Some(Brought::Key(key)), _) => self.shape.value(&key).ok_or(Unsigned::Unusable),
+            (Some(Brought::Key(key)), _) => self.shape.value(self.shape.bare(&key)).ok_or(Unsigned::Unusable),
             (None, Some(Proof::Value(value))) => Ok(value.clone()),
             (None, Some(Proof::Fetched(id))) => match ring.token(id, now).as_deref() {
                 Some(Token::Bearer(value)) => Ok(value.clone()),
@@ -272,6 +276,13 @@ impl Credential {
     }
 }
 
+/// A path that begins with a slash is somebody's own and whole.
+fn complete(path: &mut String, prefix: &str) {
+    if !path.starts_with('/') {
+        path.insert_str(0, prefix);
+    }
+}
+
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Credential(")?;
@@ -296,12 +307,25 @@ impl fmt::Debug for Credential {
 // === impl Shape ===
 
 impl Shape {
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::Header(_, word) => word,
+            Self::Aws { .. } | Self::Google { .. } => "Bearer ",
+        }
+    }
+
+    /// What a client brought, without the word that we put before it.
+    fn bare<'a>(&self, key: &'a [u8]) -> &'a [u8] {
+        let word = self.word().as_bytes();
+        match key.split_at_checked(word.len()) {
+            Some((before, rest)) if before.eq_ignore_ascii_case(word) => rest.trim_ascii_start(),
+            _ => key,
+        }
+    }
+
     fn value(&self, key: &[u8]) -> Option<HeaderValue> {
-        let word = match self {
-            Self::Header(_, word) => word.as_bytes(),
-            Self::Aws { .. } | Self::Google { .. } => b"Bearer ",
-        };
-        let value: Result<HeaderValue, InvalidHeaderValue> = HeaderValue::from_bytes(&[word, key].concat());
+        let value: Result<HeaderValue, InvalidHeaderValue> =
+            HeaderValue::from_bytes(&[self.word().as_bytes(), key].concat());
         let mut value = value.ok()?;
         value.set_sensitive(true);
         Some(value)

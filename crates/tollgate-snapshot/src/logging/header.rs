@@ -103,4 +103,9 @@ impl LoggedHeader {
 pub fn is_credential(name: &HeaderName) -> bool {
     [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE, SET_COOKIE].contains(name)
         || ["x-api-key", "api-key", "x-goog-api-key", "x-amz-security-token"].contains(&name.as_str())
+        // What clients bring for providers (`credentialOverride`), under its usual names and AWS's.
+        || name.as_str().starts_with("x-aigw-")
+        || ["-access-key-id", "-secret-access-key", "-session-token"]
+            .iter()
+            .any(|end| name.as_str().ends_with(end))
 }

@@ -110,6 +110,7 @@ fn a_client_may_bring_its_own_key() {
     for (client, fallback, want) in [
         (&[("x-aigw-api-key", " theirs ")][..], true, Ok("Bearer theirs")),
         (&[("x-aigw-api-key", "theirs")], false, Ok("Bearer theirs")),
+        (&[("x-aigw-api-key", "bearer theirs")], false, Ok("Bearer theirs")),
         (&[("x-aigw-api-key", "  ")], true, Ok("Bearer ours")),
         (&[], true, Ok("Bearer ours")),
         (&[], false, Err(Unsigned::Missing)),

@@ -91,11 +91,13 @@ fn a_path_that_was_rewritten_shows_both() {
 #[test]
 fn credentials_are_not_shown() {
     let mut chat = chat().header("authorization", b"Bearer sk-1").header("x-api-key", b"sk-2");
+    chat = chat.header("x-aigw-api-key", b"sk-4").header("x-own-secret-access-key", b"sk-5");
     chat.record.attempts.clear();
     chat.record.head.uri = "/v1/models?key=sk-3".parse().unwrap();
     let settled = chat.settled();
     let written = text("%REQ(AUTHORIZATION)% %REQ(X-API-KEY)% %REQ(COOKIE)% %REQ(:PATH)%", &settled);
     assert_eq!(written, "*** *** - /v1/models?key=***");
+    assert_eq!(text("%REQ(X-AIGW-API-KEY)% %REQ(X-OWN-SECRET-ACCESS-KEY)%", &settled), "*** ***");
 }
 
 #[test]
