@@ -11,7 +11,7 @@ use http::{
     header::{ACCEPT_ENCODING, CONNECTION, CONTENT_TYPE, COOKIE, HOST, RETRY_AFTER, SET_COOKIE, TE, UPGRADE},
 };
 use smallvec::SmallVec;
-use tollgate_auth::{Credential, Outbound, TokenId, UnixSeconds, Unsigned};
+use tollgate_auth::Unsigned;
 use tollgate_balance::{
     Ask, Candidate, Health, Lease, Outcome, Retrying, Standing, Turn, Unpicked, hash, pick,
 };
@@ -20,6 +20,7 @@ use tollgate_snapshot::{
     Backend, Came, Choice, Filter, ForwardedHost, HostRewrite, ReplySource, RetryScope, Service,
 };
 
+use self::sign::Asked;
 use crate::{
     AttemptRecord, Exchange, Failure, LocalReply, Now, Plan, Ports, Record, Refusal, client, headers,
     prelude, route::Payload, sticky,
@@ -139,8 +140,8 @@ impl Plan {
         };
         let (mut outgoing, reply) = self.compose(choice, &backend, now)?;
         if let Some(credential) = &backend.credential {
-            let authority = (&*backend, lease.position);
-            self.sign((credential, authority), &mut outgoing, ports, now)?;
+            let asked = Asked { credential, backend: &backend, position: lease.position };
+            self.sign(asked, &mut outgoing, (ports, now))?;
         }
         // What a translator leaves for the credential to complete is complete without one.
         if matches!(reply, ReplyReader::Llm(_)) && !outgoing.path.starts_with('/') {
@@ -195,51 +196,6 @@ impl Plan {
         self.asked[position] = self.asked[position].saturating_add(1);
         let others = self.candidates(now.unix_ms);
         if others.iter().any(|c| self.asked[c.position] == 0 && c.weight > 0) { Ok(()) } else { Err(refusal) }
-    }
-
-    /// The token that has to be fetched before anybody can be asked; `None` where somebody can be asked now.
-    #[must_use]
-    pub fn awaits(&self, ports: &impl Ports, now: Now) -> Option<&TokenId> {
-        let mut first = None;
-        for choice in self.rule.choices().iter().filter(|choice| choice.weight > 0) {
-            // What is broken answers at once.
-            let token = self.lacks(choice.backend.as_ref().ok()?, ports, now)?;
-            first = first.or(Some(token));
-        }
-        first
-    }
-
-    /// The token that this backend cannot be asked without, and that is not there.
-    fn lacks<'a>(&self, backend: &'a Backend, ports: &impl Ports, now: Now) -> Option<&'a TokenId> {
-        let credential = backend.credential.as_ref().filter(|credential| credential.token().is_some())?;
-        let now = UnixSeconds(now.unix_seconds());
-        credential.lacks(&self.record.head.headers, (ports.credentials(), now))
-    }
-
-    /// Puts the credential on, over all that was decided before.
-    fn sign(
-        &self,
-        (credential, (backend, position)): (&Credential, (&Backend, usize)),
-        outgoing: &mut Outgoing,
-        ports: &impl Ports,
-        now: Now,
-    ) -> Result<(), Refusal> {
-        let Outgoing { method, path, host, headers, body, .. } = outgoing;
-        let mut authority = String::new();
-        if credential.signs() {
-            // What is signed is what is sent: the name may not be found out later.
-            let secure = backend.upstream.tls.is_some();
-            let address = backend.upstream.addresses.get(position).ok_or(Refusal::NoEndpoints)?;
-            authority = address.authority(secure);
-            *host = HeaderValue::from_str(&authority).ok();
-        }
-        let body = match body {
-            AttemptBody::Bytes(bytes) => &**bytes,
-            AttemptBody::Client => &[],
-        };
-        let call = Outbound { method, host: &authority, path, headers, body };
-        let now = UnixSeconds(now.unix_seconds());
-        Ok(credential.apply(call, &self.record.head.headers, (ports.credentials(), now))?)
     }
 
     /// The position of the choice to ask now: one that was not asked yet, if there is any.
@@ -375,13 +331,7 @@ impl Plan {
         if record.endpoint.is_some() && record.live.sampler.is_some() {
             record.trace.inject(&mut outgoing.headers);
         }
-        // What a client brought for one backend is for no other.
-        let credentials = self.rule.choices().iter().filter_map(|choice| choice.backend.as_ref().ok());
-        for own in credentials.filter_map(|backend| backend.credential.as_ref()?.own()) {
-            for name in own.names() {
-                outgoing.headers.remove(name);
-            }
-        }
+        self.strip_own(&mut outgoing.headers);
     }
 
     /// An answer's head has come: pass it on, or ask somebody else?
@@ -702,6 +652,8 @@ impl AttemptRecord {
         self.ended.unwrap_or(until).saturating_duration_since(self.began)
     }
 }
+
+mod sign;
 
 #[cfg(test)]
 mod tests;

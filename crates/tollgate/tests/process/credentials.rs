@@ -122,6 +122,19 @@ fn amazon_gets_a_signature_of_the_host_that_it_is_asked_as() {
     assert_eq!(header(&asked, "x-amz-date").map(str::len), Some(16));
     assert_eq!(header(&asked, "x-amz-security-token"), None);
     assert_eq!(header(&asked, "host"), Some(provider.address.to_string().as_str()));
+
+    let provider = Upstream::http1();
+    let policy = "  type: AWSCredentials\n  awsCredentials: {region: eu-west-1}";
+    let variables =
+        [("AWS_ACCESS_KEY_ID", "AKIDENV"), ("AWS_SECRET_ACCESS_KEY", "s"), ("AWS_SESSION_TOKEN", "session")];
+    let resources = with_policy(provider.address, policy, "{}");
+    let gateway = Gateway::start_with(&resources, &["--access-log", "off"], &variables);
+    gateway.chat("m");
+    let asked = provider.asked();
+    let signed = header(&asked, "authorization").unwrap();
+    assert!(signed.starts_with("AWS4-HMAC-SHA256 Credential=AKIDENV/"), "{signed}");
+    assert!(signed.contains("SignedHeaders=host;x-amz-date;x-amz-security-token, "), "{signed}");
+    assert_eq!(header(&asked, "x-amz-security-token"), Some("session"));
 }
 
 #[test]
