@@ -254,6 +254,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn whose_credential_is_missing_decides_about_the_status() {
+        for (unsigned, status, kind) in [
+            (Unsigned::Missing, 401, "Unauthorized"),
+            (Unsigned::Partial, 400, "BadRequest"),
+            (Unsigned::NotFetched(tollgate_auth::TokenId("a".into())), 503, "CredentialUnavailable"),
+            (Unsigned::Unusable, 500, "ConfigurationError"),
+        ] {
+            let refusal = Refusal::from(unsigned);
+            assert_eq!((refusal.status().as_u16(), refusal.kind()), (status, kind));
+        }
+    }
+
+    #[test]
     fn an_error_repeats_256_characters_of_what_the_client_sent() {
         for letter in ["x", "é", "😀"] {
             let said = Refusal::NoModel(letter.repeat(100_000).as_str().into()).to_string();

@@ -29,6 +29,16 @@ fn with_policy(provider: SocketAddr, policy: &str, secret: &str) -> String {
     )
 }
 
+fn read_head(socket: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        socket.read_exact(&mut byte).unwrap();
+        head.extend(byte);
+    }
+    String::from_utf8(head).unwrap()
+}
+
 /// A token endpoint which answers each request with the next of these statuses, and with a token that has its number.
 fn token_endpoint(statuses: &'static [u16]) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -36,12 +46,10 @@ fn token_endpoint(statuses: &'static [u16]) -> SocketAddr {
     thread::spawn(move || {
         for (number, status) in statuses.iter().chain(std::iter::repeat(&200)).enumerate() {
             let (mut socket, _) = listener.accept().unwrap();
-            let mut request = Vec::new();
-            while !String::from_utf8_lossy(&request).contains("client_secret=") {
-                let mut byte = [0];
-                socket.read_exact(&mut byte).unwrap();
-                request.extend(byte);
-            }
+            let head = read_head(&mut socket);
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+            // To its end: a connection that is closed with something unread takes the answer away.
+            socket.read_exact(&mut vec![0; length.parse().unwrap()]).unwrap();
             let body = match status {
                 200 => format!(r#"{{"access_token":"token-{number}","expires_in":3600}}"#),
                 _ => r#"{"error":"invalid_client"}"#.to_owned(),
@@ -163,13 +171,7 @@ fn proxy(answer: &'static str) -> (SocketAddr, Receiver<String>) {
         for socket in listener.incoming() {
             let (mut socket, tell) = (socket.unwrap(), tell.clone());
             thread::spawn(move || {
-                let mut head = Vec::new();
-                while !head.ends_with(b"\r\n\r\n") {
-                    let mut byte = [0];
-                    socket.read_exact(&mut byte).unwrap();
-                    head.extend(byte);
-                }
-                let head = String::from_utf8(head).unwrap();
+                let head = read_head(&mut socket);
                 let target = head.split(' ').nth(1).unwrap().to_owned();
                 // A test that has what it wants no longer listens.
                 let (Ok(()) | Err(_)) = tell.send(head);
