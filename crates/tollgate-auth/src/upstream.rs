@@ -12,6 +12,9 @@ mod grant;
 mod own;
 mod token;
 
+#[cfg(test)]
+mod props;
+
 pub use self::{
     aws::{AwsKeys, BadProfile, Profile, Scope, Signable, Signed},
     credential::{Credential, InvalidCredential, Outbound, Unsigned},

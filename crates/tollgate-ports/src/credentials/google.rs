@@ -69,7 +69,7 @@ async fn external_token(world: &World, external: &External, now: UnixSeconds) ->
             let mut request = TokenRequest::get(url);
             for (name, value) in headers {
                 if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
-                    request = request.header(name, value.as_bytes());
+                    request = request.header(name, value.expose());
                 }
             }
             let answer = world.ask(None, request).await?;

@@ -93,7 +93,7 @@ pub enum GoogleSubject {
     /// In a file.
     File(String),
     /// At a URL, asked with these headers.
-    Url(String, Vec<(String, String)>),
+    Url(String, Vec<(String, Secret)>),
 }
 
 /// Why a file of Google gives no credentials. Repeats nothing of it but its type.
@@ -239,7 +239,7 @@ fn external(
         (None, Some(url)) => {
             let headers = source.get("headers").and_then(Value::as_object).into_iter().flatten();
             let headers =
-                headers.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
+                headers.filter_map(|(name, value)| Some((name.clone(), Secret::new(value.as_str()?))));
             GoogleSubject::Url(url, headers.collect())
         }
         (None, None) => return Err(BadKeyFile::Form("credential_source.file or credential_source.url")),

@@ -275,7 +275,7 @@ fn a_person_and_an_external_account_have_files_too() {
     let Ok(GoogleFile::External(external)) = GoogleFile::read(external.to_string().as_bytes()) else {
         unreachable!("it is an external account's")
     };
-    let headers = vec![("Metadata".to_owned(), "true".to_owned())];
+    let headers = vec![("Metadata".to_owned(), Secret::new("true"))];
     assert_eq!(external.subject, GoogleSubject::Url("http://id.example/token".to_owned(), headers));
     let subject = external.subject_in(br#"{"access_token":"e.y.J"}"#).unwrap();
     assert!(body(&external.exchange(&subject)).contains("&subject_token=e.y.J&"));
