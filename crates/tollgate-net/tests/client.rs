@@ -138,6 +138,96 @@ fn a_body_that_breaks_off_is_an_error_after_its_chunks() {
 }
 
 #[test]
+fn an_answer_that_comes_before_the_request_is_written_is_an_answer() {
+    on_a_core(async {
+        let upstream = scripted(|_, mut socket| async move {
+            read_head(&mut socket).await;
+            socket.write_all(b"HTTP/1.1 413 No\r\ncontent-length: 2\r\n\r\nno").await.unwrap();
+            // Reads no byte of the body, and leaves the connection open.
+            std::future::pending::<()>().await;
+        })
+        .await;
+        let (pool, origin) = (pool(), plain(upstream, Protocol::Auto));
+        let request = Request::post("/").body(Bytes::from(vec![b'x'; 32 << 20]).into()).unwrap();
+        let response = pool.send(&origin, request).await.unwrap();
+        assert_eq!(response.status(), 413);
+        assert_eq!(text(response).await.unwrap(), "no");
+        // The rest of the request is still in the way of the next one.
+        assert_eq!(pool.stats(&origin).open, 0);
+    });
+}
+
+#[test]
+fn interim_responses_are_passed_over() {
+    on_a_core(async {
+        let upstream = scripted(|_, mut socket| async move {
+            read_head(&mut socket).await;
+            socket
+                .write_all(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: a\r\n")
+                .await
+                .unwrap();
+            socket.write_all(b"\r\n").await.unwrap();
+            socket.write_all(OK).await.unwrap();
+            rest(&mut socket).await;
+        })
+        .await;
+        let (pool, origin) = (pool(), plain(upstream, Protocol::Auto));
+        let response = pool.send(&origin, post("/", "")).await.unwrap();
+        assert_eq!((response.status().as_u16(), response.headers().contains_key("link")), (200, false));
+        assert_eq!(text(response).await.unwrap(), "ok");
+        assert_eq!(pool.stats(&origin).idle, 1);
+    });
+}
+
+#[test]
+fn what_an_upstream_says_unasked_ends_its_connection() {
+    on_a_core(async {
+        let upstream = scripted(|_, mut socket| async move {
+            read_head(&mut socket).await;
+            socket
+                .write_all(&[OK, b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nother"].concat())
+                .await
+                .unwrap();
+            rest(&mut socket).await;
+        })
+        .await;
+        let (pool, origin) = (pool(), plain(upstream, Protocol::Auto));
+        for _ in 0..2 {
+            assert_eq!(text(pool.send(&origin, post("/", "")).await.unwrap()).await.unwrap(), "ok");
+            assert_eq!(pool.stats(&origin).open, 0);
+        }
+    });
+}
+
+#[test]
+fn a_large_body_of_known_length_arrives_whole() {
+    on_a_core(async {
+        let upstream = scripted(|_, mut socket| async move {
+            loop {
+                if read_head(&mut socket).await.is_empty() {
+                    return;
+                }
+                socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n").await.unwrap();
+                socket
+                    .write_all(&(0..1_000_000).map(|at| b'a' + (at % 23) as u8).collect::<Vec<_>>())
+                    .await
+                    .unwrap();
+            }
+        })
+        .await;
+        let (pool, origin) = (pool(), plain(upstream, Protocol::Auto));
+        for _ in 0..2 {
+            let body = text(pool.send(&origin, post("/", "")).await.unwrap()).await.unwrap();
+            assert!(
+                body.len() == 1_000_000
+                    && body.bytes().zip(0..).all(|(byte, at)| byte == b'a' + (at % 23) as u8)
+            );
+            assert_eq!(pool.stats(&origin).idle, 1);
+        }
+    });
+}
+
+#[test]
 fn what_is_not_http_is_a_protocol_error() {
     on_a_core(async {
         let upstream = scripted(|_, mut socket| async move {
