@@ -4,7 +4,8 @@ use std::{
 };
 
 use tollgate_snapshot::{
-    AccessLogRule, AccessLogSettings, Action, Backend, Budget, CaCertificates, Choice, Cost, Guard, Listener, ListenerTls, Rule, Shape, Snapshot, Table, UpstreamTls, Quota, Settings, Shutdown, AddressHost,
+    AccessLogRule, AccessLogSettings, Action, AddressHost, Backend, Budget, CaCertificates, Choice, Cost,
+    Guard, Listener, ListenerTls, Quota, Rule, Settings, Shape, Shutdown, Snapshot, Table, UpstreamTls,
 };
 
 use crate::{

@@ -14,9 +14,9 @@ use std::{sync::Arc, time::Instant};
 
 use tollgate_core::{Live, Settled};
 
-pub use self::{credentials::CredentialState, gauge::PoolCounts};
 #[cfg(test)]
 pub(crate) use self::table::TOKEN_TYPES;
+pub use self::{credentials::CredentialState, gauge::PoolCounts};
 pub(crate) use self::{
     credentials::Credentials,
     exposition::{Exposition, Totals},

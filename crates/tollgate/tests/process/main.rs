@@ -4,8 +4,8 @@
 mod backend_traffic;
 mod client;
 mod client_traffic;
-mod ending;
 mod credentials;
+mod ending;
 mod gateway;
 mod protocols;
 mod quota;

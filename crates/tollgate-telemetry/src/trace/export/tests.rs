@@ -123,6 +123,7 @@ fn logging(format: Format, ports: &[u16]) -> (Telemetry, Arc<Live>) {
         host: AddressHost::Ip(std::net::Ipv4Addr::LOCALHOST.into()),
         port: *port,
         hostname: None,
+        zone: None,
     };
     let upstream = Upstream {
         addresses: ports.iter().map(address).collect(),
