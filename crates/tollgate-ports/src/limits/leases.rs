@@ -8,57 +8,17 @@ use std::{collections::HashMap, hash::BuildHasherDefault};
 use smallvec::SmallVec;
 use tollgate_limit::{Claim, Counter, Decision, Limit, Low, Mode, Settlement, Standing, UnixMillis};
 
+mod lease;
+
+pub(super) use self::lease::Write;
+use self::lease::{Lease, positive, signed};
+
 /// All of them.
 #[derive(Debug, Default)]
 pub(super) struct Leases {
     entries: HashMap<u128, Lease, BuildHasherDefault<Low>>,
     /// Those that [`Self::drain`] has to look at.
     noted: Vec<u128>,
-}
-
-/// One counter in its current window.
-#[derive(Debug)]
-struct Lease {
-    counter: Counter,
-    limit: Limit,
-    /// First unix second.
-    window: u64,
-    /// Redis's count after it was last asked; `None` where it was not in this window.
-    seen: Option<u64>,
-    /// When that was.
-    seen_at: UnixMillis,
-    /// Charged in Redis and not used here yet.
-    prepaid: u64,
-    /// Set aside by requests in flight here; charged in Redis too, as far as it is not owed.
-    held: u64,
-    /// To be charged in Redis, or to be given back.
-    owed: i64,
-    /// What a request took last.
-    need: u64,
-    used_at: UnixMillis,
-    /// A request was admitted since the lease was last brought to its size.
-    wanted: bool,
-    /// When Redis last had too little for such a need.
-    refused: Option<(UnixMillis, u64)>,
-    noted: bool,
-    /// A write is under way.
-    writing: bool,
-    /// The debts in it.
-    unwritten: i64,
-}
-
-/// One write to Redis.
-#[derive(Clone, Debug)]
-pub(super) struct Write {
-    id: u128,
-    window: u64,
-    /// The key's `INCRBY`.
-    pub(super) key: String,
-    pub(super) delta: i64,
-    /// Seconds for its `EXPIRE`.
-    pub(super) expire: u64,
-    /// The part of `delta` that becomes a lease.
-    lease: u64,
 }
 
 /// Why a write has no answer.
@@ -363,120 +323,6 @@ impl Leases {
             self.noted.push(id);
         }
     }
-}
-
-// === impl Lease ===
-
-impl Lease {
-    const fn new(counter: Counter, limit: Limit, now: UnixMillis) -> Self {
-        Self {
-            counter,
-            limit,
-            window: limit.unit.window(now),
-            seen: None,
-            seen_at: now,
-            prepaid: 0,
-            held: 0,
-            owed: 0,
-            need: 0,
-            used_at: now,
-            wanted: false,
-            refused: None,
-            noted: false,
-            writing: false,
-            unwritten: 0,
-        }
-    }
-
-    /// Moves to the window of this moment; a clock that goes back by less than a window changes nothing. Holds go
-    /// along and are charged anew; leases and debts stay behind.
-    fn roll(&mut self, now: UnixMillis) {
-        let window = self.limit.unit.window(now);
-        let back = self.window.saturating_sub(window);
-        if window == self.window || (1..=self.limit.unit.seconds()).contains(&back) {
-            return;
-        }
-        self.window = window;
-        (self.seen, self.refused, self.prepaid, self.unwritten) = (None, None, 0, 0);
-        self.owed = signed(self.held);
-    }
-
-    /// Charged by anybody in this window, as far as it is known here: holds included, this process's lease not.
-    fn used(&self) -> u64 {
-        let owed = self.owed.saturating_add(self.unwritten);
-        self.seen.unwrap_or(0).saturating_sub(self.prepaid).saturating_add(positive(owed))
-    }
-
-    /// Nobody knows whether Redis has counted this. It is taken for counted.
-    fn assume(&mut self, delta: i64) {
-        self.seen = Some(self.seen.unwrap_or(0).saturating_add_signed(delta));
-    }
-
-    fn standing(&self, claim: &Claim, now: UnixMillis) -> Standing {
-        Standing::of(claim, self.used(), 0, now)
-    }
-
-    fn covers(&self, claim: &Claim) -> bool {
-        let need = claim.hits.saturating_add(claim.hold).max(1);
-        claim.mode == Mode::Shadow || (self.prepaid >= need && claim.limit.amount > 0)
-    }
-
-    fn is_fresh(&self, now: UnixMillis) -> bool {
-        self.seen.is_some() && now.0.abs_diff(self.seen_at.0) < Leases::FRESH
-    }
-
-    fn is_refusing(&self, claim: &Claim, now: UnixMillis) -> bool {
-        self.refused.is_some_and(|(at, hits)| now.0.abs_diff(at.0) < Leases::BELIEVED && claim.hits >= hits)
-    }
-
-    fn pay(&mut self, amount: u64) {
-        let from_lease = amount.min(self.prepaid);
-        self.prepaid -= from_lease;
-        self.owed = self.owed.saturating_add(signed(amount - from_lease));
-    }
-
-    /// A hundredth of what is left; for few and large requests four of them, but no more than a tenth.
-    fn size(&self) -> u64 {
-        let left = self.limit.amount.saturating_sub(self.used().saturating_add(self.prepaid));
-        (left / 100).max((left / 10).min(self.need.max(1).saturating_mul(4)))
-    }
-
-    fn is_low(&self) -> bool {
-        self.seen.is_some() && self.prepaid < self.size() / 2 + 1
-    }
-
-    /// The write that brings Redis up to date, and the lease to its size.
-    fn settle_up(&mut self) -> Option<Write> {
-        let size = self.size();
-        let too_much = self.prepaid.saturating_sub(size.saturating_mul(2));
-        self.prepaid -= too_much;
-        let wanted = std::mem::take(&mut self.wanted);
-        let lease = if wanted && self.is_low() { size.saturating_sub(self.prepaid) } else { 0 };
-        let debt = std::mem::take(&mut self.owed).saturating_sub(signed(too_much));
-        let delta = debt.saturating_add(signed(lease));
-        if delta == 0 && lease == 0 {
-            return None;
-        }
-        self.writing = true;
-        self.unwritten = debt;
-        Some(self.write(delta, lease))
-    }
-
-    fn write(&self, delta: i64, lease: u64) -> Write {
-        let id = self.counter.id();
-        // envoyproxy/ratelimit spreads expiry over up to 300 s; the id is as good as chance.
-        let jitter = u64::try_from(id % 300).unwrap_or(0);
-        let expire = self.limit.unit.seconds().saturating_add(jitter);
-        Write { id, window: self.window, key: self.counter.key(self.window), delta, expire, lease }
-    }
-}
-
-fn signed(amount: u64) -> i64 {
-    i64::try_from(amount).unwrap_or(i64::MAX)
-}
-
-fn positive(amount: i64) -> u64 {
-    u64::try_from(amount).unwrap_or(0)
 }
 
 #[cfg(test)]
