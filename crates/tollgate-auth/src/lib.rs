@@ -20,9 +20,9 @@ pub use self::{
         TokenFault, UnixSeconds, Vetted, parse_expression,
     },
     upstream::{
-        AssumeRole, AwsKeys, BadAnswer, BadKeyFile, BadProfile, ClientLogin, Credential, Discovery,
-        GoogleFile, GoogleSubject, Grant, Granted, InvalidCredential, Outbound, Own, Profile, Scope,
-        Signable, Signed, Token, TokenId, TokenRequest, TokenRing, TokenSource, Unsigned, aws_grants,
+        AssumeRole, AwsKeys, BadAnswer, BadKeyFile, BadProfile, Brings, ClientLogin, Credential, Discovery,
+        GoogleFile, GoogleSubject, Grant, Granted, InvalidCredential, Outbound, Own, OwnShape, Profile,
+        Scope, Signable, Signed, Token, TokenId, TokenRequest, TokenRing, TokenSource, Unsigned, aws_grants,
         azure_grants, google_grants,
     },
 };

@@ -22,6 +22,6 @@ pub use self::{
         AssumeRole, BadAnswer, BadKeyFile, ClientLogin, Discovery, GoogleFile, GoogleSubject, Grant,
         TokenRequest, aws as aws_grants, azure as azure_grants, google as google_grants,
     },
-    own::Own,
+    own::{Brings, Own, OwnShape},
     token::{Granted, Token, TokenId, TokenRing, TokenSource},
 };

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use http::HeaderName;
-use tollgate_auth::{Credential, InvalidCredential, Own, TokenSource};
+use tollgate_auth::{Credential, InvalidCredential, Own, OwnShape, TokenSource};
 use tollgate_resources::{
     AiServiceBackend, BackendSecurityPolicy, BackendSecurityPolicyType, CredentialOverride, Meta, Object,
-    OverrideFromHeaders, SecretRef,
+    OverrideFromHeaders, OverrideFromMetadata, SecretRef,
 };
 use tollgate_snapshot::Problem;
 use tollgate_types::Secret;
@@ -191,10 +191,8 @@ impl<'a> Policy<'a> {
         else {
             return Ok(made);
         };
-        if from_dynamic_metadata.is_some() {
-            let fault = Fault::not_served("credentialOverride.fromDynamicMetadata")
-                .help("fromRequestHeaders is served");
-            return Err((".credentialOverride.fromDynamicMetadata".to_owned(), fault));
+        if let Some(metadata) = from_dynamic_metadata {
+            return self.with_metadata(made, metadata);
         }
         let Some(OverrideFromHeaders { header, fallback_to_configured }) = from_request_headers else {
             return Ok(made);
@@ -213,7 +211,26 @@ impl<'a> Policy<'a> {
         })?;
         Ok(Made { credential: made.credential.or_own(own), ..made })
     }
+
+    fn with_metadata(&self, made: Made, metadata: &OverrideFromMetadata) -> Result<Made, Wrong> {
+        let OverrideFromMetadata { namespace, key, fallback_to_configured } = metadata;
+        if !NAMESPACES.contains(&namespace.as_str()) {
+            let fault = Fault::new("no-metadata", format!("nothing sets metadata of namespace {namespace}"))
+                .help(format!("there is {}", NAMESPACES.join(", ")));
+            return Err((".credentialOverride.fromDynamicMetadata.namespace".to_owned(), fault));
+        }
+        let (default, shape) = match default_header(self.spec().policy_type) {
+            (_, true) => ("x-aigw-aws-credentials", OwnShape::AwsKeys),
+            (name, false) => (name, OwnShape::Text),
+        };
+        let key = key.as_deref().filter(|key| !key.is_empty()).unwrap_or(default);
+        let own = Own::metadata(namespace, key, (shape, *fallback_to_configured));
+        Ok(Made { credential: made.credential.or_own(own), ..made })
+    }
 }
+
+/// The namespaces of metadata that anything is in before a backend is asked.
+const NAMESPACES: [&str; 1] = ["envoy.filters.http.jwt_authn"];
 
 /// The header in which clients bring their own unless it is named, and whether it is the prefix of several.
 const fn default_header(policy_type: BackendSecurityPolicyType) -> (&'static str, bool) {

@@ -7,7 +7,7 @@ use http::{
 use tollgate_types::Secret;
 
 use super::{
-    AwsKeys, Own, Scope, Signable, Token, TokenId, TokenRing,
+    AwsKeys, Brings, Own, Scope, Signable, Token, TokenId, TokenRing,
     aws::{SECURITY_TOKEN, SIGNED_HEADERS, region_of},
     own::Brought,
 };
@@ -167,7 +167,11 @@ impl Credential {
 
     /// The token that this request cannot do without and that is not there. `client` is what the client sent.
     #[must_use]
-    pub fn lacks(&self, client: &HeaderMap, (ring, now): (&impl TokenRing, UnixSeconds)) -> Option<&TokenId> {
+    pub fn lacks(
+        &self,
+        client: &impl Brings,
+        (ring, now): (&impl TokenRing, UnixSeconds),
+    ) -> Option<&TokenId> {
         let token = self.token().filter(|token| ring.token(token, now).is_none())?;
         // Half a credential is no reason to wait: it is refused in any case.
         let own = self.own.as_ref().is_some_and(|own| !matches!(own.brought(client), Ok(None)));
@@ -197,7 +201,7 @@ impl Credential {
     pub fn apply(
         &self,
         call: Outbound<'_>,
-        client: &HeaderMap,
+        client: &impl Brings,
         (ring, now): (&impl TokenRing, UnixSeconds),
     ) -> Result<(), Unsigned> {
         let Outbound { method, host, path, headers, body } = call;
@@ -297,8 +301,7 @@ impl fmt::Debug for Credential {
             None => f.write_str(": none")?,
         }
         if let Some(own) = &self.own {
-            let names: Vec<_> = own.names().map(HeaderName::as_str).collect();
-            write!(f, ", or the client's in {}", names.join(" "))?;
+            write!(f, ", or the client's in {own}")?;
         }
         f.write_str(")")
     }

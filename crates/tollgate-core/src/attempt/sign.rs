@@ -1,8 +1,14 @@
+use std::borrow::Cow;
+
 use http::{HeaderMap, HeaderValue};
-use tollgate_auth::{Credential, Outbound, TokenId, UnixSeconds};
+use serde_json::Value;
+use tollgate_auth::{Brings, Credential, Outbound, TokenId, UnixSeconds};
 use tollgate_snapshot::Backend;
 
-use crate::{AttemptBody, Now, Outgoing, Plan, Ports, Refusal};
+use crate::{AttemptBody, Now, Outgoing, Plan, Ports, Record, Refusal};
+
+/// The namespace of verified claims, as Envoy names it.
+const CLAIMS: &str = "envoy.filters.http.jwt_authn";
 
 /// Who is asked, with what, and at which of its addresses.
 #[derive(Clone, Copy)]
@@ -36,7 +42,7 @@ impl Plan {
     ) -> Option<&'a TokenId> {
         let credential = backend.credential.as_ref().filter(|credential| credential.token().is_some())?;
         let now = UnixSeconds(now.unix_seconds());
-        credential.lacks(&self.record.head.headers, (ports.credentials(), now))
+        credential.lacks(&*self.record, (ports.credentials(), now))
     }
 
     /// Takes out what the client brought for any backend of the rule: it is for that one, and not as it is.
@@ -72,6 +78,27 @@ impl Plan {
         };
         let call = Outbound { method, host: &authority, path, headers, body };
         let now = UnixSeconds(now.unix_seconds());
-        Ok(credential.apply(call, &self.record.head.headers, (ports.credentials(), now))?)
+        Ok(credential.apply(call, &*self.record, (ports.credentials(), now))?)
+    }
+}
+
+// === impl Record ===
+
+impl Brings for Record {
+    fn headers(&self) -> &HeaderMap {
+        &self.head.headers
+    }
+
+    /// Verified claims: all of a provider's by its name, or one of them by `provider.claim`.
+    fn metadata(&self, namespace: &str, key: &str) -> Option<Cow<'_, Value>> {
+        if namespace != CLAIMS {
+            return None;
+        }
+        let claims = |wanted: &str| self.claims_by_provider().find(|(name, _)| *name == wanted);
+        match (claims(key), key.split_once('.')) {
+            (Some((_, claims)), _) => Some(Cow::Owned(Value::Object(claims.members().clone()))),
+            (None, Some((provider, claim))) => claims(provider)?.1.get(claim).map(Cow::Borrowed),
+            (None, None) => None,
+        }
     }
 }

@@ -2,13 +2,17 @@
 use std::{
     io::{Read as _, Write as _, copy},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
-    sync::mpsc::{Receiver, channel},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+        mpsc::{Receiver, channel},
+    },
     thread,
-    time::Instant,
+    time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 use http::request::Parts;
-use tollgate_simulate::Simulator;
+use tollgate_simulate::{Grant, Issuer, Simulator};
 
 use crate::{
     gateway::{Answer, Gateway, PATIENCE, chat, read, resources, send},
@@ -39,23 +43,23 @@ fn read_head(socket: &mut TcpStream) -> String {
     String::from_utf8(head).unwrap()
 }
 
-/// A token endpoint which answers each request with the next of these statuses, and with a token that has its number.
-fn token_endpoint(statuses: &'static [u16]) -> SocketAddr {
+/// A token endpoint which refuses until it is told to be good.
+fn token_endpoint(good: Arc<AtomicBool>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
-        for (number, status) in statuses.iter().chain(std::iter::repeat(&200)).enumerate() {
+        loop {
             let (mut socket, _) = listener.accept().unwrap();
             let head = read_head(&mut socket);
             let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
             // To its end: a connection that is closed with something unread takes the answer away.
             socket.read_exact(&mut vec![0; length.parse().unwrap()]).unwrap();
-            let body = match status {
-                200 => format!(r#"{{"access_token":"token-{number}","expires_in":3600}}"#),
-                _ => r#"{"error":"invalid_client"}"#.to_owned(),
+            let (status, body) = match good.load(SeqCst) {
+                true => ("200 OK", r#"{"access_token":"the-token","expires_in":3600}"#),
+                false => ("401 Unauthorized", r#"{"error":"invalid_client"}"#),
             };
-            let head =
-                format!("HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+            let length = body.len();
+            let head = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
             socket.write_all(format!("{head}{body}").as_bytes()).unwrap();
         }
     });
@@ -75,43 +79,50 @@ fn ask_with(gateway: &Gateway, headers: &str) -> Answer {
 const AZURE: &str = "  type: AzureCredentials
   azureCredentials: {clientID: c-1, tenantID: t-1, clientSecretRef: {name: openai}}";
 
-#[test]
-fn the_first_request_has_a_token_and_one_that_cannot_be_had_is_said_everywhere() {
+/// A gateway whose provider wants tokens of Azure.
+fn with_azure(good: &Arc<AtomicBool>) -> (Gateway, Upstream) {
     let provider = Upstream::http1();
-    let resources = with_policy(provider.address, AZURE, "{client-secret: s1}");
-    let authority = format!("http://{}", token_endpoint(&[]));
+    let resources = with_policy(provider.address, AZURE, "{client-secret: s3cret}");
+    let authority = format!("http://{}", token_endpoint(Arc::clone(good)));
     let variables = [("AZURE_AUTHORITY_HOST", authority.as_str())];
-    let gateway = Gateway::start_with(&resources, &["--access-log", "off"], &variables);
-    gateway.chat("m");
-    assert_eq!(header(&provider.asked(), "authorization"), Some("Bearer token-0"));
+    (Gateway::start_with(&resources, &["--access-log", "off"], &variables), provider)
+}
 
-    let provider = Upstream::http1();
-    let resources = with_policy(provider.address, AZURE, "{client-secret: s1}");
-    let authority = format!("http://{}", token_endpoint(&[401]));
-    let variables = [("AZURE_AUTHORITY_HOST", authority.as_str())];
-    let gateway = Gateway::start_with(&resources, &["--access-log", "off"], &variables);
-    let answer = gateway.chat("m");
-    // The second fetch comes a second after the first, which may be before this request.
-    if answer.status == 503 {
-        assert!(
-            answer.text.contains("no upstream credential: none could be fetched for default/openai t-1/c-1")
-        );
-        assert!(answer.text.contains("CredentialUnavailable"), "{}", answer.text);
-    }
-    let said = gateway.wait_for("no token for a provider");
-    assert!(said.contains("it refuses: invalid_client") && !said.contains("s1"), "{said}");
+/// Asks the admin server until it says that.
+fn wait_for(gateway: &Gateway, path: &str, words: &str) -> Answer {
     let began = Instant::now();
-    while gateway.chat("m").status == 503 {
-        assert!(began.elapsed() < PATIENCE, "no token after the endpoint is back");
+    loop {
+        let answer = gateway.admin(path);
+        if answer.text.contains(words) {
+            return answer;
+        }
+        assert!(began.elapsed() < PATIENCE, "no {words} in {}", answer.text);
     }
-    assert_eq!(header(&provider.asked(), "authorization"), Some("Bearer token-1"));
-    while !gateway
-        .admin("/metrics")
-        .text
-        .contains("tollgate_credential_held{credential=\"default/openai t-1/c-1\"} 1")
-    {
-        assert!(began.elapsed() < PATIENCE, "it is not counted");
-    }
+}
+
+#[test]
+fn the_first_request_has_a_token() {
+    let (gateway, provider) = with_azure(&Arc::new(AtomicBool::new(true)));
+    gateway.chat("m");
+    assert_eq!(header(&provider.asked(), "authorization"), Some("Bearer the-token"));
+}
+
+#[test]
+fn a_token_that_cannot_be_had_is_said_everywhere_until_it_is_there() {
+    let good = Arc::new(AtomicBool::new(false));
+    let (gateway, provider) = with_azure(&good);
+    let ready = wait_for(&gateway, "/readyz", "it refuses: invalid_client; there is no token");
+    assert_eq!(ready.status, 200);
+    assert!(!ready.text.contains("s3cret"), "{}", ready.text);
+    let answer = gateway.chat("m");
+    assert_eq!(answer.status, 503);
+    assert!(answer.text.contains("no upstream credential: none could be fetched for default/openai t-1/c-1"));
+    assert!(answer.text.contains("CredentialUnavailable"), "{}", answer.text);
+    good.store(true, SeqCst);
+    wait_for(&gateway, "/metrics", "tollgate_credential_held{credential=\"default/openai t-1/c-1\"} 1");
+    gateway.chat("m");
+    assert_eq!(header(&provider.asked(), "authorization"), Some("Bearer the-token"));
+    assert!(!gateway.admin("/readyz").text.contains("credentials_failed"));
 }
 
 #[test]
@@ -160,6 +171,31 @@ fn a_client_brings_its_own_key_and_no_provider_sees_where_it_stood() {
     let answer = gateway.chat("m");
     assert_eq!(answer.status, 401);
     assert!(answer.text.contains("missing upstream credential"), "{}", answer.text);
+}
+
+#[test]
+fn a_verified_claim_may_be_the_key() {
+    let provider = Upstream::http1();
+    let policy = "  type: APIKey
+  apiKey: {secretRef: {name: openai}}
+  credentialOverride:
+    fromDynamicMetadata: {namespace: envoy.filters.http.jwt_authn, key: corp.tenant}";
+    let issuer = Issuer::new("corp", &[], None).unwrap();
+    let keys = issuer.jwks().to_string();
+    let security = serde_json::json!({
+        "apiVersion": "gateway.envoyproxy.io/v1alpha1", "kind": "SecurityPolicy", "metadata": {"name": "callers"},
+        "spec": {
+            "targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "tollgate"}],
+            "jwt": {"providers": [{"name": "corp", "issuer": "corp", "localJWKS": {"type": "Inline", "inline": keys}}]},
+        },
+    });
+    let resources = format!("{}---\n{security}\n", with_policy(provider.address, policy, "{apiKey: ours}"));
+    let gateway = Gateway::start(&resources, &["--access-log", "off"]);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let token =
+        issuer.token(&Grant { tenant: "sk-of-the-claim".to_owned(), ..Grant::default() }, now).unwrap();
+    ask_with(&gateway, &format!("authorization: Bearer {token}\r\n"));
+    assert_eq!(header(&provider.asked(), "authorization"), Some("Bearer sk-of-the-claim"));
 }
 
 /// A proxy that leads to where it is asked, and says what it was asked.
