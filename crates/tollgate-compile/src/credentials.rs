@@ -230,7 +230,7 @@ impl<'a> Policy<'a> {
 }
 
 /// The namespaces of metadata that anything is in before a backend is asked.
-const NAMESPACES: [&str; 1] = ["envoy.filters.http.jwt_authn"];
+const NAMESPACES: [&str; 2] = ["envoy.filters.http.jwt_authn", "envoy.filters.http.ext_authz"];
 
 /// The header in which clients bring their own unless it is named, and whether it is the prefix of several.
 const fn default_header(policy_type: BackendSecurityPolicyType) -> (&'static str, bool) {

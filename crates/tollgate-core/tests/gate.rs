@@ -6,9 +6,9 @@ use std::{cell::RefCell, net::Ipv4Addr, ops::DerefMut, sync::Arc, time::Instant}
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use tollgate_auth::{
-    Access, ApiKeys, Authorization, Cors, Expression, ExtAuth, ExtAuthId, ExtAuthProtocol, HeaderChange,
-    HeaderRule, HttpPath, KeyRing, KeySet, KeySourceId, OnFailure, Operation, OriginRule, Place, Principal,
-    Root, TokenCache, Vetted,
+    Access, ApiKeys, Authorization, Brings as _, Cors, Expression, ExtAuth, ExtAuthId, ExtAuthProtocol,
+    HeaderChange, HeaderRule, HttpPath, KeyRing, KeySet, KeySourceId, OnFailure, Operation, OriginRule,
+    Place, Principal, Root, TokenCache, Vetted,
 };
 use tollgate_core::{
     Admission, Admitted, Answer, ExtAuthVerdict, Live, Now, Ports, Question, Refusal, Refused, RequestHead,
@@ -473,6 +473,9 @@ fn what_a_service_adds_reaches_the_backend_and_the_client_and_rules_see_the_rest
     let (reply, settled) = plan.refuse(Refusal::NoEndpoints).settle(Instant::now());
     assert_eq!(reply.headers.get_all("set-cookie").iter().count(), 2);
     assert_eq!(settled.record.vetted().unwrap()["tenant"], "a");
+    // A credential may be taken from it.
+    let brought = settled.record.metadata("envoy.filters.http.ext_authz", "tenant").unwrap();
+    assert_eq!(*brought, "a");
     // A service that failed says nothing, and the rule that asks for it keeps the caller out.
     let Ok(Admission::Admitted(admitted)) = told(&live, ExtAuthVerdict::Failed) else { panic!("not let in") };
     let Err(refused) = routed(admitted, "m").reserve(&host(), now()) else { panic!("allowed") };

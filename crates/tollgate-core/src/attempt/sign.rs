@@ -10,6 +10,9 @@ use crate::{AttemptBody, Now, Outgoing, Plan, Ports, Record, Refusal};
 /// The namespace of verified claims, as Envoy names it.
 const CLAIMS: &str = "envoy.filters.http.jwt_authn";
 
+/// The namespace of what an external authorization service said.
+const VETTED: &str = "envoy.filters.http.ext_authz";
+
 /// Who is asked, with what, and at which of its addresses.
 #[derive(Clone, Copy)]
 pub(super) struct Asked<'a> {
@@ -89,10 +92,13 @@ impl Brings for Record {
         &self.head.headers
     }
 
-    /// Verified claims: all of a provider's by its name, or one of them by `provider.claim`.
+    /// Verified claims: all of a provider's by its name, or one of them by `provider.claim`; and what an external
+    /// authorization service said, by its own names.
     fn metadata(&self, namespace: &str, key: &str) -> Option<Cow<'_, Value>> {
-        if namespace != CLAIMS {
-            return None;
+        match namespace {
+            CLAIMS => {}
+            VETTED => return self.vetted()?.get(key).map(Cow::Borrowed),
+            _ => return None,
         }
         let claims = |wanted: &str| self.claims_by_provider().find(|(name, _)| *name == wanted);
         match (claims(key), key.split_once('.')) {
