@@ -1,4 +1,4 @@
-//! Bytes of provider APIs: JSON scanning, SSE framing, content encodings, serde structs. No decisions.
+//! Bytes of provider APIs: JSON scanning, SSE framing, AWS event streams, content encodings, serde structs. No decisions.
 //!
 //! | module | what it does | allocates |
 //! |---|---|---|
@@ -6,14 +6,17 @@
 //! | [`watch`] | the same walk over a document that arrives in pieces | for captured values |
 //! | [`patch`] | sets and removes fields, everything else stays byte for byte | the new document |
 //! | [`sse`] | splits server-sent events | for events that chunks cut |
+//! | [`event_stream`] | splits AWS event streams, checks their checksums | for frames that chunks cut |
 //! | [`encoding`] | undoes `content-encoding` piece by piece | the output |
 //! | [`text`] | quotes and unquotes JSON strings | the output |
-//! | [`openai`], [`responses`], [`anthropic`], [`cohere`] | the shapes of their APIs, borrowed from the input | rarely |
+//! | [`openai`], [`responses`], [`anthropic`], [`bedrock`], [`cohere`] | the shapes of their APIs, borrowed from the input | rarely |
 
 pub mod anthropic;
+pub mod bedrock;
 mod blocks;
 pub mod cohere;
 pub mod encoding;
+pub mod event_stream;
 mod literal;
 pub mod openai;
 pub mod patch;
