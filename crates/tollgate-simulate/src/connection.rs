@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use crate::{
-    Fault,
+    Behaviour, Fault,
     encode::{self, Compressor, Ending, chunk, distort, odd_event},
     events::Events,
     reply::{Body, Provider},
@@ -232,9 +232,7 @@ impl Connection {
                 event.extend(odd_event(fault, exchange.provider));
             }
             events.write(index, &mut event);
-            if behaviour.stamp == Some(true) {
-                stamp(&mut event);
-            }
+            frame(&mut event, events, behaviour);
             let squeezed = compressor.as_mut().map(|compressor| compressor.push(&event));
             let bytes = squeezed.as_deref().unwrap_or(&event);
             if until_close {
@@ -321,6 +319,14 @@ const fn stop(fault: Option<Fault>) -> Option<Stop> {
         Some(Fault::BadChunk) => Some(Stop::BadChunk),
         _ => None,
     }
+}
+
+/// Makes what is sent of an event's text.
+fn frame(event: &mut Vec<u8>, events: &Events, behaviour: &Behaviour) {
+    if behaviour.stamp == Some(true) {
+        stamp(event);
+    }
+    events.framing.apply(event);
 }
 
 /// Replaces the first stamp in `bytes` by the time.

@@ -1,4 +1,7 @@
-use crate::text::{Text, escape};
+use crate::{
+    bedrock::frames::Framing,
+    text::{Text, escape},
+};
 
 /// The events of a streamed reply, made as they are sent: ten thousand open streams hold little memory.
 #[derive(Debug, Default)]
@@ -8,6 +11,8 @@ pub(crate) struct Events {
     pub(crate) tokens: Option<Tokens>,
     /// Leave together with the last token.
     pub(crate) tail: Vec<Vec<u8>>,
+    /// All of the above are server-sent events; this is what becomes of them on the wire.
+    pub(crate) framing: Framing,
 }
 
 /// One event for each token of a text.

@@ -22,6 +22,7 @@ pub(crate) enum Provider {
     OpenAi,
     Azure,
     Anthropic,
+    Bedrock,
     Cohere,
     KServe,
 }

@@ -104,7 +104,10 @@ impl<'a> Request<'a> {
     pub(crate) fn key(&self) -> Option<&'a str> {
         self.headers().find_map(|(name, value)| match name.len() {
             13 if name.eq_ignore_ascii_case("authorization") => {
-                Some(value.split_once(' ').map_or(value, |(_, token)| token.trim()))
+                let token = value.split_once(' ').map_or(value, |(_, token)| token.trim());
+                // AWS signs: `AWS4-HMAC-SHA256 Credential=<key id>/<date>/…, …`
+                let signer = token.strip_prefix("Credential=").and_then(|scope| scope.split('/').next());
+                Some(signer.unwrap_or(token))
             }
             9 if name.eq_ignore_ascii_case("x-api-key") => Some(value),
             7 if name.eq_ignore_ascii_case("api-key") => Some(value),

@@ -7,7 +7,7 @@ use crate::{
     answer::Answer,
     anthropic,
     ask::{Ask, BadAsk},
-    cohere, issuer, kserve, metrics, openai,
+    bedrock, cohere, issuer, kserve, metrics, openai,
     reply::{Provider, Reply},
     request::Request,
     state::{State, suffix},
@@ -90,7 +90,12 @@ fn add_rules(body: &[u8], state: &State) -> Reply {
 fn call(request: &Request<'_>, state: &State) -> Exchange {
     let (api, deployment) = find(request.path);
     let kserve = kserve::find(request.path, &state.options.kserve);
-    let provider = if kserve.is_some() { Provider::KServe } else { provider(request, api, deployment) };
+    let bedrock = bedrock::find(request.path);
+    let provider = match (&kserve, &bedrock) {
+        (Some(_), _) => Provider::KServe,
+        (None, Some(_)) => Provider::Bedrock,
+        (None, None) => provider(request, api, deployment),
+    };
     let mut exchange = Exchange {
         reply: Reply::json(200, Vec::new()),
         behaviour: state.options.behaviour.clone(),
@@ -100,9 +105,10 @@ fn call(request: &Request<'_>, state: &State) -> Exchange {
         is_call: true,
     };
     state.record(request);
-    let replied = match kserve {
-        Some(asked) => predict(request, state, &mut exchange, asked),
-        None => respond(request, state, &mut exchange, (api, deployment)),
+    let replied = match (kserve, bedrock) {
+        (Some(asked), _) => predict(request, state, &mut exchange, asked),
+        (None, Some(asked)) => invoke(request, state, &mut exchange, &asked),
+        (None, None) => respond(request, state, &mut exchange, (api, deployment)),
     };
     exchange.reply = match replied {
         Ok(reply) => reply,
@@ -168,6 +174,27 @@ fn predict(
     match exchange.behaviour.status {
         Some(status) => Err((status, format!("simulated error {status}"))),
         None => kserve::reply(model, verb, request.body),
+    }
+}
+
+/// A model of Bedrock's: the path names it.
+fn invoke(
+    request: &Request<'_>,
+    state: &State,
+    exchange: &mut Exchange,
+    asked: &bedrock::Asked<'_>,
+) -> Result<Reply, (u16, String)> {
+    if state.options.require_key.as_deref().is_some_and(|wanted| request.key() != Some(wanted)) {
+        return Err((403, "the security token included in the request is invalid".into()));
+    }
+    if request.method != "POST" {
+        return Err((405, format!("method {} is not allowed here", request.method)));
+    }
+    exchange.model = asked.model.clone().into_owned();
+    exchange.behaviour = behaviour(request, state, exchange)?;
+    match exchange.behaviour.status {
+        Some(status) => Err((status, format!("simulated error {status}"))),
+        None => bedrock::reply(asked, &exchange.behaviour, (request, state)),
     }
 }
 
@@ -260,6 +287,7 @@ pub(crate) fn refusal(provider: Provider, status: u16, message: &str) -> Reply {
         Provider::OpenAi => openai::error(status, message),
         Provider::Azure => openai::azure_error(status, message),
         Provider::Anthropic => anthropic::error(status, message),
+        Provider::Bedrock => return bedrock::error(status, message),
         Provider::Cohere => cohere::error(message),
         Provider::KServe => kserve::error(message),
     };

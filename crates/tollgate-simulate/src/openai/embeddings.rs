@@ -78,7 +78,7 @@ fn render(vector: &[f32], form: Form) -> Vec<u8> {
 }
 
 /// A unit vector whose numbers have eight digits, as real ones do.
-fn vector(dimensions: u64) -> Vec<f32> {
+pub(crate) fn vector(dimensions: u64) -> Vec<f32> {
     let mut seed = 0x9e37_79b9_u32;
     let raw = (0..dimensions).map(|_| {
         seed ^= seed << 13;
