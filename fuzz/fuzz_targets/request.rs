@@ -20,6 +20,7 @@ fuzz_target!(|bytes: &[u8]| {
                 model_override: None,
                 mutations: &[],
                 query: None,
+                beta: None,
                 now: 0,
             };
             if let Ok((prepared, _)) = prepare(&call) {

@@ -272,6 +272,7 @@ impl Plan {
                     (Some(query), Some(_)) => headers::without_keys(query).map(Cow::Owned),
                     (query, _) => query.map(Cow::Borrowed),
                 };
+                let beta = headers::joined(&record.head.headers, "anthropic-beta");
                 let (prepared, reply) = prepare(&Call {
                     endpoint: *endpoint,
                     body,
@@ -280,6 +281,7 @@ impl Plan {
                     model_override: choice.model_override.as_ref(),
                     mutations: &[&choice.body],
                     query: query.as_deref(),
+                    beta: beta.as_deref(),
                     now: now.unix_seconds(),
                 })?;
                 for name in &prepared.remove {

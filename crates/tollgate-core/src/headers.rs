@@ -61,6 +61,18 @@ pub(crate) fn for_upstream(client: &HeaderMap) -> HeaderMap {
     headers
 }
 
+/// The values of all headers of a name, joined with commas; `None` without one. What is no text is left out.
+pub(crate) fn joined(headers: &HeaderMap, name: &str) -> Option<String> {
+    let mut joined = String::new();
+    for value in headers.get_all(name).iter().filter_map(|value| value.to_str().ok()) {
+        if !joined.is_empty() {
+            joined.push(',');
+        }
+        joined.push_str(value);
+    }
+    (!joined.is_empty()).then_some(joined)
+}
+
 /// The query of an LLM request less what only the gateway may know: keys that clients put there.
 pub(crate) fn without_keys(query: &str) -> Option<String> {
     let is_key = |pair: &&str| {

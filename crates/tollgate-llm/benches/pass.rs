@@ -27,6 +27,7 @@ fn reply(endpoint: Endpoint, body: &Bytes, inspected: &Inspected) -> Reply {
         model_override: None,
         mutations: &[],
         query: None,
+        beta: None,
         now: 0,
     };
     prepare(&call).expect("the bench's own request").1
@@ -56,6 +57,7 @@ fn requests(c: &mut Criterion) {
             model_override,
             mutations: &[],
             query: None,
+            beta: None,
             now: 0,
         };
         group.bench_function(format!("{name} 400 KiB"), |b| b.iter(|| prepare(black_box(&call))));

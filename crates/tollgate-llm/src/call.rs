@@ -1,3 +1,4 @@
+mod aws;
 mod body;
 mod path;
 
@@ -8,8 +9,10 @@ use tollgate_types::{ApiSchema, Dialect, Endpoint, ModelId, Tokens};
 use crate::{
     BodyMutation, Delivery, Inspected, Reply, Target, Untranslatable,
     reply::{Begun, UsageChunk},
-    translate::{self, ANTHROPIC_VERSION, Job},
+    translate::{self, ANTHROPIC_VERSION, Framing, Job},
 };
+
+pub(crate) use self::aws::invocation;
 
 /// One attempt's inputs. Every attempt starts again from the client's own bytes.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +31,8 @@ pub struct Call<'a> {
     pub mutations: &'a [&'a BodyMutation],
     /// The query of the client's request without `?`, if it had one.
     pub query: Option<&'a str>,
+    /// The client's `anthropic-beta` headers, joined with commas.
+    pub beta: Option<&'a str>,
     /// Unix seconds, for the times that a translated reply has to name.
     pub now: u64,
 }
@@ -100,7 +105,8 @@ const fn is_native(endpoint: Endpoint, schema: ApiSchema) -> bool {
         Endpoint::Moderations | Endpoint::ImageVariations | Endpoint::Tokenize => {
             matches!(schema, ApiSchema::OpenAi)
         }
-        Endpoint::Messages | Endpoint::CountTokens => matches!(schema, ApiSchema::Anthropic),
+        Endpoint::Messages => matches!(schema, ApiSchema::Anthropic | ApiSchema::AwsAnthropic),
+        Endpoint::CountTokens => matches!(schema, ApiSchema::Anthropic),
         // Servers of open models have it too, in Cohere's words.
         Endpoint::Rerank => matches!(schema, ApiSchema::Cohere | ApiSchema::OpenAi),
         Endpoint::CohereChat | Endpoint::CohereEmbed => matches!(schema, ApiSchema::Cohere),
@@ -121,6 +127,9 @@ const fn is_native(endpoint: Endpoint, schema: ApiSchema) -> bool {
 
 fn pass(call: &Call<'_>) -> Result<(Prepared, Reply), Untranslatable> {
     let model = call.model_override.unwrap_or(&call.inspected.model);
+    if call.target.schema == ApiSchema::AwsAnthropic {
+        return pass_to_aws(call, model);
+    }
     let usage_chunk = usage_chunk(call);
     let path = path::native(call, model)?;
     let body = body::passed(call, model, usage_chunk)?;
@@ -136,6 +145,21 @@ fn pass(call: &Call<'_>) -> Result<(Prepared, Reply), Untranslatable> {
     Ok((Prepared { path, body, set, default, remove: Vec::new(), model: model.clone() }, reply))
 }
 
+/// Anthropic's API behind Amazon's door: the replies pass once they are out of their frames, errors are rewritten.
+fn pass_to_aws(call: &Call<'_>, model: &ModelId) -> Result<(Prepared, Reply), Untranslatable> {
+    let delivery = call.inspected.delivery;
+    let path = crate::aws::path(model.as_str(), translate::aws_verb(delivery))?;
+    let body = aws::body(call)?;
+    let set = match delivery {
+        Delivery::Whole => Vec::new(),
+        Delivery::Streamed => vec![(ACCEPT_ENCODING, HeaderValue::from_static("identity"))],
+    };
+    let begun = Begun { framing: Framing::Chunks, rewrite: Some(translate::aws_error), ..begun(call) };
+    let remove = dialect_headers(call.endpoint.dialect());
+    let reply = Reply::passing(&begun, UsageChunk::Keep);
+    Ok((Prepared { path, body, set, default: Vec::new(), remove, model: model.clone() }, reply))
+}
+
 /// What the reader of the reply has to know of the call.
 fn begun(call: &Call<'_>) -> Begun {
     let Call { endpoint, body, inspected, .. } = *call;
@@ -144,7 +168,7 @@ fn begun(call: &Call<'_>) -> Begun {
         // Whole replies count themselves.
         Delivery::Whole => Tokens::default(),
     };
-    Begun { endpoint, delivery: inspected.delivery, prompt }
+    Begun { endpoint, delivery: inspected.delivery, prompt, framing: Framing::Sse, rewrite: None }
 }
 
 /// Whether the provider has to be asked for a usage chunk that the client did not ask for.
@@ -168,11 +192,13 @@ fn translated(call: &Call<'_>) -> Result<(Prepared, Reply), Untranslatable> {
         model,
         delivery: inspected.delivery,
         wants_usage: inspected.wants_usage,
+        beta: call.beta,
         now: call.now,
     };
-    let translate::Translated { path, headers: set, body, reader } = translate::translate(&job, call.body)?;
+    let translate::Translated { path, headers: set, body, framing, reader } =
+        translate::translate(&job, call.body)?;
     let body = body::mutated(body, call.mutations)?;
-    let reply = Reply::translating(&begun(call), reader);
+    let reply = Reply::translating(&Begun { framing, ..begun(call) }, reader);
     let remove = dialect_headers(endpoint.dialect());
     let body = Bytes::from(body);
     Ok((Prepared { path, body, set, default: Vec::new(), remove, model: model.clone() }, reply))

@@ -8,6 +8,7 @@
 //! Same-dialect traffic is scanned and patched in place; it never becomes a document. Translated traffic goes
 //! through [`translate`]: `dialect/` (what clients speak) and `provider/` (what backends speak) meet in `turn`.
 
+mod aws;
 mod call;
 mod fault;
 mod inspect;

@@ -1,4 +1,5 @@
 mod collect;
+mod frames;
 mod opening;
 mod stream;
 mod whole;
@@ -13,10 +14,15 @@ use tollgate_wire::encoding::{DecodeError, Decoder, Encoding};
 
 use self::{
     collect::Collect,
+    frames::Frames,
     stream::{Passing, Translating},
     whole::Whole,
 };
-use crate::{Counts, Delivery, Fault, Tally, local, meter::Meter, translate::Reader};
+use crate::{
+    Counts, Delivery, Fault, Tally, local,
+    meter::Meter,
+    translate::{Framing, Reader},
+};
 
 /// The most that is held of one reply, and the most that a compressed one may become, in bytes.
 pub(crate) const MOST: usize = 64 * 1024 * 1024;
@@ -53,6 +59,10 @@ pub struct Reply {
     source: Source,
     mode: Mode,
     coding: Coding,
+    framing: Framing,
+    /// Undoes the framing of a stream that is no stream of server-sent events.
+    frames: Option<Frames>,
+    rewrite: Option<RewriteError>,
 }
 
 /// The call that a reply answers.
@@ -62,7 +72,14 @@ pub(crate) struct Begun {
     pub(crate) delivery: Delivery,
     /// About the tokens of the prompt; used for streams alone.
     pub(crate) prompt: Tokens,
+    /// How the provider frames a stream.
+    pub(crate) framing: Framing,
+    /// Puts the errors of a host that passes on the dialect but not its errors into the dialect.
+    pub(crate) rewrite: Option<RewriteError>,
 }
+
+/// Appends an error body in the client's dialect.
+pub(crate) type RewriteError = fn(StatusCode, &HeaderMap, &[u8], &mut Vec<u8>);
 
 /// What becomes of the usage chunk of an OpenAI stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,25 +145,40 @@ impl Reply {
     }
 
     fn new(begun: &Begun, source: Source) -> Self {
-        let Begun { endpoint, delivery, prompt } = *begun;
+        let Begun { endpoint, delivery, prompt, framing, rewrite } = *begun;
         let expected = match delivery {
             Delivery::Whole => Expected::Document,
             Delivery::Streamed => Expected::Stream,
         };
         let mode = Mode::Expecting(expected, Vec::new());
-        Self { endpoint, delivery, prompt, source, mode, coding: Coding::Plain }
+        Self {
+            endpoint,
+            delivery,
+            prompt,
+            source,
+            mode,
+            coding: Coding::Plain,
+            framing,
+            frames: None,
+            rewrite,
+        }
     }
 
     /// Takes the provider's status and headers; gives the client's.
     pub fn head(&mut self, status: StatusCode, mut headers: HeaderMap) -> Head {
         self.mode = self.mode_for(status, &headers);
+        self.frames = self.frames_for(&headers);
         self.coding = self.coding_for(&headers);
         let decoded = matches!(self.coding, Coding::Decoded(_));
         let strips = matches!(
             (&self.mode, &self.source),
             (Mode::Expecting(Expected::Stream, _), Source::Provider { usage_chunk: UsageChunk::Strip, .. })
         );
+        if let Source::Translator(reader) = &mut self.source {
+            reader.head(&headers);
+        }
         let content_type = match (&self.mode, &self.source) {
+            (Mode::Expecting(Expected::Stream, _), _) if self.frames.is_some() => Some("text/event-stream"),
             (Mode::Collect(_), _) => Some("application/json"),
             (Mode::Expecting(Expected::Stream, _), Source::Translator(_)) => Some("text/event-stream"),
             _ => None,
@@ -176,10 +208,10 @@ impl Reply {
         }
         let mut text = Vec::new();
         match &mut self.coding {
-            Coding::Plain => self.take(chunk, None, out),
+            Coding::Plain => self.unframe(chunk, None, out),
             Coding::Decoded(decoder) => {
                 decoder.push(&chunk, &mut text).map_err(undecodable)?;
-                self.take(text.into(), None, out)
+                self.unframe(text.into(), None, out)
             }
             Coding::Copied(decoder) => {
                 decoder.push(&chunk, &mut text).map_err(undecodable)?;
@@ -199,6 +231,9 @@ impl Reply {
     /// # Errors
     /// [`Fault::Truncated`] where the end mark is missing, and the others as in [`push`](Self::push).
     pub fn finish(&mut self, out: &mut Output) -> Result<(), Fault> {
+        if self.frames.as_ref().is_some_and(|frames| !frames.is_whole()) {
+            return Err(Fault::Truncated);
+        }
         match &mut self.mode {
             Mode::Expecting(..) => Err(Fault::Truncated),
             Mode::Unread => Ok(()),
@@ -214,7 +249,10 @@ impl Reply {
             Mode::Collect(collect) => match &mut self.source {
                 Source::Translator(reader) => collect.translate(reader.as_mut(), out),
                 Source::Provider { .. } => {
-                    collect.wrap(self.endpoint.dialect(), out);
+                    match self.rewrite {
+                        Some(rewrite) => collect.rewrite(rewrite, out),
+                        None => collect.wrap(self.endpoint.dialect(), out),
+                    }
                     Ok(())
                 }
             },
@@ -295,7 +333,7 @@ impl Reply {
         }
         if !status.is_success() {
             return match self.source {
-                Source::Provider { .. } if is_json(headers) => Mode::Unread,
+                Source::Provider { .. } if is_json(headers) && self.rewrite.is_none() => Mode::Unread,
                 Source::Provider { .. } | Source::Translator(_) => Mode::Collect(Collect::error()),
             };
         }
@@ -314,6 +352,7 @@ impl Reply {
     fn coding_for(&self, headers: &HeaderMap) -> Coding {
         let decodes = match (&self.mode, &self.source) {
             (Mode::Unread, _) => return Coding::Plain,
+            _ if self.frames.is_some() => true,
             (Mode::Expecting(Expected::Stream, _), Source::Provider { usage_chunk, .. }) => {
                 *usage_chunk == UsageChunk::Strip
             }
@@ -329,6 +368,24 @@ impl Reply {
                 Err(_) => Coding::Unknown(encoding.to_string().into()),
             },
         }
+    }
+
+    /// What undoes the framing, where the reply is a stream that has one.
+    fn frames_for(&self, headers: &HeaderMap) -> Option<Frames> {
+        let streams = matches!(self.mode, Mode::Expecting(Expected::Stream, _));
+        let framed = self.framing != Framing::Sse && !is_essence(headers, b"text/event-stream");
+        (streams && framed).then(|| Frames::new(self.framing))
+    }
+
+    /// Takes what is left of the coding: text, or frames around text.
+    fn unframe(&mut self, text: Bytes, raw: Option<Bytes>, out: &mut Output) -> Result<(), Fault> {
+        let Some(frames) = &mut self.frames else { return self.take(text, raw, out) };
+        let mut events = Vec::with_capacity(text.len());
+        let broken = frames.push(&text, &mut events);
+        if !events.is_empty() {
+            self.take(events.into(), None, out)?;
+        }
+        broken
     }
 
     /// Takes readable text. `raw` is what goes to the client, where that is something else.
@@ -432,8 +489,12 @@ fn content_type(headers: &HeaderMap) -> &[u8] {
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {
+    is_essence(headers, b"text/event-stream") || is_essence(headers, b"application/vnd.amazon.eventstream")
+}
+
+fn is_essence(headers: &HeaderMap, wanted: &[u8]) -> bool {
     let essence = content_type(headers).split(|byte| *byte == b';').next().unwrap_or_default();
-    essence.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
+    essence.trim_ascii().eq_ignore_ascii_case(wanted)
 }
 
 /// `application/json`, `application/problem+json` …

@@ -26,6 +26,7 @@ fn cost(body: &Bytes, model_override: Option<&ModelId>) -> AllocationInfo {
             model_override,
             mutations: &[],
             query: None,
+            beta: None,
             now: 0,
         };
         drop(prepare(&call).expect("the test's own request"));

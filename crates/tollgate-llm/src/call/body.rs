@@ -51,7 +51,7 @@ pub(super) fn mutated(body: Vec<u8>, mutations: &[&BodyMutation]) -> Result<Vec<
     Ok(patch.finish().unwrap_or(body))
 }
 
-fn mutate(patch: &mut Patch<'_>, mutations: &[&BodyMutation]) -> Result<(), Untranslatable> {
+pub(super) fn mutate(patch: &mut Patch<'_>, mutations: &[&BodyMutation]) -> Result<(), Untranslatable> {
     for BodyMutation { set: _, remove } in mutations {
         for path in remove {
             patch.remove(path).map_err(refusal)?;
@@ -111,11 +111,11 @@ fn asking(options: &[u8]) -> Result<Vec<u8>, Untranslatable> {
     Ok(patch.finish().unwrap_or_else(|| options.to_vec()))
 }
 
-fn shape(error: PatchError) -> Untranslatable {
+pub(super) fn shape(error: PatchError) -> Untranslatable {
     Untranslatable::Shape(error.to_string())
 }
 
-fn refusal(error: PatchError) -> Untranslatable {
+pub(super) fn refusal(error: PatchError) -> Untranslatable {
     let field = match &error {
         PatchError::Document(_) => return shape(error),
         PatchError::Value { path, .. } | PatchError::Through { path } | PatchError::Path { path } => {

@@ -13,6 +13,7 @@ struct Case {
     model_override: Option<ModelId>,
     mutation: BodyMutation,
     query: Option<&'static str>,
+    beta: Option<&'static str>,
 }
 
 impl Case {
@@ -25,6 +26,7 @@ impl Case {
             model_override: None,
             mutation: BodyMutation::default(),
             query: None,
+            beta: None,
         }
     }
 
@@ -38,6 +40,7 @@ impl Case {
             model_override: self.model_override.as_ref(),
             mutations: &[&self.mutation],
             query: self.query,
+            beta: self.beta,
             now: NOW,
         };
         let (prepared, reply) = prepare(&call)?;

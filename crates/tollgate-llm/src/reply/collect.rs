@@ -3,7 +3,7 @@ use http::{HeaderMap, StatusCode};
 use tollgate_types::Dialect;
 use tollgate_wire::scan::{self, Kind, NotJson};
 
-use super::{MOST, Output, opening::error_in};
+use super::{MOST, Output, RewriteError, opening::error_in};
 use crate::{Fault, local, translate::Reader};
 
 /// The most that is kept of an error body, in bytes; the rest is dropped.
@@ -72,6 +72,15 @@ impl Collect {
         }
         out.append(written);
         Ok(())
+    }
+
+    /// Writes the error in the words of the client's dialect.
+    pub(super) fn rewrite(&self, rewrite: RewriteError, out: &mut Output) {
+        if let Purpose::Error { status, headers } = &self.purpose {
+            let mut written = Vec::new();
+            rewrite(*status, headers, &self.body, &mut written);
+            out.append(written);
+        }
     }
 
     /// Writes the error as it came where it is an object, else inside the dialect's own.

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The largest event, in bytes: the closing events of OpenAI's responses repeat the whole answer, images included.
-const EVENT: usize = 32 * 1024 * 1024;
+pub(super) const EVENT: usize = 32 * 1024 * 1024;
 
 /// A stream on its way through.
 #[derive(Debug)]

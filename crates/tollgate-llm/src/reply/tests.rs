@@ -82,7 +82,13 @@ impl Provider {
     }
 
     fn begin(&self) -> (Reply, Head) {
-        let begun = Begun { endpoint: self.endpoint, delivery: self.delivery, prompt: PROMPT };
+        let begun = Begun {
+            endpoint: self.endpoint,
+            delivery: self.delivery,
+            prompt: PROMPT,
+            framing: Framing::Sse,
+            rewrite: None,
+        };
         let mut reply = Reply::passing(&begun, self.usage_chunk);
         let mut headers = HeaderMap::new();
         for (name, value) in &self.headers {

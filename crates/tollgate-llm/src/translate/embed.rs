@@ -1,6 +1,6 @@
 //! Embeddings between the dialects.
 
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde_json::value::RawValue;
 use tollgate_types::Usage;
 use tollgate_wire::{Literal, Number};
@@ -61,6 +61,8 @@ pub(crate) struct Embedded<'a> {
 
 /// Reads one provider's embeddings.
 pub(crate) trait DecodeEmbedded: Send + std::fmt::Debug {
+    /// The headers of the reply, before its body.
+    fn head(&mut self, _headers: &HeaderMap) {}
     /// A whole success body.
     fn whole<'b>(&mut self, body: &'b [u8]) -> Result<Embedded<'b>, Fault>;
     /// A whole error body; `None` where it has not the provider's shape.
@@ -86,6 +88,10 @@ pub(crate) struct Embedder {
 }
 
 impl Rewrite for Embedder {
+    fn head(&mut self, headers: &HeaderMap) {
+        self.decode.head(headers);
+    }
+
     fn whole(&mut self, body: &[u8], out: &mut Vec<u8>) -> Result<Told, Fault> {
         let embedded = self.decode.whole(body)?;
         self.encode.whole(&embedded, out)?;

@@ -6,7 +6,7 @@ use tollgate_types::Usage;
 use super::{
     Reader,
     event::ProviderError,
-    pair::{raw_error, request_id},
+    pair::{complete, raw_error},
 };
 use crate::{Counts, Fault, Tally};
 
@@ -20,6 +20,8 @@ pub(crate) struct Told {
 
 /// Rewrites one kind of document.
 pub(crate) trait Rewrite: Send + std::fmt::Debug {
+    /// The headers of the reply, before its body.
+    fn head(&mut self, _headers: &HeaderMap) {}
     /// A whole success body, appended in the client's dialect.
     fn whole(&mut self, body: &[u8], out: &mut Vec<u8>) -> Result<Told, Fault>;
     /// A whole error body of the provider; `None` where it has not the provider's shape.
@@ -44,6 +46,10 @@ impl Once {
 }
 
 impl Reader for Once {
+    fn head(&mut self, headers: &HeaderMap) {
+        self.rewrite.head(headers);
+    }
+
     fn whole(&mut self, body: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
         self.told = self.rewrite.whole(body, out)?;
         Ok(())
@@ -59,9 +65,7 @@ impl Reader for Once {
 
     fn error(&mut self, status: StatusCode, headers: &HeaderMap, body: &[u8], out: &mut Vec<u8>) {
         let mut error = self.rewrite.read_error(body).unwrap_or_else(|| raw_error(status, body));
-        if error.request_id.is_none() {
-            error.request_id = request_id(headers);
-        }
+        complete(&mut error, headers);
         self.rewrite.write_error(status, &error, out);
     }
 

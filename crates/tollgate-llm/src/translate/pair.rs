@@ -1,5 +1,6 @@
 use http::{HeaderMap, StatusCode};
 use tollgate_types::Usage;
+use tollgate_wire::{Literal, escape_into};
 
 use super::{
     Reader,
@@ -17,6 +18,8 @@ pub(crate) struct Pair {
     encode: Box<dyn Encode>,
     usage: Usage,
     model: Option<String>,
+    /// The request's, escaped: stands for the reply's where a provider gives replies none.
+    id: Option<String>,
     state: State,
     progress: Progress,
 }
@@ -52,6 +55,7 @@ impl Pair {
             encode,
             usage: Usage::default(),
             model: None,
+            id: None,
             state: State::Open,
             progress: Progress::Nothing,
         }
@@ -72,8 +76,17 @@ impl Progress {
 // === impl Reader for Pair ===
 
 impl Reader for Pair {
+    fn head(&mut self, headers: &HeaderMap) {
+        self.id = request_id(headers).map(|id| {
+            let mut escaped = Vec::with_capacity(id.len());
+            escape_into(&mut escaped, &id);
+            String::from_utf8_lossy(&escaped).into_owned()
+        });
+    }
+
     fn whole(&mut self, body: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
-        let answer = self.decode.whole(body)?;
+        let mut answer = self.decode.whole(body)?;
+        identify(&mut answer.head, self.id.as_deref());
         self.usage = answer.usage;
         note_model(&mut self.model, &answer.head);
         self.encode.whole(&answer, out);
@@ -82,7 +95,7 @@ impl Reader for Pair {
     }
 
     fn event(&mut self, _name: Option<&str>, data: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
-        let Self { decode, encode, usage, model, state, progress } = self;
+        let Self { decode, encode, usage, model, id, state, progress } = self;
         if !matches!(state, State::Open) {
             return Ok(());
         }
@@ -93,6 +106,13 @@ impl Reader for Pair {
             if written.is_err() || !matches!(state, State::Open) {
                 return;
             }
+            let event = match event {
+                Event::Started(mut head) => {
+                    identify(&mut head, id.as_deref());
+                    Event::Started(head)
+                }
+                other => other,
+            };
             match &event {
                 Event::Error(error) => {
                     written = Err(Fault::ErrorInReply(error.message.clone()));
@@ -141,9 +161,7 @@ impl Reader for Pair {
 
     fn error(&mut self, status: StatusCode, headers: &HeaderMap, body: &[u8], out: &mut Vec<u8>) {
         let mut error = self.decode.error(body).unwrap_or_else(|| raw_error(status, body));
-        if error.request_id.is_none() {
-            error.request_id = request_id(headers);
-        }
+        complete(&mut error, headers);
         self.encode.error(status, &error, out);
     }
 
@@ -179,11 +197,30 @@ impl Reader for Pair {
     }
 }
 
+/// Adds what the headers say of an error.
+pub(crate) fn complete(error: &mut ProviderError, headers: &HeaderMap) {
+    if error.request_id.is_none() {
+        error.request_id = request_id(headers);
+    }
+    if error.kind.is_empty() {
+        // AWS: `ThrottlingException:http://…`
+        let kind = headers.get("x-amzn-errortype").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        kind.split(':').next().unwrap_or_default().clone_into(&mut error.kind);
+    }
+}
+
 /// What the provider's support wants to know.
-pub(crate) fn request_id(headers: &HeaderMap) -> Option<String> {
+fn request_id(headers: &HeaderMap) -> Option<String> {
     let names = ["request-id", "x-request-id", "apim-request-id", "x-amzn-requestid"];
     let named = names.iter().find_map(|name| headers.get(*name));
     named.and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
+/// Gives a reply the request's id where it has none.
+fn identify<'a>(head: &mut ReplyHead<'a>, id: Option<&'a str>) {
+    if head.id.is_none_or(Literal::is_empty) {
+        head.id = id.map(Literal::from_escaped);
+    }
 }
 
 /// Keeps the first model that is named.

@@ -3,6 +3,8 @@
 use http::{HeaderName, HeaderValue};
 
 pub(crate) mod anthropic;
+pub(crate) mod aws_anthropic;
+pub(crate) mod bedrock;
 pub(crate) mod cohere;
 pub(crate) mod openai;
 

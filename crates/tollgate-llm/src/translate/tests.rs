@@ -4,7 +4,8 @@ fn path(endpoint: Endpoint, schema: ApiSchema, prefix: &str, model: &str) -> Str
     let target = Target { schema, prefix: prefix.to_owned(), version: Some("2025-01-01-preview".to_owned()) };
     let model = ModelId::from(model);
     let delivery = Delivery::Whole;
-    let job = Job { endpoint, target: &target, model: &model, delivery, wants_usage: false, now: 0 };
+    let job =
+        Job { endpoint, target: &target, model: &model, delivery, wants_usage: false, beta: None, now: 0 };
     translate(&job, br#"{"messages":[]}"#).unwrap().path
 }
 
@@ -30,7 +31,8 @@ fn what_is_not_in_the_table_is_refused_by_name() {
     let target = Target { schema: ApiSchema::Anthropic, prefix: String::new(), version: None };
     let model = ModelId::from("m");
     let (endpoint, delivery) = (Endpoint::Embeddings, Delivery::Whole);
-    let job = Job { endpoint, target: &target, model: &model, delivery, wants_usage: false, now: 0 };
+    let job =
+        Job { endpoint, target: &target, model: &model, delivery, wants_usage: false, beta: None, now: 0 };
     let refused = translate(&job, b"{}").unwrap_err();
     assert_eq!(refused, Untranslatable::UnsupportedPair { endpoint, schema: ApiSchema::Anthropic });
 }
@@ -40,7 +42,8 @@ fn a_call_to_anthropic_names_the_api_version() {
     let target = Target { schema: ApiSchema::Anthropic, prefix: "v1".to_owned(), version: None };
     let model = ModelId::from("m");
     let (endpoint, delivery) = (Endpoint::ChatCompletions, Delivery::Whole);
-    let job = Job { endpoint, target: &target, model: &model, delivery, wants_usage: false, now: 0 };
+    let job =
+        Job { endpoint, target: &target, model: &model, delivery, wants_usage: false, beta: None, now: 0 };
     let headers = translate(&job, br#"{"messages":[]}"#).unwrap().headers;
     assert!(headers.contains(&ANTHROPIC_VERSION));
 }

@@ -178,7 +178,7 @@ pub(crate) enum Outcome {
     Error,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Tool<'a> {
     pub(crate) name: Literal<'a>,
     pub(crate) description: Option<Literal<'a>>,

@@ -21,7 +21,10 @@ pub(crate) fn run(endpoint: Endpoint, schema: ApiSchema, body: &[u8]) -> Result<
     };
     let delivery = if document["stream"] == true { Delivery::Streamed } else { Delivery::Whole };
     let wants_usage = document["stream_options"]["include_usage"] == true;
-    translate(&Job { endpoint, target: &target, model: &model, delivery, wants_usage, now: NOW }, body)
+    translate(
+        &Job { endpoint, target: &target, model: &model, delivery, wants_usage, beta: None, now: NOW },
+        body,
+    )
 }
 
 /// The events of a stream that comes in chunks.

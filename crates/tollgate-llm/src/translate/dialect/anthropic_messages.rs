@@ -9,7 +9,7 @@ mod stream;
 
 use tollgate_types::Tokens;
 
-pub(crate) use self::{request::request, stream::Writer};
+pub(crate) use self::{error::body as error_body, request::request, stream::Writer};
 use super::super::{event::Finish, json};
 
 /// `stop_reason`
@@ -29,6 +29,13 @@ const fn stop_reason(finish: &Finish<'_>, tools: Tools) -> &'static str {
 enum Tools {
     None,
     Called,
+}
+
+/// The body of a count.
+pub(crate) fn count(tokens: u64, out: &mut Vec<u8>) {
+    out.push(b'{');
+    json::number_field(out, "input_tokens", tokens);
+    out.push(b'}');
 }
 
 /// The `usage` object: the parts of the prompt apart.

@@ -9,7 +9,7 @@ mod stream;
 
 pub(crate) use self::{
     call::call,
-    embed::{EmbedDecoder, embed_call},
+    embed::{EmbedDecoder, embed_call, input_type},
     stream::Decoder,
 };
 use crate::Target;

@@ -3,7 +3,7 @@ use tollgate_wire::{Literal, anthropic as wire};
 use crate::{Fault, translate::event::ProviderError};
 
 /// `{"type":"error","error":{"type":…,"message":…},"request_id":…}`
-pub(super) fn body(body: &[u8]) -> Option<ProviderError> {
+pub(crate) fn body(body: &[u8]) -> Option<ProviderError> {
     let body: wire::ErrorBody<'_> = serde_json::from_slice(body).ok()?;
     let request_id = body.request_id.filter(|id| !id.is_empty()).map(owned);
     Some(ProviderError { request_id, ..detail(&body.error) })

@@ -58,7 +58,7 @@ pub(crate) fn embed_call(job: &Job<'_>, embed: &Embed<'_>) -> Result<Call, Untra
 }
 
 /// Cohere's word for what the vectors are for; Vertex' words are known too.
-fn input_type(task: Literal<'_>) -> Literal<'_> {
+pub(crate) fn input_type(task: Literal<'_>) -> Literal<'_> {
     match task.escaped() {
         "RETRIEVAL_QUERY" | "QUESTION_ANSWERING" | "CODE_RETRIEVAL_QUERY" => {
             Literal::from_escaped("search_query")
