@@ -5,3 +5,4 @@ pub(crate) mod openai_chat;
 pub(crate) mod openai_embeddings;
 mod openai_parts;
 pub(crate) mod openai_responses;
+pub(crate) mod tokenize;
