@@ -7,4 +7,8 @@ mod reply;
 mod stream;
 mod usage;
 
-pub(crate) use self::{call::call, stream::Decoder};
+pub(crate) use self::{
+    call::{Host, JSON_INSTRUCTION, StreamField, body, call, effort, input_schema},
+    error::body as error,
+    stream::Decoder,
+};

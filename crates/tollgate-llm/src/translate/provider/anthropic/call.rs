@@ -33,22 +33,46 @@ const WITHOUT_EFFORT: [&str; 10] = [
 ];
 
 /// How an API without a JSON mode is asked for JSON.
-const JSON_INSTRUCTION: Literal<'static> =
+pub(crate) const JSON_INSTRUCTION: Literal<'static> =
     Literal::from_escaped("Respond with one valid JSON object and nothing else: no prose, no code fence.");
+
+/// Whose servers take the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Host<'a> {
+    /// Anthropic's own: the model stands in the body, the version of the API in a header.
+    Anthropic,
+    /// A cloud's: the model stands in the path, the version of the API in the body.
+    Cloud {
+        version: &'a str,
+        /// Whether a stream is asked for in the body too.
+        stream: StreamField,
+    },
+}
+
+/// Whether a body says that it wants a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StreamField {
+    Written,
+    Omitted,
+}
 
 /// Encodes a request to `POST /v1/messages`.
 pub(crate) fn call(job: &Job<'_>, turn: &Turn<'_>) -> Result<Call, Untranslatable> {
     let prefix = job.target.prefix.trim_matches('/');
     let path = if prefix.is_empty() { "/messages".to_owned() } else { format!("/{prefix}/messages") };
-    Ok(Call { path, headers: vec![ANTHROPIC_VERSION], body: body(job, turn)? })
+    Ok(Call { path, headers: vec![ANTHROPIC_VERSION], body: body(job, turn, Host::Anthropic)? })
 }
 
-fn body(job: &Job<'_>, turn: &Turn<'_>) -> Result<Vec<u8>, Untranslatable> {
+/// The body alone.
+pub(crate) fn body(job: &Job<'_>, turn: &Turn<'_>, host: Host<'_>) -> Result<Vec<u8>, Untranslatable> {
     refuse(turn)?;
     let mut out = Vec::with_capacity(1024);
     let buffer = &mut out;
     buffer.push(b'{');
-    json::text_field(buffer, "model", job.model.as_str());
+    match host {
+        Host::Anthropic => json::text_field(buffer, "model", job.model.as_str()),
+        Host::Cloud { version, .. } => json::text_field(buffer, "anthropic_version", version),
+    }
     json::key(buffer, "max_tokens");
     max_tokens(turn, buffer);
     let instruction = matches!(turn.format, Some(Format::JsonObject)).then_some(JSON_INSTRUCTION);
@@ -80,7 +104,8 @@ fn body(job: &Job<'_>, turn: &Turn<'_>) -> Result<Vec<u8>, Untranslatable> {
         json::literal_field(buffer, "user_id", user);
         buffer.push(b'}');
     }
-    if job.delivery == Delivery::Streamed {
+    let writes_stream = !matches!(host, Host::Cloud { stream: StreamField::Omitted, .. });
+    if job.delivery == Delivery::Streamed && writes_stream {
         json::raw_field(buffer, "stream", "true");
     }
     buffer.push(b'}');
@@ -169,7 +194,7 @@ fn tool(tool: &Tool<'_>, out: &mut Vec<u8>) {
 }
 
 /// Anthropic requires an object schema; OpenAI takes none at all, or one without a type.
-fn input_schema(schema: Option<&RawValue>, out: &mut Vec<u8>) {
+pub(crate) fn input_schema(schema: Option<&RawValue>, out: &mut Vec<u8>) {
     #[derive(serde::Deserialize)]
     struct Typed<'a> {
         #[serde(borrow, rename = "type")]
@@ -194,7 +219,10 @@ fn input_schema(schema: Option<&RawValue>, out: &mut Vec<u8>) {
 }
 
 /// The effort in Anthropic's words; `None` where the client asked for none or the model knows none.
-fn effort<'a>(model: &str, effort: Option<Literal<'a>>) -> Result<Option<&'a str>, Untranslatable> {
+pub(crate) fn effort<'a>(
+    model: &str,
+    effort: Option<Literal<'a>>,
+) -> Result<Option<&'a str>, Untranslatable> {
     let Some(effort) = effort else { return Ok(None) };
     let level = match effort.escaped() {
         "minimal" => "low",
