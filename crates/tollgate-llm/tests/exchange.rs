@@ -52,6 +52,7 @@ impl Pair {
             model_override: None,
             mutations: &[],
             query: None,
+            beta: None,
             now: NOW,
         };
         prepare(&call).expect("the pairs here are served")
@@ -129,6 +130,7 @@ fn errors_keep_their_status_and_speak_the_clients_dialect() {
     for pair in PAIRS {
         for case in pair.cases() {
             for (file, middle) in case.sources("error.", "") {
+                let pair = pair.reading(middle);
                 let status = middle.split('.').nth(1).and_then(|status| status.parse().ok());
                 let status = StatusCode::from_u16(status.expect("error.<provider>.<status>")).unwrap();
                 let (pair, body) = (pair.reading(middle), case.read(file));

@@ -28,13 +28,18 @@ const CLIENTS: [Client; 3] = [
     Client {
         name: "openai-chat",
         endpoint: Endpoint::ChatCompletions,
-        schemas: &[("anthropic", ApiSchema::Anthropic), ("cohere", ApiSchema::Cohere)],
+        schemas: &[
+            ("anthropic", ApiSchema::Anthropic),
+            ("bedrock", ApiSchema::AwsBedrock),
+            ("cohere", ApiSchema::Cohere),
+            ("aws-anthropic", ApiSchema::AwsAnthropic),
+        ],
         request: br#"{"model":"claude-sonnet-4-5","messages":[],"stream":true,"stream_options":{"include_usage":true}}"#,
     },
     Client {
         name: "openai-responses",
         endpoint: Endpoint::Responses,
-        schemas: &[("anthropic", ApiSchema::Anthropic), ("cohere", ApiSchema::Cohere)],
+        schemas: &[("anthropic", ApiSchema::Anthropic), ("bedrock", ApiSchema::AwsBedrock), ("cohere", ApiSchema::Cohere)],
         request: br#"{"model":"claude-sonnet-4-5","input":"","stream":true}"#,
     },
     Client {
@@ -43,6 +48,7 @@ const CLIENTS: [Client; 3] = [
         schemas: &[
             ("openai", ApiSchema::OpenAi),
             ("azure", ApiSchema::AzureOpenAi),
+            ("bedrock", ApiSchema::AwsBedrock),
             ("cohere", ApiSchema::Cohere),
         ],
         request: br#"{"model":"gpt-4o-mini","max_tokens":100,"messages":[],"stream":true}"#,
