@@ -224,11 +224,13 @@ impl<'a> Backends<'a> {
 /// True where requests can be put into this schema; the others answer for themselves.
 const fn is_spoken(schema: ApiSchema) -> bool {
     match schema {
-        ApiSchema::OpenAi | ApiSchema::AzureOpenAi | ApiSchema::Anthropic | ApiSchema::Cohere => true,
-        ApiSchema::AwsBedrock
+        ApiSchema::OpenAi
+        | ApiSchema::AzureOpenAi
+        | ApiSchema::Anthropic
+        | ApiSchema::AwsBedrock
         | ApiSchema::AwsAnthropic
-        | ApiSchema::GcpVertexAi
-        | ApiSchema::GcpAnthropic => false,
+        | ApiSchema::Cohere => true,
+        ApiSchema::GcpVertexAi | ApiSchema::GcpAnthropic => false,
     }
 }
 
