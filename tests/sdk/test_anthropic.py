@@ -5,7 +5,7 @@ import pytest
 
 from test_openai import PIXEL
 
-MODELS = ["claude-sonnet-5", "gpt-4o-mini", "gpt-on-azure"]
+MODELS = ["claude-sonnet-5", "gpt-4o-mini", "gpt-on-azure", "claude-on-bedrock", "claude-on-aws"]
 HELLO = [{"role": "user", "content": "Say hello to the world."}]
 WEATHER = {
     "name": "get_weather",
@@ -128,7 +128,7 @@ def test_thinking_streams(anthropic_client, model):
         assert thinking.thinking and thinking.signature
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", [model for model in MODELS if model != "claude-on-bedrock"])
 def test_an_image_by_its_url(anthropic_client, model):
     image = {"type": "image", "source": {"type": "url", "url": "https://images.example/one.png"}}
     reply = anthropic_client.messages.create(

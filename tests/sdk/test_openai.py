@@ -9,7 +9,7 @@ import openai
 import pydantic
 import pytest
 
-CHAT_MODELS = ["gpt-4o-mini", "gpt-on-azure", "claude-sonnet-5"]
+CHAT_MODELS = ["gpt-4o-mini", "gpt-on-azure", "claude-sonnet-5", "claude-on-bedrock", "claude-on-aws"]
 PIXEL = base64.b64encode(
     bytes.fromhex(
         "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
@@ -221,7 +221,7 @@ def test_streamed_structured_output(openai_client, model):
         assert isinstance(stream.get_final_completion().choices[0].message.parsed, City)
 
 
-@pytest.mark.parametrize("model", CHAT_MODELS)
+@pytest.mark.parametrize("model", [model for model in CHAT_MODELS if model != "claude-on-bedrock"])
 def test_an_image_by_its_url(openai_client, model):
     image = {"type": "image_url", "image_url": {"url": "https://images.example/one.png"}}
     reply = openai_client.chat.completions.create(

@@ -357,6 +357,7 @@ fn llm_path(
         model_override: choice.model_override.as_ref(),
         mutations: &[],
         query: question.request.query,
+        beta: None,
         now: 0,
     };
     Some(tollgate_llm::prepare(&call).map(|(prepared, _)| prepared.path).map_err(|error| error.to_string()))
