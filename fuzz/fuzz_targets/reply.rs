@@ -9,13 +9,15 @@ use tollgate_types::{ApiSchema, Endpoint, Usage};
 
 const REQUEST: &str =
     r#"{"model":"m","stream":STREAM,"max_tokens":9,"messages":[{"role":"user","content":"hi"}],"input":"hi"}"#;
-const PAIRS: [(Endpoint, ApiSchema); 6] = [
+const PAIRS: [(Endpoint, ApiSchema); 8] = [
     (Endpoint::ChatCompletions, ApiSchema::OpenAi),
     (Endpoint::ChatCompletions, ApiSchema::Anthropic),
     (Endpoint::Messages, ApiSchema::Anthropic),
     (Endpoint::Messages, ApiSchema::OpenAi),
     (Endpoint::Responses, ApiSchema::OpenAi),
     (Endpoint::Embeddings, ApiSchema::AzureOpenAi),
+    (Endpoint::ChatCompletions, ApiSchema::AwsBedrock),
+    (Endpoint::Embeddings, ApiSchema::AwsBedrock),
 ];
 
 #[derive(Debug, arbitrary::Arbitrary)]
@@ -40,6 +42,7 @@ fn read<'a>(input: &Input<'_>, chunks: impl Iterator<Item = &'a [u8]>) -> Option
         model_override: None,
         mutations: &[],
         query: None,
+        beta: None,
         now: 0,
     };
     let (_, mut reply) = prepare(&call).ok()?;

@@ -16,11 +16,22 @@ enum Recipe {
 }
 
 /// `Input` of the target `reply`: pair, streamed, success, step. The pairs are those of its table.
-const DOCUMENTS: Recipe =
-    Recipe::Behind(&[b"\0\0\x01\x07", b"\x01\0\x01\x07", b"\x02\0\x01\x07", b"\x03\0\x01\x07"]);
-const STREAMS: Recipe =
-    Recipe::Behind(&[b"\0\x01\x01\x07", b"\x01\x01\x01\x07", b"\x02\x01\x01\x07", b"\x03\x01\x01\x07"]);
-const ERRORS: Recipe = Recipe::Behind(&[b"\0\0\0\x07", b"\x01\0\0\x07", b"\x02\0\0\x07", b"\x03\0\0\x07"]);
+const DOCUMENTS: Recipe = Recipe::Behind(&[
+    b"\0\0\x01\x07",
+    b"\x01\0\x01\x07",
+    b"\x02\0\x01\x07",
+    b"\x03\0\x01\x07",
+    b"\x06\0\x01\x07",
+]);
+const STREAMS: Recipe = Recipe::Behind(&[
+    b"\0\x01\x01\x07",
+    b"\x01\x01\x01\x07",
+    b"\x02\x01\x01\x07",
+    b"\x03\x01\x01\x07",
+    b"\x06\x01\x01\x07",
+]);
+const ERRORS: Recipe =
+    Recipe::Behind(&[b"\0\0\0\x07", b"\x01\0\0\x07", b"\x02\0\0\x07", b"\x03\0\0\x07", b"\x06\0\0\x07"]);
 
 /// Writes the seeds of a target into a folder of its own, and gives it; `None` where the target has none.
 pub(crate) fn write(target: &str, folder: &Path) -> Result<Option<PathBuf>, String> {

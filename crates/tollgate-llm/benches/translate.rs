@@ -2,9 +2,12 @@
 
 use std::hint::black_box;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE};
 use tollgate_llm::{
-    Delivery, Target,
+    Call, Delivery, Output, Target, inspect, prepare,
     translate::{Job, Reader, Translated, translate},
 };
 use tollgate_types::{ApiSchema, Endpoint, ModelId};
@@ -21,6 +24,7 @@ fn run(endpoint: Endpoint, schema: ApiSchema, body: &[u8]) -> Translated {
         model: &model,
         delivery: Delivery::Streamed,
         wants_usage: true,
+        beta: None,
         now: 1_767_225_600,
     };
     translate(&job, body).expect("the request is translated")
@@ -53,12 +57,24 @@ fn openai_stream() -> Vec<Vec<u8>> {
     events
 }
 
+fn bedrock_stream() -> Vec<Vec<u8>> {
+    let delta = br#"{"contentBlockDelta":{"contentBlockIndex":0,"delta":{"text":" and then some"},"p":"abcdefghijklmnopqrs"}}"#;
+    let mut events = vec![br#"{"messageStart":{"role":"assistant","p":"abcdefgh"}}"#.to_vec()];
+    events.extend((0..EVENTS - 4).map(|_| delta.to_vec()));
+    events.push(br#"{"contentBlockStop":{"contentBlockIndex":0,"p":"ab"}}"#.to_vec());
+    events.push(br#"{"messageStop":{"stopReason":"end_turn","p":"abcdef"}}"#.to_vec());
+    events.push(br#"{"metadata":{"usage":{"inputTokens":25,"outputTokens":195,"totalTokens":220},"metrics":{"latencyMs":900}}}"#.to_vec());
+    events
+}
+
 fn streams(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("translate/stream");
     group.throughput(Throughput::Elements(EVENTS));
     let pairs = [
         ("anthropic-to-chat", Endpoint::ChatCompletions, ApiSchema::Anthropic, anthropic_stream()),
         ("openai-to-messages", Endpoint::Messages, ApiSchema::OpenAi, openai_stream()),
+        ("bedrock-to-chat", Endpoint::ChatCompletions, ApiSchema::AwsBedrock, bedrock_stream()),
+        ("bedrock-to-messages", Endpoint::Messages, ApiSchema::AwsBedrock, bedrock_stream()),
     ];
     for (name, endpoint, schema, events) in &pairs {
         group.bench_function(*name, |bencher| {
@@ -77,6 +93,80 @@ fn streams(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// One frame of an AWS event stream for each event.
+fn frames(events: &[Vec<u8>], wrap: fn(&[u8]) -> (String, Vec<u8>)) -> Vec<Bytes> {
+    let frame = |event: &Vec<u8>| {
+        let (kind, payload) = wrap(event);
+        let mut headers = b"\x0b:event-type\x07\0".to_vec();
+        headers.push(u8::try_from(kind.len()).expect("short names"));
+        headers.extend_from_slice(kind.as_bytes());
+        headers.extend_from_slice(b"\x0d:message-type\x07\0\x05event");
+        let size = |bytes: usize| u32::try_from(bytes).expect("small frames").to_be_bytes();
+        let mut bytes = size(16 + headers.len() + payload.len()).to_vec();
+        bytes.extend_from_slice(&size(headers.len()));
+        bytes.extend_from_slice(&crc32fast::hash(&bytes).to_be_bytes());
+        bytes.extend_from_slice(&headers);
+        bytes.extend_from_slice(&payload);
+        bytes.extend_from_slice(&crc32fast::hash(&bytes).to_be_bytes());
+        Bytes::from(bytes)
+    };
+    events.iter().map(frame).collect()
+}
+
+/// `{"kind":payload}`
+fn named(event: &[u8]) -> (String, Vec<u8>) {
+    let text = std::str::from_utf8(event).expect("events are text");
+    let (kind, payload) = text[2..text.len() - 1].split_once("\":").expect("events are unions");
+    (kind.to_owned(), payload.as_bytes().to_vec())
+}
+
+fn chunk(event: &[u8]) -> (String, Vec<u8>) {
+    ("chunk".to_owned(), format!(r#"{{"bytes":"{}"}}"#, STANDARD.encode(event)).into_bytes())
+}
+
+/// The whole way of a stream from AWS, each frame for itself.
+fn framed_streams(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("translate/frames");
+    group.throughput(Throughput::Elements(EVENTS));
+    let (bedrock, anthropic) = (frames(&bedrock_stream(), named), frames(&anthropic_stream(), chunk));
+    let pairs = [
+        ("bedrock-to-chat", Endpoint::ChatCompletions, ApiSchema::AwsBedrock, &bedrock),
+        ("aws-anthropic-to-chat", Endpoint::ChatCompletions, ApiSchema::AwsAnthropic, &anthropic),
+        ("aws-anthropic-to-messages", Endpoint::Messages, ApiSchema::AwsAnthropic, &anthropic),
+    ];
+    let body = Bytes::from_static(br#"{"model":"m","max_tokens":9,"messages":[],"stream":true}"#);
+    let content_type = HeaderValue::from_static("application/vnd.amazon.eventstream");
+    let headers = HeaderMap::from_iter([(CONTENT_TYPE, content_type)]);
+    for (name, endpoint, schema, chunks) in pairs {
+        let inspected = inspect(endpoint, &body).expect("the bench's own request");
+        let target = Target { schema, prefix: String::new(), version: None };
+        let call = Call {
+            endpoint,
+            body: &body,
+            inspected: &inspected,
+            target: &target,
+            model_override: None,
+            mutations: &[],
+            query: None,
+            beta: None,
+            now: 0,
+        };
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                let (_, mut reply) = prepare(&call).expect("the pair is served");
+                reply.head(StatusCode::OK, headers.clone());
+                let mut out = Output::default();
+                for chunk in chunks {
+                    reply.push(black_box(chunk.clone()), &mut out).expect("the stream is sound");
+                }
+                reply.finish(&mut out).expect("the stream is whole");
+                out.0.len()
+            });
+        });
+    }
+    group.finish();
+}
+
 fn requests(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("translate/request");
     for kib in [1, 64, 400] {
@@ -85,14 +175,17 @@ fn requests(criterion: &mut Criterion) {
             r#"{{"model":"m","messages":[{{"role":"system","content":"Be brief."}},{{"role":"user","content":"{prompt}"}}],"stream":true}}"#
         );
         group.throughput(Throughput::Bytes(chat.len() as u64));
-        group.bench_function(format!("chat-to-anthropic/{kib}KiB"), |bencher| {
-            bencher.iter(|| {
-                run(Endpoint::ChatCompletions, ApiSchema::Anthropic, black_box(chat.as_bytes())).body.len()
+        for (name, schema) in
+            [("chat-to-anthropic", ApiSchema::Anthropic), ("chat-to-bedrock", ApiSchema::AwsBedrock)]
+        {
+            group.bench_function(format!("{name}/{kib}KiB"), |bencher| {
+                bencher
+                    .iter(|| run(Endpoint::ChatCompletions, schema, black_box(chat.as_bytes())).body.len());
             });
-        });
+        }
     }
     group.finish();
 }
 
-criterion_group!(benches, streams, requests);
+criterion_group!(benches, streams, framed_streams, requests);
 criterion_main!(benches);
