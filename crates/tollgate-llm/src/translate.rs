@@ -22,7 +22,7 @@ use self::{
     embed::{DecodeEmbedded, Embedder},
     event::{Decode, Encode},
     once::Once,
-    pair::Pair,
+    pair::{Pair, complete, raw_error},
     turn::Turn,
 };
 use crate::{Delivery, Fault, Tally, Target, Untranslatable};
@@ -44,6 +44,8 @@ pub struct Job<'a> {
     pub delivery: Delivery,
     /// True where an OpenAI client asked for the usage chunk in its stream.
     pub wants_usage: bool,
+    /// The client's `anthropic-beta` headers, joined with commas.
+    pub beta: Option<&'a str>,
     /// Unix seconds, for `created` where the provider gives none.
     pub now: u64,
 }
@@ -57,12 +59,32 @@ pub struct Translated {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The provider's body.
     pub body: Vec<u8>,
+    /// How the provider frames a stream.
+    pub framing: Framing,
     /// The reader of the provider's reply.
     pub reader: Box<dyn Reader>,
 }
 
+/// How the events of a stream are kept apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Framing {
+    /// Server-sent events.
+    #[default]
+    Sse,
+    /// Frames of an AWS event stream (`ConverseStream`). A reader gets each as one object: the frame's type is the key,
+    /// its payload the value.
+    Named,
+    /// Frames of an AWS event stream around the events of another API (`InvokeModelWithResponseStream`), which a reader
+    /// gets as they are.
+    Chunks,
+}
+
+pub(crate) use self::provider::aws_anthropic::verb as aws_verb;
+
 /// Turns one provider reply into the client's dialect. Appends to `out`; never waits.
 pub trait Reader: Send + std::fmt::Debug {
+    /// The headers of the reply, before its body.
+    fn head(&mut self, _headers: &HeaderMap) {}
     /// A whole success body.
     ///
     /// # Errors
@@ -129,26 +151,35 @@ impl Client {
 const fn converses(client: Client, schema: ApiSchema) -> bool {
     match schema {
         ApiSchema::OpenAi | ApiSchema::AzureOpenAi => matches!(client, Client::AnthropicMessages),
-        ApiSchema::Anthropic => !matches!(client, Client::AnthropicMessages),
-        ApiSchema::Cohere => true,
-        ApiSchema::AwsBedrock
-        | ApiSchema::AwsAnthropic
-        | ApiSchema::GcpVertexAi
-        | ApiSchema::GcpAnthropic => false,
+        ApiSchema::Anthropic | ApiSchema::AwsAnthropic => !matches!(client, Client::AnthropicMessages),
+        ApiSchema::AwsBedrock | ApiSchema::Cohere => true,
+        ApiSchema::GcpVertexAi | ApiSchema::GcpAnthropic => false,
     }
 }
 
 /// The schemas that embed what an OpenAI client sends, beside OpenAI's own.
 const fn embeds(schema: ApiSchema) -> bool {
     match schema {
-        ApiSchema::Cohere => true,
+        ApiSchema::Cohere | ApiSchema::AwsBedrock => true,
         ApiSchema::OpenAi
         | ApiSchema::AzureOpenAi
         | ApiSchema::Anthropic
-        | ApiSchema::AwsBedrock
         | ApiSchema::AwsAnthropic
         | ApiSchema::GcpVertexAi
         | ApiSchema::GcpAnthropic => false,
+    }
+}
+
+/// The schemas that count the tokens of a prompt at an address of their own.
+const fn counts(schema: ApiSchema) -> bool {
+    match schema {
+        ApiSchema::AwsBedrock | ApiSchema::AwsAnthropic => true,
+        ApiSchema::OpenAi
+        | ApiSchema::AzureOpenAi
+        | ApiSchema::Anthropic
+        | ApiSchema::GcpVertexAi
+        | ApiSchema::GcpAnthropic
+        | ApiSchema::Cohere => false,
     }
 }
 
@@ -158,6 +189,8 @@ enum Way {
     Converse(Client),
     /// Embeddings: by way of an [`embed::Embed`].
     Embed,
+    /// The tokens of a prompt.
+    Count,
 }
 
 /// The one table of pairs; `None` where there is no translation. What is passed through never comes here.
@@ -165,6 +198,9 @@ const fn way(endpoint: Endpoint, schema: ApiSchema) -> Option<Way> {
     match (client(endpoint), endpoint) {
         (Some(client), _) if converses(client, schema) => Some(Way::Converse(client)),
         (None, Endpoint::Embeddings) if embeds(schema) => Some(Way::Embed),
+        (None, Endpoint::CountTokens | Endpoint::Tokenize | Endpoint::InputTokens) if counts(schema) => {
+            Some(Way::Count)
+        }
         _ => None,
     }
 }
@@ -185,6 +221,7 @@ pub fn translate(job: &Job<'_>, body: &[u8]) -> Result<Translated, Untranslatabl
             converse(job, client, body).map_err(|refused| client.in_its_words(refused))?
         }
         Some(Way::Embed) => embed(job, body)?,
+        Some(Way::Count) => count::exchange(job, body)?,
         None => return Err(unsupported(job)),
     };
     let provider::Call { path, headers: dialect, body } = call;
@@ -194,7 +231,21 @@ pub fn translate(job: &Job<'_>, body: &[u8]) -> Result<Translated, Untranslatabl
         (ACCEPT_ENCODING, HeaderValue::from_static("identity")),
     ];
     headers.extend(dialect);
-    Ok(Translated { path, headers, body, reader })
+    Ok(Translated { path, headers, body, framing: framing(job.target.schema), reader })
+}
+
+/// How a schema's streams are framed.
+const fn framing(schema: ApiSchema) -> Framing {
+    match schema {
+        ApiSchema::AwsBedrock => Framing::Named,
+        ApiSchema::AwsAnthropic => Framing::Chunks,
+        ApiSchema::OpenAi
+        | ApiSchema::AzureOpenAi
+        | ApiSchema::Anthropic
+        | ApiSchema::GcpVertexAi
+        | ApiSchema::GcpAnthropic
+        | ApiSchema::Cohere => Framing::Sse,
+    }
 }
 
 const fn unsupported(job: &Job<'_>) -> Untranslatable {
@@ -225,13 +276,16 @@ fn converse(job: &Job<'_>, client: Client, body: &[u8]) -> Result<Exchange, Untr
         ApiSchema::Anthropic => {
             (provider::anthropic::call(job, &turn)?, Box::new(provider::anthropic::Decoder::new()))
         }
+        ApiSchema::AwsBedrock => {
+            (provider::bedrock::call(job, &turn)?, Box::new(provider::bedrock::Decoder::new()))
+        }
+        ApiSchema::AwsAnthropic => {
+            (provider::aws_anthropic::call(job, &turn)?, Box::new(provider::aws_anthropic::Decoder::new()))
+        }
         ApiSchema::Cohere => {
             (provider::cohere::call(job, &turn)?, Box::new(provider::cohere::Decoder::default()))
         }
-        ApiSchema::AwsBedrock
-        | ApiSchema::AwsAnthropic
-        | ApiSchema::GcpVertexAi
-        | ApiSchema::GcpAnthropic => return Err(unsupported(job)),
+        ApiSchema::GcpVertexAi | ApiSchema::GcpAnthropic => return Err(unsupported(job)),
     };
     Ok((call, Box::new(Pair::new(decode, encode))))
 }
@@ -243,15 +297,25 @@ fn embed(job: &Job<'_>, body: &[u8]) -> Result<Exchange, Untranslatable> {
         ApiSchema::Cohere => {
             (provider::cohere::embed_call(job, &embed)?, Box::new(provider::cohere::EmbedDecoder))
         }
+        ApiSchema::AwsBedrock => {
+            (provider::bedrock::embed_call(job, &embed)?, Box::new(provider::bedrock::EmbedDecoder::new(job)))
+        }
         ApiSchema::OpenAi
         | ApiSchema::AzureOpenAi
         | ApiSchema::Anthropic
-        | ApiSchema::AwsBedrock
         | ApiSchema::AwsAnthropic
         | ApiSchema::GcpVertexAi
         | ApiSchema::GcpAnthropic => return Err(unsupported(job)),
     };
     Ok((call, Box::new(Once::new(Box::new(Embedder { decode, encode })))))
+}
+
+/// An error of a cloud that passes on Anthropic's own replies, in Anthropic's words.
+pub(crate) fn aws_error(status: StatusCode, headers: &HeaderMap, body: &[u8], out: &mut Vec<u8>) {
+    let read = provider::anthropic::error(body).or_else(|| provider::bedrock::error(body));
+    let mut error = read.unwrap_or_else(|| raw_error(status, body));
+    complete(&mut error, headers);
+    anthropic_messages::error_body(status, &error, out);
 }
 
 #[cfg(test)]

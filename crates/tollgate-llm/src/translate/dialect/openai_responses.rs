@@ -11,6 +11,15 @@ pub(crate) use self::{
     request::{instructions_and_input, request},
     stream::Writer,
 };
+use crate::translate::json;
+
+/// The body of a count.
+pub(crate) fn count(tokens: u64, out: &mut Vec<u8>) {
+    out.push(b'{');
+    json::text_field(out, "object", "response.input_tokens");
+    json::number_field(out, "input_tokens", tokens);
+    out.push(b'}');
+}
 
 /// Marks thinking that the provider redacted, in `encrypted_content`.
 const REDACTED: &str = "redacted_thinking:";
