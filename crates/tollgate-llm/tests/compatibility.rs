@@ -11,10 +11,12 @@ use tollgate_types::{ApiSchema, Endpoint};
 use self::support::run;
 
 /// Backends in the order of the columns, each with a model of theirs.
-const BACKENDS: [(ApiSchema, &str); 4] = [
+const BACKENDS: [(ApiSchema, &str); 6] = [
     (ApiSchema::OpenAi, "gpt-5.1"),
     (ApiSchema::AzureOpenAi, "gpt-5.1"),
     (ApiSchema::Anthropic, "claude-opus-4-6"),
+    (ApiSchema::AwsBedrock, "anthropic.claude-opus-4-6-v1:0"),
+    (ApiSchema::AwsAnthropic, "anthropic.claude-opus-4-6-v1:0"),
     (ApiSchema::Cohere, "command-a-reasoning-08-2025"),
 ];
 

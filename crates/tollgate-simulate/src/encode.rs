@@ -66,7 +66,9 @@ pub(crate) fn distort(exchange: &mut Exchange) {
             let after = exchange.behaviour.after.unwrap_or(0) as usize;
             let mut cut = head_of(events, after);
             cut.push(odd_event(Fault::ErrorEvent, exchange.provider));
-            Reply::events(Events { lead: cut, ..Events::default() }, Usage::default())
+            let content_type = exchange.reply.content_type;
+            let events = Events { lead: cut, framing: events.framing, ..Events::default() };
+            Reply { content_type, ..Reply::events(events, Usage::default()) }
         }
         _ => return,
     };
@@ -97,6 +99,10 @@ pub(crate) fn odd_event(fault: Fault, provider: Provider) -> Vec<u8> {
         (Fault::ErrorEvent, Provider::OpenAi | Provider::Azure) => {
             openai::data(&openai::error(500, "simulated error"))
         }
+        (Fault::ErrorEvent, Provider::Bedrock) => {
+            b"event: exception:throttlingException\ndata: {\"message\":\"simulated error\"}\n\n".to_vec()
+        }
+        (Fault::EmptyChoices, Provider::Bedrock) => b"event: surprise\ndata: {\"p\":\"a\"}\n\n".to_vec(),
         (Fault::EmptyChoices, Provider::Anthropic | Provider::Cohere) => {
             b"event: surprise\ndata: {\"type\":\"surprise\"}\n\n".to_vec()
         }
@@ -140,7 +146,12 @@ pub(crate) fn head(
         header(out, "x-simulator-instance", &state.options.name);
         header(out, "x-simulator-model", &exchange.model);
         header(out, "x-simulator-key", &exchange.key);
-        let id = if exchange.provider == Provider::Anthropic { "request-id" } else { "x-request-id" };
+        let id = match exchange.provider {
+            Provider::Anthropic => "request-id",
+            // Bedrock's replies name their own.
+            Provider::Bedrock => "x-simulator-request-id",
+            Provider::OpenAi | Provider::Azure | Provider::Cohere | Provider::KServe => "x-request-id",
+        };
         out.extend_from_slice(id.as_bytes());
         out.extend_from_slice(b": req_");
         out.extend_from_slice(itoa::Buffer::new().format(state.serial()).as_bytes());

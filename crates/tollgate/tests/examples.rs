@@ -16,7 +16,12 @@ use tollgate_simulate::Simulator;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The names of providers in the examples.
-const PROVIDERS: [&str; 3] = ["api.openai.com", "api.anthropic.com", "example.openai.azure.com"];
+const PROVIDERS: [&str; 4] = [
+    "api.openai.com",
+    "api.anthropic.com",
+    "example.openai.azure.com",
+    "bedrock-runtime.us-east-1.amazonaws.com",
+];
 
 /// A gateway in service.
 struct Gateway {
@@ -136,7 +141,7 @@ fn front(chain: &str, key: &str, openai: &Simulator, anthropic: &Simulator) -> S
         serde_json::json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "front"},
             "type": "kubernetes.io/tls", "stringData": {"tls.crt": chain, "tls.key": key}}),
         route("openai", &["api.openai.com", "example.openai.azure.com"]),
-        route("anthropic", &["api.anthropic.com"]),
+        route("anthropic", &["api.anthropic.com", "bedrock-runtime.us-east-1.amazonaws.com"]),
         backend("openai", openai),
         backend("anthropic", anthropic),
     ];
@@ -189,6 +194,7 @@ fn every_example_has_a_test_here() {
         folders.map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect();
     let tested = [
         "anthropic",
+        "aws-bedrock",
         "azure-openai",
         "canary",
         "fallback",
@@ -218,6 +224,14 @@ fn providers_over_tls_are_served() {
     let gateway = providers.serve("anthropic");
     let want = pair("/v1/messages", "claude-sonnet-4-5");
     assert_eq!(served(anthropic, port(&gateway), "claude-sonnet-4-5"), want);
+
+    let gateway = providers.serve("aws-bedrock");
+    let (path, _) = served(anthropic, port(&gateway), "us.amazon.nova-pro-v1:0");
+    assert_eq!(path, "/model/us.amazon.nova-pro-v1:0/converse");
+    let (path, _) = served(anthropic, port(&gateway), "claude-sonnet-4-5");
+    assert_eq!(path, "/model/us.anthropic.claude-sonnet-4-5-20250929-v1:0/invoke");
+    let signed = anthropic.last().pop().unwrap().headers;
+    assert!(signed.iter().any(|(name, _)| name == "x-amz-date"), "{signed:?}");
 
     let gateway = providers.serve("canary");
     let (_, model) = served(openai, port(&gateway), "assistant");
