@@ -45,9 +45,15 @@ impl Default for Options {
             threads: 1,
             name: "simulator".into(),
             require_key: None,
-            models: ["gpt-4o-mini", "gpt-5", "text-embedding-3-small", "claude-sonnet-4-5"]
-                .map(String::from)
-                .to_vec(),
+            models: [
+                "gpt-4o-mini",
+                "gpt-5",
+                "text-embedding-3-small",
+                "claude-sonnet-4-5",
+                "gemini-2.5-flash",
+            ]
+            .map(String::from)
+            .to_vec(),
             record: 32,
             max_body: 64 << 20,
             capacity: 64,
