@@ -24,6 +24,7 @@ pub(crate) enum Provider {
     Anthropic,
     Bedrock,
     Cohere,
+    Google,
     KServe,
 }
 

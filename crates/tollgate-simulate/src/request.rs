@@ -111,6 +111,7 @@ impl<'a> Request<'a> {
             }
             9 if name.eq_ignore_ascii_case("x-api-key") => Some(value),
             7 if name.eq_ignore_ascii_case("api-key") => Some(value),
+            14 if name.eq_ignore_ascii_case("x-goog-api-key") => Some(value),
             _ => None,
         })
     }

@@ -7,7 +7,7 @@ use crate::{
     answer::Answer,
     anthropic,
     ask::{Ask, BadAsk},
-    bedrock, cohere, issuer, kserve, metrics, openai,
+    bedrock, cohere, google, issuer, kserve, metrics, openai,
     reply::{Provider, Reply},
     request::Request,
     state::{State, suffix},
@@ -90,11 +90,13 @@ fn add_rules(body: &[u8], state: &State) -> Reply {
 fn call(request: &Request<'_>, state: &State) -> Exchange {
     let (api, deployment) = find(request.path);
     let kserve = kserve::find(request.path, &state.options.kserve);
-    let bedrock = bedrock::find(request.path);
-    let provider = match (&kserve, &bedrock) {
-        (Some(_), _) => Provider::KServe,
-        (None, Some(_)) => Provider::Bedrock,
-        (None, None) => provider(request, api, deployment),
+    let bedrock = bedrock::find(request.path).filter(|_| kserve.is_none());
+    let google = google::find(request.path).filter(|_| kserve.is_none());
+    let provider = match (&kserve, &bedrock, google) {
+        (Some(_), ..) => Provider::KServe,
+        (None, Some(_), _) => Provider::Bedrock,
+        (None, None, Some(asked)) => asked.provider(),
+        (None, None, None) => provider(request, api, deployment),
     };
     let mut exchange = Exchange {
         reply: Reply::json(200, Vec::new()),
@@ -105,10 +107,11 @@ fn call(request: &Request<'_>, state: &State) -> Exchange {
         is_call: true,
     };
     state.record(request);
-    let replied = match (kserve, bedrock) {
-        (Some(asked), _) => predict(request, state, &mut exchange, asked),
-        (None, Some(asked)) => invoke(request, state, &mut exchange, &asked),
-        (None, None) => respond(request, state, &mut exchange, (api, deployment)),
+    let replied = match (kserve, bedrock, google) {
+        (Some(asked), ..) => predict(request, state, &mut exchange, asked),
+        (None, Some(asked), _) => invoke(request, state, &mut exchange, &asked),
+        (None, None, Some(asked)) => ask_google(request, state, &mut exchange, asked),
+        (None, None, None) => respond(request, state, &mut exchange, (api, deployment)),
     };
     exchange.reply = match replied {
         Ok(reply) => reply,
@@ -198,6 +201,27 @@ fn invoke(
     }
 }
 
+/// A model behind one of Google's paths.
+fn ask_google(
+    request: &Request<'_>,
+    state: &State,
+    exchange: &mut Exchange,
+    asked: google::Call<'_>,
+) -> Result<Reply, (u16, String)> {
+    if state.options.require_key.as_deref().is_some_and(|wanted| request.key() != Some(wanted)) {
+        return Err((401, "Request had invalid authentication credentials.".into()));
+    }
+    if request.method != "POST" {
+        return Err((404, "The requested URL was not found on this server.".into()));
+    }
+    asked.model.clone_into(&mut exchange.model);
+    exchange.behaviour = behaviour(request, state, exchange)?;
+    match exchange.behaviour.status {
+        Some(status) => Err((status, format!("simulated error {status}"))),
+        None => asked.reply(request, &exchange.behaviour, state),
+    }
+}
+
 fn speak(api: Api, ask: &Ask<'_>, exchange: &Exchange, (request, state): (&Request<'_>, &State)) -> Reply {
     let answer = || Answer::new(ask, &exchange.behaviour, state);
     match api {
@@ -259,6 +283,7 @@ fn provider(request: &Request<'_>, api: Option<Api>, deployment: Option<&str>) -
     let anthropic = || request.header("anthropic-version").is_some() || request.header("x-api-key").is_some();
     match api {
         Some(Api::Messages | Api::CountTokens) => Provider::Anthropic,
+        Some(Api::Models) | None if google::is_list(request.path) => Provider::Google,
         Some(Api::CohereChat | Api::CohereEmbed | Api::Rerank) => Provider::Cohere,
         Some(Api::Models) | None if anthropic() => Provider::Anthropic,
         _ if deployment.is_some() || request.query.contains("api-version=") => Provider::Azure,
@@ -275,6 +300,8 @@ fn models(request: &Request<'_>, provider: Provider, state: &State) -> Reply {
     let body = match (provider, id) {
         (Provider::Anthropic, Some(id)) => anthropic::model(id),
         (Provider::Anthropic, None) => anthropic::models(list),
+        (Provider::Google, Some(id)) => google::model(id),
+        (Provider::Google, None) => google::models(list),
         (_, Some(id)) => openai::models::one(id),
         (_, None) => openai::models::list(list),
     };
@@ -288,6 +315,7 @@ pub(crate) fn refusal(provider: Provider, status: u16, message: &str) -> Reply {
         Provider::Azure => openai::azure_error(status, message),
         Provider::Anthropic => anthropic::error(status, message),
         Provider::Bedrock => return bedrock::error(status, message),
+        Provider::Google => google::error(status, message),
         Provider::Cohere => cohere::error(message),
         Provider::KServe => kserve::error(message),
     };

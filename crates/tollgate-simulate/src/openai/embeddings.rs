@@ -1,6 +1,6 @@
 //! `POST /v1/embeddings`.
 
-use std::io::Write as _;
+use std::{io::Write as _, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
@@ -34,11 +34,8 @@ pub(crate) fn reply(ask: &Ask<'_>, behaviour: &Behaviour, (body, state): (&[u8],
         Ok(single) => vec![tokens(&single)],
         Err(_) => vec![1],
     };
-    let dimensions = ask.rich("dimensions").as_u64();
-    let dimensions = dimensions.unwrap_or_else(|| u64::from(behaviour.dimensions.unwrap_or(8)));
-    let dimensions = dimensions.min(MOST_DIMENSIONS);
     let form = if ask.rich("encoding_format") == "base64" { Form::Base64 } else { Form::Numbers };
-    let vector = state.vector((dimensions, form), || render(&vector(dimensions), form));
+    let vector = vector_of((ask.rich("dimensions").as_u64(), form), behaviour, state);
     let mut out = Vec::with_capacity(256 + (vector.len() + 64) * inputs.len());
     out.extend_from_slice(br#"{"object":"list","data":["#);
     for index in 0..inputs.len().min(MOST_INPUTS) {
@@ -52,6 +49,17 @@ pub(crate) fn reply(ask: &Ask<'_>, behaviour: &Behaviour, (body, state): (&[u8],
     let input: u64 = inputs.iter().sum();
     let _ = write!(out, r#"","usage":{{"prompt_tokens":{input},"total_tokens":{input}}}}}"#);
     Reply::json(200, out).with_usage(Usage { input, ..Usage::default() })
+}
+
+/// A vector as JSON, of so many dimensions or of as many as are usual here.
+pub(crate) fn vector_of(
+    (dimensions, form): (Option<u64>, Form),
+    behaviour: &Behaviour,
+    state: &State,
+) -> Arc<[u8]> {
+    let dimensions = dimensions.unwrap_or_else(|| u64::from(behaviour.dimensions.unwrap_or(8)));
+    let dimensions = dimensions.min(MOST_DIMENSIONS);
+    state.vector((dimensions, form), || render(&vector(dimensions), form))
 }
 
 fn tokens(input: &Value) -> u64 {
