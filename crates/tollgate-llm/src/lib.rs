@@ -11,6 +11,7 @@
 mod aws;
 mod call;
 mod fault;
+mod gcp;
 mod inspect;
 mod local;
 mod meter;

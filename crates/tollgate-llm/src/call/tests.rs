@@ -292,3 +292,29 @@ fn a_translated_stream_that_is_none_lets_nothing_out() {
     assert!(matches!(result, Err(crate::Fault::Malformed(_))));
     assert_eq!(text, "");
 }
+
+#[test]
+fn anthropic_on_vertex_has_the_model_in_the_path_and_the_version_in_the_body() {
+    let request = r#"{"model":"claude-x@latest", "max_tokens":1,"big":12345678901234567890,"messages":[]}"#;
+    let mut case = Case::new(Endpoint::Messages, ApiSchema::GcpAnthropic, request);
+    case.target.version = None;
+    let (prepared, _) = case.prepare().unwrap();
+    assert_eq!(prepared.path, "publishers/anthropic/models/claude-x@latest:rawPredict");
+    assert!(prepared.default.is_empty());
+    let body = case.body();
+    assert!(!body.contains("claude-x") && body.contains("12345678901234567890"), "{body}");
+    assert!(body.contains(r#""anthropic_version":"vertex-2023-10-16""#), "{body}");
+    case.body = Bytes::from(request.replace(r#""big""#, r#""stream":true,"big""#));
+    case.target.version = Some("vertex-next".to_owned());
+    assert!(case.prepare().unwrap().0.path.ends_with(":streamRawPredict"));
+    assert!(case.body().contains(r#""stream":true"#) && case.body().contains("vertex-next"));
+}
+
+#[test]
+fn tokens_on_vertex_are_counted_at_a_path_of_their_own_for_an_exact_model() {
+    let request = r#"{"model":"claude-x@default","messages":[]}"#;
+    let case = Case::new(Endpoint::CountTokens, ApiSchema::GcpAnthropic, request);
+    let (prepared, _) = case.prepare().unwrap();
+    assert_eq!(prepared.path, "publishers/anthropic/models/count-tokens:rawPredict");
+    assert!(case.body().contains(r#""model":"claude-x","#), "{}", case.body());
+}

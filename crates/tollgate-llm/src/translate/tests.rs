@@ -47,3 +47,49 @@ fn a_call_to_anthropic_names_the_api_version() {
     let headers = translate(&job, br#"{"messages":[]}"#).unwrap().headers;
     assert!(headers.contains(&ANTHROPIC_VERSION));
 }
+
+#[test]
+fn prompts_are_counted_by_who_counts_for_whom_asks() {
+    let body = |endpoint| match endpoint {
+        Endpoint::InputTokens => r#"{"model":"m","input":"Hi","instructions":"Be brief."}"#,
+        Endpoint::GeminiCountTokens => r#"{"contents":[{"role":"user","parts":[{"text":"Hi"}]}]}"#,
+        _ => r#"{"model":"m","messages":[{"role":"user","content":"Hi"}]}"#,
+    };
+    let table = [
+        (Endpoint::Tokenize, ApiSchema::Anthropic, "/v1/messages/count_tokens", r#""count":7"#),
+        (Endpoint::InputTokens, ApiSchema::Anthropic, "/v1/messages/count_tokens", r#""input_tokens":7"#),
+        (
+            Endpoint::InputTokens,
+            ApiSchema::GcpAnthropic,
+            "publishers/anthropic/models/count-tokens:rawPredict",
+            r#""input_tokens":7"#,
+        ),
+        (
+            Endpoint::GeminiCountTokens,
+            ApiSchema::Anthropic,
+            "/v1/messages/count_tokens",
+            r#""totalTokens":7"#,
+        ),
+    ];
+    for (endpoint, schema, path, wanted) in table {
+        let target = Target { schema, prefix: "v1".to_owned(), version: None };
+        let model = ModelId::from("claude-sonnet-5@default");
+        let delivery = Delivery::Whole;
+        let job = Job {
+            endpoint,
+            target: &target,
+            model: &model,
+            delivery,
+            wants_usage: false,
+            beta: None,
+            now: 0,
+        };
+        let mut translated = translate(&job, body(endpoint).as_bytes()).unwrap();
+        assert_eq!(translated.path, path, "{endpoint} by {schema}");
+        assert!(!String::from_utf8_lossy(&translated.body).contains("max_tokens"));
+        let mut out = Vec::new();
+        translated.reader.whole(br#"{"input_tokens":7}"#, &mut out).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        assert!(out.contains(wanted), "{out}");
+    }
+}
