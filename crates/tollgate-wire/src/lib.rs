@@ -9,7 +9,7 @@
 //! | [`event_stream`] | splits AWS event streams, checks their checksums | for frames that chunks cut |
 //! | [`encoding`] | undoes `content-encoding` piece by piece | the output |
 //! | [`text`] | quotes and unquotes JSON strings | the output |
-//! | [`openai`], [`responses`], [`anthropic`], [`bedrock`], [`cohere`] | the shapes of their APIs, borrowed from the input | rarely |
+//! | [`openai`], [`responses`], [`anthropic`], [`bedrock`], [`cohere`], [`gemini`] | the shapes of their APIs, borrowed from the input | rarely |
 
 pub mod anthropic;
 pub mod bedrock;
@@ -17,7 +17,9 @@ mod blocks;
 pub mod cohere;
 pub mod encoding;
 pub mod event_stream;
+pub mod gemini;
 mod literal;
+mod members;
 pub mod openai;
 pub mod patch;
 pub mod responses;
@@ -26,4 +28,7 @@ pub mod sse;
 pub mod text;
 pub mod watch;
 
-pub use self::literal::{Literal, Number, OneOrMany, escape_into};
+pub use self::{
+    literal::{Literal, Number, OneOrMany, escape_into},
+    members::Members,
+};

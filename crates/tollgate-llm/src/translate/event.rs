@@ -63,6 +63,18 @@ pub(crate) enum Finish<'a> {
     Refusal,
 }
 
+// === impl ReplyHead ===
+
+impl ReplyHead<'_> {
+    /// An id for a call to which the provider gave none: unlike those of other calls and other replies.
+    pub(crate) fn call_id(&self, at: usize, now: u64) -> String {
+        match self.id.filter(|id| !id.is_empty()) {
+            Some(id) => format!("call_{}_{at}", id.escaped()),
+            None => format!("call_{now:x}_{at}"),
+        }
+    }
+}
+
 // === impl Answer ===
 
 impl<'a> Answer<'a> {

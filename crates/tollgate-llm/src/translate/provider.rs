@@ -6,6 +6,8 @@ pub(crate) mod anthropic;
 pub(crate) mod aws_anthropic;
 pub(crate) mod bedrock;
 pub(crate) mod cohere;
+pub(crate) mod gcp_anthropic;
+pub(crate) mod gemini;
 pub(crate) mod openai;
 
 /// What goes to a provider.

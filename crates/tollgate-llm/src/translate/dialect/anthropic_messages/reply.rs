@@ -39,7 +39,8 @@ pub(super) fn whole(answer: &Answer<'_>, names: Names<'_>, out: &mut Vec<u8>) {
     let empty = Choice::default();
     let choice = answer.choices.first().unwrap_or(&empty);
     for (at, part) in choice.parts.iter().enumerate() {
-        block((at, part), choice.parts.get(at + 1..).unwrap_or_default(), names, out);
+        let made = || answer.head.call_id(at, names.now);
+        block(part, choice.parts.get(at + 1..).unwrap_or_default(), made, out);
     }
     out.push(b']');
     let has = |test: fn(&PartKind<'_>) -> bool| choice.parts.iter().any(test);
@@ -64,8 +65,9 @@ pub(super) fn end(finish: &Finish<'_>, tools: Tools, out: &mut Vec<u8>) {
     }
 }
 
-/// One block; citations stand in the text block that they follow.
-fn block((at, part): (usize, &PartKind<'_>), rest: &[PartKind<'_>], names: Names<'_>, out: &mut Vec<u8>) {
+/// One block; citations stand in the text block that they follow, and a call without an id gets the one that is
+/// made up.
+fn block(part: &PartKind<'_>, rest: &[PartKind<'_>], made: impl Fn() -> String, out: &mut Vec<u8>) {
     match part {
         PartKind::Text(text) | PartKind::Refusal(text) => {
             json::comma(out);
@@ -98,7 +100,7 @@ fn block((at, part): (usize, &PartKind<'_>), rest: &[PartKind<'_>], names: Names
             json::comma(out);
             out.extend_from_slice(br#"{"type":"tool_use""#);
             if id.is_empty() {
-                json::text_field(out, "id", &format!("toolu_{:x}_{at}", names.now));
+                json::text_field(out, "id", &made());
             } else {
                 json::literal_field(out, "id", *id);
             }

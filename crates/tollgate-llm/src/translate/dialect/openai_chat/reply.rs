@@ -47,8 +47,10 @@ pub(super) fn whole(answer: &Answer<'_>, names: Names<'_>, out: &mut Vec<u8>) {
     head(out, "chat.completion", &answer.head, names);
     json::key(out, "choices");
     out.push(b'[');
+    let mut calls = 0;
     for (index, one) in answer.choices.iter().enumerate() {
-        choice(index, one, out);
+        choice(index, one, |at| answer.head.call_id(calls + at, names.now), out);
+        calls += one.parts.iter().filter(|part| matches!(part, PartKind::ToolCall { .. })).count();
     }
     out.push(b']');
     if !answer.usage.is_empty() {
@@ -58,7 +60,8 @@ pub(super) fn whole(answer: &Answer<'_>, names: Names<'_>, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
-fn choice(index: usize, choice: &Choice<'_>, out: &mut Vec<u8>) {
+/// One answer; `call_id` names calls that have no id by their place.
+fn choice(index: usize, choice: &Choice<'_>, call_id: impl Fn(usize) -> String, out: &mut Vec<u8>) {
     json::comma(out);
     out.push(b'{');
     json::number_field(out, "index", index as u64);
@@ -68,7 +71,7 @@ fn choice(index: usize, choice: &Choice<'_>, out: &mut Vec<u8>) {
     refusal(&choice.parts, out);
     annotations(&choice.parts, out);
     thinking(&choice.parts, out);
-    tool_calls(&choice.parts, out);
+    tool_calls(&choice.parts, call_id, out);
     for (name, value) in &choice.extras {
         extras(name, value, out);
     }
@@ -250,18 +253,22 @@ fn thinking_block(part: &PartKind<'_>, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
-fn tool_calls(parts: &[PartKind<'_>], out: &mut Vec<u8>) {
-    let mut is_open = false;
+fn tool_calls(parts: &[PartKind<'_>], call_id: impl Fn(usize) -> String, out: &mut Vec<u8>) {
+    let mut count = 0;
     for part in parts {
         let PartKind::ToolCall { id, name, input } = part else { continue };
-        if !is_open {
+        if count == 0 {
             json::key(out, "tool_calls");
             out.push(b'[');
-            is_open = true;
         }
         json::comma(out);
         out.push(b'{');
-        json::literal_field(out, "id", *id);
+        if id.is_empty() {
+            json::text_field(out, "id", &call_id(count));
+        } else {
+            json::literal_field(out, "id", *id);
+        }
+        count += 1;
         json::text_field(out, "type", "function");
         json::key(out, "function");
         out.push(b'{');
@@ -269,7 +276,7 @@ fn tool_calls(parts: &[PartKind<'_>], out: &mut Vec<u8>) {
         json::text_field(out, "arguments", input);
         out.extend_from_slice(b"}}");
     }
-    if is_open {
+    if count > 0 {
         out.push(b']');
     }
 }
