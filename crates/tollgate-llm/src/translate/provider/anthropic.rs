@@ -8,7 +8,8 @@ mod stream;
 mod usage;
 
 pub(crate) use self::{
-    call::{Host, JSON_INSTRUCTION, StreamField, body, call, effort, input_schema},
+    call::{Host, JSON_INSTRUCTION, StreamField, body, call, count_body, count_call, effort, input_schema},
     error::body as error,
+    reply::counted,
     stream::Decoder,
 };

@@ -58,9 +58,42 @@ pub(crate) enum StreamField {
 
 /// Encodes a request to `POST /v1/messages`.
 pub(crate) fn call(job: &Job<'_>, turn: &Turn<'_>) -> Result<Call, Untranslatable> {
+    Ok(Call { path: path(job), headers: vec![ANTHROPIC_VERSION], body: body(job, turn, Host::Anthropic)? })
+}
+
+fn path(job: &Job<'_>) -> String {
     let prefix = job.target.prefix.trim_matches('/');
-    let path = if prefix.is_empty() { "/messages".to_owned() } else { format!("/{prefix}/messages") };
-    Ok(Call { path, headers: vec![ANTHROPIC_VERSION], body: body(job, turn, Host::Anthropic)? })
+    if prefix.is_empty() { "/messages".to_owned() } else { format!("/{prefix}/messages") }
+}
+
+/// Encodes a request to `POST /v1/messages/count_tokens`.
+pub(crate) fn count_call(job: &Job<'_>, turn: &Turn<'_>) -> Result<Call, Untranslatable> {
+    let (path, headers) = (path(job) + "/count_tokens", vec![ANTHROPIC_VERSION]);
+    Ok(Call { path, headers, body: count_body(job, turn, None)? })
+}
+
+/// What is counted: the prompt and the tools, and nothing about the answer.
+pub(crate) fn count_body(
+    job: &Job<'_>,
+    turn: &Turn<'_>,
+    version: Option<&str>,
+) -> Result<Vec<u8>, Untranslatable> {
+    turn.refuse_hosted("Anthropic")?;
+    let mut out = Vec::with_capacity(1024);
+    let buffer = &mut out;
+    buffer.push(b'{');
+    if let Some(version) = version {
+        json::text_field(buffer, "anthropic_version", version);
+    }
+    // Vertex counts for exact models alone.
+    let model = job.model.as_str();
+    let exact = ["@default", "@latest"].iter().find_map(|suffix| model.strip_suffix(suffix));
+    json::text_field(buffer, "model", exact.filter(|_| version.is_some()).unwrap_or(model));
+    content::system(turn, None, buffer)?;
+    content::messages(turn, buffer)?;
+    tools(turn, buffer);
+    buffer.push(b'}');
+    Ok(out)
 }
 
 /// The body alone.
