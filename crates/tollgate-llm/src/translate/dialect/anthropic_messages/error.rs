@@ -38,10 +38,10 @@ pub(super) const fn kind(status: StatusCode) -> &'static str {
 /// The word for an error inside a stream, where there is no status.
 pub(super) fn kind_in_stream(kind: &str) -> &'static str {
     match kind {
-        "invalid_request_error" => "invalid_request_error",
-        "authentication_error" => "authentication_error",
-        "permission_error" => "permission_error",
-        "not_found_error" => "not_found_error",
+        "invalid_request_error" | "INVALID_ARGUMENT" => "invalid_request_error",
+        "authentication_error" | "UNAUTHENTICATED" => "authentication_error",
+        "permission_error" | "PERMISSION_DENIED" => "permission_error",
+        "not_found_error" | "NOT_FOUND" => "not_found_error",
         "rate_limit_error" | "rate_limit_exceeded" | "insufficient_quota" | "tokens" | "requests" => {
             "rate_limit_error"
         }
