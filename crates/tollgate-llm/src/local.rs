@@ -152,7 +152,8 @@ fn openai_error(message: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(br#","type":"server_error","param":null,"code":"upstream_error"}"#);
 }
 
-fn gemini_error(status: StatusCode, message: &str, out: &mut Vec<u8>) {
+/// `{"code":…,"message":…,"status":…}`
+pub(crate) fn gemini_error(status: StatusCode, message: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(br#"{"code":"#);
     out.extend_from_slice(status.as_str().as_bytes());
     out.extend_from_slice(br#","message":"#);
@@ -173,7 +174,7 @@ const fn google_status(status: StatusCode) -> &'static str {
         429 => "RESOURCE_EXHAUSTED",
         499 => "CANCELLED",
         501 => "UNIMPLEMENTED",
-        502 | 503 => "UNAVAILABLE",
+        502 | 503 | 529 => "UNAVAILABLE",
         408 | 504 => "DEADLINE_EXCEEDED",
         _ => "INTERNAL",
     }

@@ -24,7 +24,7 @@ struct Client {
     request: &'static [u8],
 }
 
-const CLIENTS: [Client; 3] = [
+const CLIENTS: [Client; 4] = [
     Client {
         name: "openai-chat",
         endpoint: Endpoint::ChatCompletions,
@@ -33,13 +33,20 @@ const CLIENTS: [Client; 3] = [
             ("bedrock", ApiSchema::AwsBedrock),
             ("cohere", ApiSchema::Cohere),
             ("aws-anthropic", ApiSchema::AwsAnthropic),
+            ("gemini", ApiSchema::GcpVertexAi),
+            ("gcp-anthropic", ApiSchema::GcpAnthropic),
         ],
         request: br#"{"model":"claude-sonnet-4-5","messages":[],"stream":true,"stream_options":{"include_usage":true}}"#,
     },
     Client {
         name: "openai-responses",
         endpoint: Endpoint::Responses,
-        schemas: &[("anthropic", ApiSchema::Anthropic), ("bedrock", ApiSchema::AwsBedrock), ("cohere", ApiSchema::Cohere)],
+        schemas: &[
+            ("anthropic", ApiSchema::Anthropic),
+            ("bedrock", ApiSchema::AwsBedrock),
+            ("cohere", ApiSchema::Cohere),
+            ("gemini", ApiSchema::GcpVertexAi),
+        ],
         request: br#"{"model":"claude-sonnet-4-5","input":"","stream":true}"#,
     },
     Client {
@@ -50,8 +57,19 @@ const CLIENTS: [Client; 3] = [
             ("azure", ApiSchema::AzureOpenAi),
             ("bedrock", ApiSchema::AwsBedrock),
             ("cohere", ApiSchema::Cohere),
+            ("gemini", ApiSchema::GcpVertexAi),
         ],
         request: br#"{"model":"gpt-4o-mini","max_tokens":100,"messages":[],"stream":true}"#,
+    },
+    Client {
+        name: "gemini",
+        endpoint: Endpoint::StreamGenerateContent,
+        schemas: &[
+            ("openai", ApiSchema::OpenAi),
+            ("anthropic", ApiSchema::Anthropic),
+            ("cohere", ApiSchema::Cohere),
+        ],
+        request: br#"{"contents":[]}"#,
     },
 ];
 

@@ -1,5 +1,7 @@
 //! What the translation tests share: a job, a splitter of events, and what every stream has to hold to.
 
+use std::collections::BTreeMap;
+
 use tollgate_llm::{
     Delivery, Fault, Target, Untranslatable,
     translate::{Job, Reader, Translated, translate},
@@ -19,7 +21,8 @@ pub(crate) fn run(endpoint: Endpoint, schema: ApiSchema, body: &[u8]) -> Result<
         prefix: "v1".to_owned(),
         version: (schema == ApiSchema::AzureOpenAi).then(|| "2025-01-01-preview".to_owned()),
     };
-    let delivery = if document["stream"] == true { Delivery::Streamed } else { Delivery::Whole };
+    let streamed = endpoint == Endpoint::StreamGenerateContent || document["stream"] == true;
+    let delivery = if streamed { Delivery::Streamed } else { Delivery::Whole };
     let wants_usage = document["stream_options"]["include_usage"] == true;
     translate(
         &Job { endpoint, target: &target, model: &model, delivery, wants_usage, beta: None, now: NOW },
@@ -82,8 +85,30 @@ pub(crate) fn assert_well_formed(endpoint: Endpoint, streamed: &Streamed) {
     match endpoint {
         Endpoint::Messages => assert_anthropic(&events, streamed.fault.is_some()),
         Endpoint::Responses => assert_responses(&events, streamed.fault.is_some()),
+        Endpoint::StreamGenerateContent => assert_gemini(&events, streamed.fault.is_some()),
         _ => assert_openai(&events, streamed.fault.is_some()),
     }
+}
+
+fn assert_gemini(events: &[(Option<String>, Vec<u8>)], is_broken: bool) {
+    let (mut heads, mut finishes, mut is_error) = (Vec::new(), BTreeMap::new(), false);
+    for (_, data) in events {
+        let chunk: serde_json::Value = serde_json::from_slice(data).expect("events are JSON");
+        assert!(!is_error, "nothing comes after an error");
+        is_error = chunk["error"].is_object();
+        if is_error {
+            continue;
+        }
+        heads.push((chunk["responseId"].clone(), chunk["modelVersion"].clone()));
+        let candidate = &chunk["candidates"][0];
+        let finish = finishes.entry(candidate["index"].as_u64()).or_insert(0);
+        assert_eq!(*finish, 0, "an answer ends once, with its last event");
+        *finish += usize::from(candidate["finishReason"].is_string());
+    }
+    heads.dedup();
+    assert!(heads.len() <= 1, "id and model are the same in all events");
+    assert_eq!(is_error, is_broken && !events.is_empty());
+    assert!(finishes.into_values().all(|finish| finish == usize::from(!is_broken)), "every answer ends");
 }
 
 fn assert_responses(events: &[(Option<String>, Vec<u8>)], is_broken: bool) {
@@ -165,16 +190,22 @@ fn assert_openai(events: &[(Option<String>, Vec<u8>)], is_broken: bool) {
         assert_eq!(last, b"[DONE]");
     }
     let mut heads = Vec::new();
-    let (mut roles, mut finishes) = (0, 0);
+    // By the index of the answer: roles and reasons.
+    let mut answers: BTreeMap<u64, (usize, usize)> = BTreeMap::new();
     for (_, data) in chunks {
         let chunk: serde_json::Value = serde_json::from_slice(data).expect("chunks are JSON");
         heads.push((chunk["id"].clone(), chunk["created"].clone(), chunk["model"].clone()));
         let choice = &chunk["choices"][0];
-        roles += usize::from(choice["delta"]["role"] == "assistant");
-        finishes += usize::from(choice["finish_reason"].is_string());
+        if let Some(index) = choice["index"].as_u64() {
+            let (roles, finishes) = answers.entry(index).or_default();
+            *roles += usize::from(choice["delta"]["role"] == "assistant");
+            *finishes += usize::from(choice["finish_reason"].is_string());
+        }
     }
     heads.dedup();
     assert_eq!(heads.len(), 1, "id, created and model are the same in all chunks");
-    assert_eq!(roles, 1, "the role comes once");
-    assert_eq!(finishes, usize::from(!is_broken), "the reason comes once");
+    for (roles, finishes) in answers.into_values() {
+        assert_eq!(roles, 1, "the role comes once");
+        assert_eq!(finishes, usize::from(!is_broken), "the reason comes once");
+    }
 }
