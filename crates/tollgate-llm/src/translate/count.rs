@@ -5,7 +5,7 @@ use tollgate_types::{ApiSchema, Endpoint, Tokens, Usage};
 
 use super::{
     Exchange, Job,
-    dialect::{anthropic_messages, openai_chat, openai_responses, tokenize},
+    dialect::{anthropic_messages, gemini, openai_chat, openai_responses, tokenize},
     event::ProviderError,
     once::{Once, Rewrite, Told},
     provider::{self, aws_anthropic, bedrock},
@@ -16,52 +16,65 @@ use crate::{Fault, Untranslatable, aws, call::invocation};
 
 /// Asks a provider how many tokens a prompt has.
 pub(crate) fn exchange(job: &Job<'_>, body: &[u8]) -> Result<Exchange, Untranslatable> {
-    let call = match job.target.schema {
-        ApiSchema::AwsBedrock => bedrock_call(job, body)?,
-        ApiSchema::AwsAnthropic => bedrock::count_invoke_call(job, &invoked(job, body)?)?,
-        ApiSchema::OpenAi
-        | ApiSchema::AzureOpenAi
-        | ApiSchema::Anthropic
-        | ApiSchema::GcpVertexAi
-        | ApiSchema::GcpAnthropic
-        | ApiSchema::Cohere => return Err(unsupported(job)),
+    let call = match (job.endpoint, job.target.schema) {
+        // A prompt of Anthropic's client for Anthropic's model goes as it is.
+        (Endpoint::CountTokens, ApiSchema::AwsAnthropic) => invoked(job, body)?,
+        (Endpoint::CountTokens, ApiSchema::AwsBedrock) if aws::is_claude(job.model.as_str()) => {
+            invoked(job, body)?
+        }
+        (Endpoint::GeminiCountTokens, _) => {
+            let read = gemini::Read::to_count(body)?;
+            call(job, &gemini::turn(&read)?)?
+        }
+        (Endpoint::Tokenize, _) => call(job, &tokenize::request(body)?)?,
+        (Endpoint::InputTokens, _) => call(job, &openai_responses::instructions_and_input(body)?)?,
+        _ => call(job, &anthropic_messages::request(body)?)?,
     };
-    let (write, write_error): (fn(u64, &mut Vec<u8>), WriteError) = match job.endpoint {
-        Endpoint::Tokenize => (tokenize::reply, openai_chat::error_body),
-        Endpoint::InputTokens => (openai_responses::count, openai_chat::error_body),
-        _ => (anthropic_messages::count, anthropic_messages::error_body),
-    };
-    let counter = Counter { read: bedrock::counted, read_error: bedrock::error, write, write_error };
-    Ok((call, Box::new(Once::new(Box::new(counter)))))
+    Ok((call, Box::new(Once::new(Box::new(counter(job))))))
 }
 
-/// A prompt of Anthropic's client for Anthropic's model goes as it is.
-fn bedrock_call(job: &Job<'_>, body: &[u8]) -> Result<provider::Call, Untranslatable> {
-    if job.endpoint == Endpoint::CountTokens && aws::is_claude(job.model.as_str()) {
-        bedrock::count_invoke_call(job, &invoked(job, body)?)
-    } else {
-        bedrock::count_call(job, &turn(job.endpoint, body)?)
+/// The prompt in the provider's words.
+fn call(job: &Job<'_>, turn: &Turn<'_>) -> Result<provider::Call, Untranslatable> {
+    match job.target.schema {
+        ApiSchema::AwsBedrock => bedrock::count_call(job, turn),
+        ApiSchema::AwsAnthropic => bedrock::count_invoke_call(job, &aws_anthropic::invocation(job, turn)?),
+        ApiSchema::GcpVertexAi => provider::gemini::count_call(job, turn),
+        ApiSchema::Anthropic => provider::anthropic::count_call(job, turn),
+        ApiSchema::GcpAnthropic => provider::gcp_anthropic::count_call(job, turn),
+        ApiSchema::OpenAi | ApiSchema::AzureOpenAi | ApiSchema::Cohere => Err(unsupported(job)),
     }
 }
 
 /// The body as InvokeModel takes it; it requires a bound of the answer, even where none is going to be.
-fn invoked(job: &Job<'_>, body: &[u8]) -> Result<Vec<u8>, Untranslatable> {
-    if job.endpoint != Endpoint::CountTokens {
-        return aws_anthropic::invocation(job, &turn(job.endpoint, body)?);
-    }
+fn invoked(job: &Job<'_>, body: &[u8]) -> Result<provider::Call, Untranslatable> {
     let mut patch = invocation(body, job.target, job.beta)?;
     patch.set("max_tokens", "1").map_err(|error| Untranslatable::Shape(error.to_string()))?;
-    Ok(patch.finish().unwrap_or_else(|| body.to_vec()))
+    let body = patch.finish().unwrap_or_else(|| body.to_vec());
+    bedrock::count_invoke_call(job, &body)
 }
 
-/// The prompt in a client's request.
-fn turn(endpoint: Endpoint, body: &[u8]) -> Result<Turn<'_>, Untranslatable> {
-    match endpoint {
-        Endpoint::Tokenize => tokenize::request(body),
-        Endpoint::InputTokens => openai_responses::instructions_and_input(body),
-        _ => anthropic_messages::request(body),
-    }
+fn counter(job: &Job<'_>) -> Counter {
+    let (write, write_error): (fn(u64, &mut Vec<u8>), WriteError) = match job.endpoint {
+        Endpoint::Tokenize => (tokenize::reply, openai_chat::error_body),
+        Endpoint::InputTokens => (openai_responses::count, openai_chat::error_body),
+        Endpoint::GeminiCountTokens => (gemini::count, gemini::error_body),
+        _ => (anthropic_messages::count, anthropic_messages::error_body),
+    };
+    let (read, read_error): (ReadCount, ReadError) = match job.target.schema {
+        ApiSchema::GcpVertexAi => (provider::gemini::count, provider::gemini::count_error),
+        ApiSchema::Anthropic | ApiSchema::GcpAnthropic => {
+            (provider::anthropic::counted, provider::anthropic::error)
+        }
+        _ => (bedrock::counted, bedrock::error),
+    };
+    Counter { read, read_error, write, write_error }
 }
+
+/// Reads the number in a whole success body.
+type ReadCount = fn(&[u8]) -> Result<u64, Fault>;
+
+/// Reads a whole error body of a provider.
+type ReadError = fn(&[u8]) -> Option<ProviderError>;
 
 /// Writes an error body in a client's dialect.
 type WriteError = fn(StatusCode, &ProviderError, &mut Vec<u8>);
