@@ -1,5 +1,6 @@
 mod aws;
 mod body;
+mod gcp;
 mod path;
 
 use bytes::Bytes;
@@ -105,16 +106,17 @@ const fn is_native(endpoint: Endpoint, schema: ApiSchema) -> bool {
         Endpoint::Moderations | Endpoint::ImageVariations | Endpoint::Tokenize => {
             matches!(schema, ApiSchema::OpenAi)
         }
-        Endpoint::Messages => matches!(schema, ApiSchema::Anthropic | ApiSchema::AwsAnthropic),
-        Endpoint::CountTokens => matches!(schema, ApiSchema::Anthropic),
+        Endpoint::Messages => {
+            matches!(schema, ApiSchema::Anthropic | ApiSchema::AwsAnthropic | ApiSchema::GcpAnthropic)
+        }
+        Endpoint::CountTokens => matches!(schema, ApiSchema::Anthropic | ApiSchema::GcpAnthropic),
         // Servers of open models have it too, in Cohere's words.
         Endpoint::Rerank => matches!(schema, ApiSchema::Cohere | ApiSchema::OpenAi),
         Endpoint::CohereChat | Endpoint::CohereEmbed => matches!(schema, ApiSchema::Cohere),
-        Endpoint::GenerateContent
-        | Endpoint::StreamGenerateContent
-        | Endpoint::GeminiCountTokens
-        | Endpoint::EmbedContent
-        | Endpoint::BatchEmbedContents => false,
+        Endpoint::GenerateContent | Endpoint::StreamGenerateContent => {
+            matches!(schema, ApiSchema::GcpVertexAi)
+        }
+        Endpoint::GeminiCountTokens | Endpoint::EmbedContent | Endpoint::BatchEmbedContents => false,
         Endpoint::Models
         | Endpoint::Model
         | Endpoint::AnthropicModels
@@ -131,14 +133,20 @@ fn pass(call: &Call<'_>) -> Result<(Prepared, Reply), Untranslatable> {
         return pass_to_aws(call, model);
     }
     let usage_chunk = usage_chunk(call);
-    let path = path::native(call, model)?;
-    let body = body::passed(call, model, usage_chunk)?;
+    let is_gcp = matches!(call.target.schema, ApiSchema::GcpAnthropic | ApiSchema::GcpVertexAi);
+    let (path, body) = if is_gcp {
+        (gcp::path(call, model)?, gcp::body(call, model)?)
+    } else {
+        (path::native(call, model)?, body::passed(call, model, usage_chunk)?)
+    };
     let set = match usage_chunk {
         UsageChunk::Strip => vec![(ACCEPT_ENCODING, HeaderValue::from_static("identity"))],
         UsageChunk::Keep => Vec::new(),
     };
     let default = match call.endpoint.dialect() {
         Dialect::OpenAi | Dialect::Cohere | Dialect::Gemini => Vec::new(),
+        // On Vertex AI the version stands in the body.
+        Dialect::Anthropic if is_gcp => Vec::new(),
         Dialect::Anthropic => vec![ANTHROPIC_VERSION],
     };
     let reply = Reply::passing(&begun(call), usage_chunk);

@@ -1,5 +1,6 @@
 //! Reads usage, model and end marks out of a reply that passes through, endpoint by endpoint.
 
+mod gemini;
 mod pattern;
 
 use std::sync::LazyLock;
@@ -45,6 +46,7 @@ enum Protocol {
     Chunks,
     Responses,
     Anthropic,
+    Gemini,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,8 +84,9 @@ impl Meter {
     pub(crate) fn new(endpoint: Endpoint) -> Self {
         let protocol = match (endpoint, endpoint.dialect()) {
             (Endpoint::Responses, _) => Protocol::Responses,
-            (_, Dialect::OpenAi | Dialect::Cohere | Dialect::Gemini) => Protocol::Chunks,
+            (_, Dialect::OpenAi | Dialect::Cohere) => Protocol::Chunks,
             (_, Dialect::Anthropic) => Protocol::Anthropic,
+            (_, Dialect::Gemini) => Protocol::Gemini,
         };
         Self {
             protocol,
@@ -133,11 +136,11 @@ impl Meter {
     /// Takes a top-level member of a whole reply.
     pub(crate) fn member(&mut self, key: &[u8], value: Value<'_>) {
         match key {
-            b"model" => self.model = value.text().map(Into::into),
+            b"model" | b"modelVersion" => self.model = value.text().map(Into::into),
             // Valid already.
-            b"usage" => self.take_usage(value.bytes()).unwrap_or_default(),
-            // Anthropic's count_tokens.
-            b"input_tokens" => {
+            b"usage" | b"usageMetadata" => self.take_usage(value.bytes()).unwrap_or_default(),
+            // Anthropic's count_tokens, and Gemini's.
+            b"input_tokens" | b"totalTokens" => {
                 self.usage.input = value.count().map(tollgate_types::Tokens);
                 self.usage.total = self.usage.input;
             }
@@ -150,7 +153,7 @@ impl Meter {
     /// # Errors
     /// [`NotJson`]
     pub(crate) fn unread_member(&mut self, key: &[u8], value: &[u8]) -> Result<(), NotJson> {
-        if key == b"usage" {
+        if matches!(key, b"usage" | b"usageMetadata") {
             return self.take_usage(value);
         }
         self.member(key, scan::document(value)?);
@@ -168,6 +171,10 @@ impl Meter {
             }
             Protocol::Anthropic => {
                 self.anthropic_event(name.map_or_else(|| type_of(data), Some), data);
+                Sight::Ordinary
+            }
+            Protocol::Gemini => {
+                self.gemini_event(data);
                 Sight::Ordinary
             }
         }
@@ -307,6 +314,7 @@ impl Meter {
                 self.anthropic.read(text)?;
                 self.usage = self.anthropic.usage();
             }
+            Protocol::Gemini => self.usage.merge(&usage::gemini(text)?),
         }
         Ok(())
     }
@@ -327,7 +335,12 @@ impl Choices {
                 _ => {}
             }
         }
-        // A choice beyond the bits never finishes, so that such a stream needs its end mark.
+        self.note(index, finished);
+        piece
+    }
+
+    /// A choice beyond the bits never finishes, so that such a stream needs its end mark.
+    fn note(&mut self, index: Option<u64>, finished: bool) {
         let bit = index.and_then(|index| 1_u128.checked_shl(u32::try_from(index).ok()?));
         match bit {
             Some(bit) => {
@@ -340,7 +353,6 @@ impl Choices {
             }
             None => self.begun = u128::MAX,
         }
-        piece
     }
 
     /// The first choice goes on.

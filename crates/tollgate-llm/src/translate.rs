@@ -18,8 +18,8 @@ use http::{
 use tollgate_types::{ApiSchema, Endpoint, ModelId, Usage};
 
 use self::{
-    dialect::{anthropic_messages, openai_chat, openai_embeddings, openai_responses},
-    embed::{DecodeEmbedded, Embedder},
+    dialect::{anthropic_messages, gemini, openai_chat, openai_embeddings, openai_responses},
+    embed::{DecodeEmbedded, Embedder, EncodeEmbedded},
     event::{Decode, Encode},
     once::Once,
     pair::{Pair, complete, raw_error},
@@ -120,6 +120,7 @@ enum Client {
     OpenAiChat,
     OpenAiResponses,
     AnthropicMessages,
+    Gemini,
 }
 
 /// The clients that hold conversations; see [`converses`].
@@ -128,6 +129,7 @@ const fn client(endpoint: Endpoint) -> Option<Client> {
         Endpoint::ChatCompletions => Some(Client::OpenAiChat),
         Endpoint::Responses => Some(Client::OpenAiResponses),
         Endpoint::Messages => Some(Client::AnthropicMessages),
+        Endpoint::GenerateContent | Endpoint::StreamGenerateContent => Some(Client::Gemini),
         _ => None,
     }
 }
@@ -141,6 +143,9 @@ impl Client {
             (Self::OpenAiResponses, Untranslatable::Field { field, reason }) => {
                 Untranslatable::Field { field: openai_responses::field_name(field), reason }
             }
+            (Self::Gemini, Untranslatable::Field { field, reason }) => {
+                Untranslatable::Field { field: gemini::field_name(field), reason }
+            }
             (_, refused) => refused,
         }
     }
@@ -150,36 +155,32 @@ impl Client {
 /// the client's own dialect.
 const fn converses(client: Client, schema: ApiSchema) -> bool {
     match schema {
-        ApiSchema::OpenAi | ApiSchema::AzureOpenAi => matches!(client, Client::AnthropicMessages),
-        ApiSchema::Anthropic | ApiSchema::AwsAnthropic => !matches!(client, Client::AnthropicMessages),
+        ApiSchema::OpenAi | ApiSchema::AzureOpenAi => {
+            matches!(client, Client::AnthropicMessages | Client::Gemini)
+        }
+        ApiSchema::Anthropic | ApiSchema::AwsAnthropic | ApiSchema::GcpAnthropic => {
+            !matches!(client, Client::AnthropicMessages)
+        }
+        ApiSchema::GcpVertexAi => !matches!(client, Client::Gemini),
         ApiSchema::AwsBedrock | ApiSchema::Cohere => true,
-        ApiSchema::GcpVertexAi | ApiSchema::GcpAnthropic => false,
     }
 }
 
-/// The schemas that embed what an OpenAI client sends, beside OpenAI's own.
-const fn embeds(schema: ApiSchema) -> bool {
+/// The schemas that embed what a client sends, beside the client's own.
+const fn embeds(endpoint: Endpoint, schema: ApiSchema) -> bool {
     match schema {
-        ApiSchema::Cohere | ApiSchema::AwsBedrock => true,
-        ApiSchema::OpenAi
-        | ApiSchema::AzureOpenAi
-        | ApiSchema::Anthropic
-        | ApiSchema::AwsAnthropic
-        | ApiSchema::GcpVertexAi
-        | ApiSchema::GcpAnthropic => false,
+        ApiSchema::Cohere | ApiSchema::AwsBedrock | ApiSchema::GcpVertexAi => true,
+        ApiSchema::OpenAi | ApiSchema::AzureOpenAi => !matches!(endpoint, Endpoint::Embeddings),
+        ApiSchema::Anthropic | ApiSchema::AwsAnthropic | ApiSchema::GcpAnthropic => false,
     }
 }
 
-/// The schemas that count the tokens of a prompt at an address of their own.
-const fn counts(schema: ApiSchema) -> bool {
+/// The schemas that count the tokens of a client's prompt at an address of their own.
+const fn counts(endpoint: Endpoint, schema: ApiSchema) -> bool {
     match schema {
-        ApiSchema::AwsBedrock | ApiSchema::AwsAnthropic => true,
-        ApiSchema::OpenAi
-        | ApiSchema::AzureOpenAi
-        | ApiSchema::Anthropic
-        | ApiSchema::GcpVertexAi
-        | ApiSchema::GcpAnthropic
-        | ApiSchema::Cohere => false,
+        ApiSchema::AwsBedrock | ApiSchema::AwsAnthropic | ApiSchema::GcpVertexAi => true,
+        ApiSchema::Anthropic | ApiSchema::GcpAnthropic => !matches!(endpoint, Endpoint::CountTokens),
+        ApiSchema::OpenAi | ApiSchema::AzureOpenAi | ApiSchema::Cohere => false,
     }
 }
 
@@ -197,10 +198,15 @@ enum Way {
 const fn way(endpoint: Endpoint, schema: ApiSchema) -> Option<Way> {
     match (client(endpoint), endpoint) {
         (Some(client), _) if converses(client, schema) => Some(Way::Converse(client)),
-        (None, Endpoint::Embeddings) if embeds(schema) => Some(Way::Embed),
-        (None, Endpoint::CountTokens | Endpoint::Tokenize | Endpoint::InputTokens) if counts(schema) => {
-            Some(Way::Count)
+        (None, Endpoint::Embeddings | Endpoint::EmbedContent | Endpoint::BatchEmbedContents)
+            if embeds(endpoint, schema) =>
+        {
+            Some(Way::Embed)
         }
+        (
+            None,
+            Endpoint::CountTokens | Endpoint::Tokenize | Endpoint::InputTokens | Endpoint::GeminiCountTokens,
+        ) if counts(endpoint, schema) => Some(Way::Count),
         _ => None,
     }
 }
@@ -256,6 +262,7 @@ const fn unsupported(job: &Job<'_>) -> Untranslatable {
 type Exchange = (provider::Call, Box<dyn Reader>);
 
 fn converse(job: &Job<'_>, client: Client, body: &[u8]) -> Result<Exchange, Untranslatable> {
+    let read;
     let (turn, encode): (Turn<'_>, Box<dyn Encode>) = match client {
         Client::OpenAiChat => (openai_chat::request(body)?, Box::new(openai_chat::Writer::new(job))),
         Client::OpenAiResponses => {
@@ -264,6 +271,10 @@ fn converse(job: &Job<'_>, client: Client, body: &[u8]) -> Result<Exchange, Untr
         }
         Client::AnthropicMessages => {
             (anthropic_messages::request(body)?, Box::new(anthropic_messages::Writer::new(job)))
+        }
+        Client::Gemini => {
+            read = gemini::Read::new(body)?;
+            (gemini::turn(&read)?, Box::new(gemini::Writer::new(job)))
         }
     };
     let (call, decode): (provider::Call, Box<dyn Decode>) = match job.target.schema {
@@ -282,17 +293,30 @@ fn converse(job: &Job<'_>, client: Client, body: &[u8]) -> Result<Exchange, Untr
         ApiSchema::AwsAnthropic => {
             (provider::aws_anthropic::call(job, &turn)?, Box::new(provider::aws_anthropic::Decoder::new()))
         }
+        ApiSchema::GcpAnthropic => {
+            (provider::gcp_anthropic::call(job, &turn)?, Box::new(provider::anthropic::Decoder::new()))
+        }
+        ApiSchema::GcpVertexAi => {
+            (provider::gemini::call(job, &turn)?, Box::new(provider::gemini::Decoder::new()))
+        }
         ApiSchema::Cohere => {
             (provider::cohere::call(job, &turn)?, Box::new(provider::cohere::Decoder::default()))
         }
-        ApiSchema::GcpVertexAi | ApiSchema::GcpAnthropic => return Err(unsupported(job)),
     };
     Ok((call, Box::new(Pair::new(decode, encode))))
 }
 
 fn embed(job: &Job<'_>, body: &[u8]) -> Result<Exchange, Untranslatable> {
-    let embed = openai_embeddings::request(body)?;
-    let encode = Box::new(openai_embeddings::Writer::new(job, embed.encoding));
+    let (embed, encode): (_, Box<dyn EncodeEmbedded>) = match job.endpoint {
+        Endpoint::EmbedContent | Endpoint::BatchEmbedContents => {
+            (gemini::embed_request(job.endpoint, body)?, Box::new(gemini::EmbedWriter::new(job)))
+        }
+        _ => {
+            let embed = openai_embeddings::request(body)?;
+            let encoding = embed.encoding;
+            (embed, Box::new(openai_embeddings::Writer::new(job, encoding)))
+        }
+    };
     let (call, decode): (provider::Call, Box<dyn DecodeEmbedded>) = match job.target.schema {
         ApiSchema::Cohere => {
             (provider::cohere::embed_call(job, &embed)?, Box::new(provider::cohere::EmbedDecoder))
@@ -300,12 +324,16 @@ fn embed(job: &Job<'_>, body: &[u8]) -> Result<Exchange, Untranslatable> {
         ApiSchema::AwsBedrock => {
             (provider::bedrock::embed_call(job, &embed)?, Box::new(provider::bedrock::EmbedDecoder::new(job)))
         }
-        ApiSchema::OpenAi
-        | ApiSchema::AzureOpenAi
-        | ApiSchema::Anthropic
-        | ApiSchema::AwsAnthropic
-        | ApiSchema::GcpVertexAi
-        | ApiSchema::GcpAnthropic => return Err(unsupported(job)),
+        ApiSchema::GcpVertexAi => {
+            let (call, decoder) = provider::gemini::embed_call(job, &embed)?;
+            (call, Box::new(decoder))
+        }
+        ApiSchema::OpenAi | ApiSchema::AzureOpenAi => {
+            (provider::openai::embed_call(job, &embed)?, Box::new(provider::openai::EmbedDecoder))
+        }
+        ApiSchema::Anthropic | ApiSchema::AwsAnthropic | ApiSchema::GcpAnthropic => {
+            return Err(unsupported(job));
+        }
     };
     Ok((call, Box::new(Once::new(Box::new(Embedder { decode, encode })))))
 }

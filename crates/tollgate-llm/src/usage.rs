@@ -3,7 +3,7 @@
 mod usual;
 
 use tollgate_types::{Tokens, Usage};
-use tollgate_wire::scan::{self, Kind, NotJson, Step, Value};
+use tollgate_wire::scan::{self, Kind, Member, NotJson, Step, Value};
 
 /// Anthropic's counts, which exclude each other. In a stream they are cumulative, and `message_delta` may repeat
 /// or correct those of `message_start`; the largest is the latest.
@@ -28,7 +28,52 @@ pub(crate) fn openai(text: &[u8]) -> Result<Usage, NotJson> {
     }
 }
 
-/// The same, however it is spelled.
+/// Gemini's `usageMetadata`: thoughts stand beside the answer, and what Google's own tools put into the prompt
+/// beside the prompt. Text that is no object counts nothing.
+///
+/// # Errors
+/// [`NotJson`]
+pub(crate) fn gemini(text: &[u8]) -> Result<Usage, NotJson> {
+    if scan::kind(text) != Some(Kind::Object) {
+        return scan::document(text).map(|_| Usage::default());
+    }
+    let (mut usage, mut said, mut prompt, mut tools) = (Usage::default(), None, None, None);
+    for member in scan::members(text) {
+        let Member { key, value, .. } = member?;
+        match key {
+            b"promptTokenCount" => prompt = count(value),
+            b"toolUsePromptTokenCount" => tools = count(value),
+            b"candidatesTokenCount" => said = count(value),
+            b"thoughtsTokenCount" => usage.reasoning = count(value),
+            b"totalTokenCount" => usage.total = count(value),
+            b"cachedContentTokenCount" => usage.cached_input = count(value),
+            b"promptTokensDetails" => usage.audio_input = sound(value),
+            b"candidatesTokensDetails" => usage.audio_output = sound(value),
+            _ => {}
+        }
+    }
+    usage.input = sum([prompt, tools]);
+    usage.output = sum([said, usage.reasoning]);
+    Ok(usage)
+}
+
+/// Of a list by kind, the tokens that are sound.
+fn sound(details: Value<'_>) -> Option<Tokens> {
+    let kinds = scan::elements(details.bytes()).map_while(Result::ok);
+    kinds.into_iter().find_map(|kind| {
+        let (mut is_sound, mut tokens) = (false, None);
+        for Member { key, value, .. } in kind.members().map_while(Result::ok) {
+            match key {
+                b"modality" => is_sound = value.text().is_some_and(|kind| kind == "AUDIO"),
+                b"tokenCount" => tokens = count(value),
+                _ => {}
+            }
+        }
+        tokens.filter(|_| is_sound)
+    })
+}
+
+/// The same as [`openai`], however it is spelled.
 fn any_openai(text: &[u8]) -> Result<Usage, NotJson> {
     if scan::kind(text) != Some(Kind::Object) {
         return scan::document(text).map(|_| Usage::default());

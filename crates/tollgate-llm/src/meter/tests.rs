@@ -58,3 +58,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_gemini_stream_is_complete_when_every_candidate_has_its_reason() {
+    let mut meter = Meter::new(Endpoint::StreamGenerateContent);
+    meter.event(None, br#"{"candidates":[{"content":{"parts":[{"text":"a \"finishReason\": \"STOP\""}]}}],"usageMetadata":{"promptTokenCount":4}}"#);
+    meter.event(None, br#"{"candidates":[{"content":{"parts":[{"text":"b"}]},"index":1,"finishReason":"STOP"}],"modelVersion":"m"}"#);
+    assert_eq!((meter.is_complete(), meter.pieces, meter.model()), (false, 2, Some("m")));
+    meter.event(None, br#"{"candidates":[{"finishReason":"MAX_TOKENS"}],"usageMetadata":{"promptTokenCount":4,"candidatesTokenCount":5,"thoughtsTokenCount":2,"totalTokenCount":11}}"#);
+    assert!(meter.is_complete());
+    assert_eq!(meter.tally().counts, Counts::Final);
+    let tokens = |count| Some(tollgate_types::Tokens(count));
+    let usage = meter.usage();
+    assert_eq!((usage.input, usage.output, usage.reasoning), (tokens(4), tokens(7), tokens(2)));
+    let mut blocked = Meter::new(Endpoint::StreamGenerateContent);
+    blocked.event(None, br#"{"promptFeedback":{"blockReason":"SAFETY"}}"#);
+    assert!(blocked.is_complete());
+}

@@ -1,6 +1,7 @@
 //! OpenAI's chat completions API as a backend: OpenAI itself, Azure, and servers that copy it.
 
 mod call;
+mod embed;
 mod error;
 mod family;
 mod messages;
@@ -12,6 +13,7 @@ use tollgate_wire::openai as wire;
 
 pub(crate) use self::{
     call::{azure_call, call},
+    embed::{EmbedDecoder, embed_call},
     stream::Decoder,
 };
 

@@ -31,15 +31,21 @@ pub(crate) fn call(job: &Job<'_>, turn: &Turn<'_>) -> Result<Call, Untranslatabl
 
 /// The same for a deployment on Azure.
 pub(crate) fn azure_call(job: &Job<'_>, turn: &Turn<'_>) -> Result<Call, Untranslatable> {
-    let model = job.model.as_str();
+    let path = deployment(job, "chat/completions");
+    Ok(Call { path, headers: Vec::new(), body: body(job, turn, Family::of_deployment(job.model.as_str()))? })
+}
+
+/// The path of a deployment's operation on Azure.
+pub(super) fn deployment(job: &Job<'_>, operation: &str) -> String {
     let mut path = "/openai/deployments/".to_owned();
-    escape_segment(model, &mut path);
-    path.push_str("/chat/completions");
+    escape_segment(job.model.as_str(), &mut path);
+    path.push('/');
+    path.push_str(operation);
     if let Some(version) = &job.target.version {
         path.push_str("?api-version=");
         escape_segment(version, &mut path);
     }
-    Ok(Call { path, headers: Vec::new(), body: body(job, turn, Family::of_deployment(model))? })
+    path
 }
 
 fn body(job: &Job<'_>, turn: &Turn<'_>, family: Family) -> Result<Vec<u8>, Untranslatable> {
@@ -139,7 +145,8 @@ fn tool(tool: &Tool<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"}}");
 }
 
-/// Anthropic always holds an answer to its schema, which OpenAI calls strict.
+/// Anthropic always holds an answer to its schema, which OpenAI calls strict. OpenAI is strict with schemas alone
+/// that close their objects, as Anthropic's clients have to and Gemini's may.
 fn response_format(format: Option<Format<'_>>, out: &mut Vec<u8>) {
     let schema: &RawValue = match format {
         None => return,
@@ -149,7 +156,9 @@ fn response_format(format: Option<Format<'_>>, out: &mut Vec<u8>) {
         Some(Format::JsonSchema(schema)) => schema,
     };
     json::key(out, "response_format");
-    out.extend_from_slice(br#"{"type":"json_schema","json_schema":{"name":"response","strict":true"#);
+    out.extend_from_slice(br#"{"type":"json_schema","json_schema":{"name":"response""#);
+    let is_closed = schema.get().contains(r#""additionalProperties""#);
+    json::raw_field(out, "strict", if is_closed { "true" } else { "false" });
     json::raw_field(out, "schema", schema.get());
     out.extend_from_slice(b"}}");
 }
