@@ -138,8 +138,8 @@ proptest! {
             ],
             "usage": { "input_tokens": 1, "output_tokens": 2 },
         });
-        let mut to_chat = run(Endpoint::ChatCompletions, ApiSchema::Anthropic, b"{\"messages\":[]}").unwrap().reader;
-        let mut to_messages = run(Endpoint::Messages, ApiSchema::OpenAi, b"{\"messages\":[]}").unwrap().reader;
+        let mut to_chat = run(Endpoint::ChatCompletions, ApiSchema::Anthropic, b"{\"messages\":[],\"input\":\"\"}").unwrap().reader;
+        let mut to_messages = run(Endpoint::Messages, ApiSchema::OpenAi, b"{\"messages\":[],\"input\":\"\"}").unwrap().reader;
         let (mut chat, mut back) = (Vec::new(), Vec::new());
         to_chat.whole(message.to_string().as_bytes(), &mut chat).unwrap();
         to_messages.whole(&chat, &mut back).unwrap();
@@ -164,8 +164,8 @@ proptest! {
         event(json!({ "type": "content_block_stop", "index": 1 }));
         event(json!({ "type": "message_delta", "delta": { "stop_reason": "tool_use" }, "usage": { "output_tokens": 2 } }));
         event(json!({ "type": "message_stop" }));
-        let mut to_chat = run(Endpoint::ChatCompletions, ApiSchema::Anthropic, b"{\"messages\":[]}").unwrap().reader;
-        let mut to_messages = run(Endpoint::Messages, ApiSchema::OpenAi, b"{\"messages\":[]}").unwrap().reader;
+        let mut to_chat = run(Endpoint::ChatCompletions, ApiSchema::Anthropic, b"{\"messages\":[],\"input\":\"\"}").unwrap().reader;
+        let mut to_messages = run(Endpoint::Messages, ApiSchema::OpenAi, b"{\"messages\":[],\"input\":\"\"}").unwrap().reader;
         let chat = stream(to_chat.as_mut(), [source.as_bytes()]);
         assert_well_formed(Endpoint::ChatCompletions, &chat);
         let back = stream(to_messages.as_mut(), [chat.out.as_slice()]);
@@ -183,9 +183,10 @@ proptest! {
 
     #[test]
     fn any_bytes_are_answered_without_a_panic(bytes in vec(any::<u8>(), 0..200)) {
-        for (endpoint, schema) in [(Endpoint::ChatCompletions, ApiSchema::Anthropic), (Endpoint::Messages, ApiSchema::OpenAi)] {
+        let all = CLIENTS.iter().flat_map(|(_, endpoint, all)| all.iter().map(|(_, schema)| (*endpoint, *schema)));
+        for (endpoint, schema) in all {
             let _ = run(endpoint, schema, &bytes);
-            let mut reader = run(endpoint, schema, b"{\"messages\":[]}").unwrap().reader;
+            let mut reader = run(endpoint, schema, b"{\"messages\":[],\"input\":\"\"}").unwrap().reader;
             let mut out = Vec::new();
             let _ = reader.event(None, &bytes, &mut out);
             let _ = reader.whole(&bytes, &mut out);
@@ -222,7 +223,7 @@ proptest! {
                 _ => out += &format!("data: {}\n\n", String::from_utf8_lossy(data)),
             }
         }
-        let mut reader = run(*endpoint, *schema, b"{\"messages\":[]}").unwrap().reader;
+        let mut reader = run(*endpoint, *schema, b"{\"messages\":[],\"input\":\"\"}").unwrap().reader;
         let streamed = stream(reader.as_mut(), [out.as_bytes()]);
         assert_well_formed(*endpoint, &streamed);
     }
@@ -245,10 +246,17 @@ fn broken() -> impl Strategy<Value = Value> {
 
 type Request = (Endpoint, ApiSchema, Value);
 
-const CLIENTS: [(&str, Endpoint, ApiSchema); 2] = [
-    ("openai-chat", Endpoint::ChatCompletions, ApiSchema::Anthropic),
-    ("anthropic-messages", Endpoint::Messages, ApiSchema::OpenAi),
+/// The clients with their endpoints, and the providers with the names that their golden files have.
+/// Backends by the names that golden cases have for them.
+type Backends = &'static [(&'static str, ApiSchema)];
+
+const CLIENTS: [(&str, Endpoint, Backends); 3] = [
+    ("openai-chat", Endpoint::ChatCompletions, &[("anthropic", ApiSchema::Anthropic), GEMINI]),
+    ("openai-responses", Endpoint::Responses, &[("anthropic", ApiSchema::Anthropic), GEMINI]),
+    ("anthropic-messages", Endpoint::Messages, &[("openai", ApiSchema::OpenAi), GEMINI]),
 ];
+
+const GEMINI: (&str, ApiSchema) = ("gemini", ApiSchema::GcpVertexAi);
 
 fn golden(client: &str) -> Vec<tollgate_testkit::Case> {
     tollgate_testkit::cases(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(client))
@@ -256,14 +264,12 @@ fn golden(client: &str) -> Vec<tollgate_testkit::Case> {
 
 fn golden_requests() -> Vec<Request> {
     let mut all = Vec::new();
-    for (client, endpoint, schema) in CLIENTS {
+    for (client, endpoint, providers) in CLIENTS {
         for case in golden(client) {
             for (file, _) in case.sources("request.", ".json") {
-                all.push((
-                    endpoint,
-                    schema,
-                    serde_json::from_slice(&case.read(file)).expect("golden requests are JSON"),
-                ));
+                let request: Value =
+                    serde_json::from_slice(&case.read(file)).expect("golden requests are JSON");
+                all.extend(providers.iter().map(|(_, schema)| (endpoint, *schema, request.clone())));
             }
         }
     }
@@ -272,10 +278,11 @@ fn golden_requests() -> Vec<Request> {
 
 fn golden_streams() -> Vec<(Endpoint, ApiSchema, Vec<u8>)> {
     let mut all = Vec::new();
-    for (client, endpoint, schema) in CLIENTS {
+    for (client, endpoint, providers) in CLIENTS {
         for case in golden(client) {
-            for (file, _) in case.sources("reply.", ".sse") {
-                all.push((endpoint, schema, case.read(file)));
+            for (file, provider) in case.sources("reply.", ".sse") {
+                let named = providers.iter().find(|(name, _)| *name == provider);
+                all.extend(named.map(|(_, schema)| (endpoint, *schema, case.read(file))));
             }
         }
     }

@@ -6,12 +6,13 @@ use flate2::{
     Compression,
     write::{GzEncoder, ZlibEncoder},
 };
+use serde_json::json;
 
 use crate::{
     Encoding, Fault,
     answer::Usage,
     events::Events,
-    openai,
+    google, openai,
     reply::{Body, Provider, Reply},
     route::{self, Exchange},
     state::State,
@@ -53,7 +54,7 @@ pub(crate) fn distort(exchange: &mut Exchange) {
         }
         (Fault::EmptyChoices, Body::Whole(body)) => {
             if let Ok(mut value) = serde_json::from_slice::<serde_json::Value>(body) {
-                for list in ["choices", "content", "output", "data"] {
+                for list in ["choices", "content", "output", "data", "candidates"] {
                     if value.get(list).is_some() {
                         value[list] = serde_json::json!([]);
                     }
@@ -103,6 +104,10 @@ pub(crate) fn odd_event(fault: Fault, provider: Provider) -> Vec<u8> {
             b"event: exception:throttlingException\ndata: {\"message\":\"simulated error\"}\n\n".to_vec()
         }
         (Fault::EmptyChoices, Provider::Bedrock) => b"event: surprise\ndata: {\"p\":\"a\"}\n\n".to_vec(),
+        (Fault::ErrorEvent, Provider::Google) => google::stream::data(&google::error(500, "simulated error")),
+        (Fault::EmptyChoices, Provider::Google) => {
+            google::stream::data(&json!({"candidates": [], "modelVersion": "", "surprise": [{}]}))
+        }
         (Fault::EmptyChoices, Provider::Anthropic | Provider::Cohere) => {
             b"event: surprise\ndata: {\"type\":\"surprise\"}\n\n".to_vec()
         }
@@ -150,7 +155,9 @@ pub(crate) fn head(
             Provider::Anthropic => "request-id",
             // Bedrock's replies name their own.
             Provider::Bedrock => "x-simulator-request-id",
-            Provider::OpenAi | Provider::Azure | Provider::Cohere | Provider::KServe => "x-request-id",
+            Provider::OpenAi | Provider::Azure | Provider::Cohere | Provider::Google | Provider::KServe => {
+                "x-request-id"
+            }
         };
         out.extend_from_slice(id.as_bytes());
         out.extend_from_slice(b": req_");

@@ -40,6 +40,16 @@ pub(super) fn whole(body: &[u8]) -> Result<Answer<'_>, Fault> {
     ))
 }
 
+/// Reads `{"input_tokens":…}`.
+pub(crate) fn counted(body: &[u8]) -> Result<u64, Fault> {
+    #[derive(serde::Deserialize)]
+    struct Count {
+        input_tokens: u64,
+    }
+    let count: Count = serde_json::from_slice(body).map_err(|error| Fault::Malformed(reason(&error)))?;
+    Ok(count.input_tokens)
+}
+
 /// Why the model stopped. A reason that we do not know is taken for a plain end: the answer is whole either way.
 pub(super) fn finish<'a>(reason: Option<Literal<'a>>, sequence: Option<Literal<'a>>) -> Finish<'a> {
     match reason.unwrap_or_default().escaped() {
