@@ -16,7 +16,20 @@ pub(crate) struct Block(u8x16);
 pub(crate) struct Hits(u8x16);
 
 /// The first byte from `at` on that is of a kind, or else the end.
-pub(crate) fn first(bytes: &[u8], mut at: usize, kind: impl Fn(Block) -> Hits) -> usize {
+#[inline]
+pub(crate) fn first(bytes: &[u8], at: usize, kind: impl Fn(Block) -> Hits) -> usize {
+    // What is near is found without a call.
+    if let Some(block) = bytes.get(at..).and_then(<[u8]>::first_chunk::<BLOCK>) {
+        let found = kind(Block::of(block)).bits();
+        if found != 0 {
+            return at + found.trailing_zeros() as usize;
+        }
+    }
+    far(bytes, at, kind)
+}
+
+#[inline(never)]
+fn far(bytes: &[u8], mut at: usize, kind: impl Fn(Block) -> Hits) -> usize {
     while let Some(block) = bytes.get(at..).and_then(<[u8]>::first_chunk::<BLOCK>) {
         let found = kind(Block::of(block)).bits();
         if found != 0 {
