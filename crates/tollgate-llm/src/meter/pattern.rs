@@ -48,8 +48,9 @@ impl Pattern {
         self.before.clear();
         self.behind.clear();
         let Some(end) = scan::string_end(data, text) else { return };
-        // Whatever fits the pattern is as valid as what it was learned from.
-        if scan::document(data).is_err() {
+        // Whether the rest is JSON is nobody's business: events that fit are told from it as this one was. Only a text
+        // that is no value might pass for a key.
+        if !matches!(data.get(end + 1), Some(b',' | b'}')) {
             return;
         }
         let is_line = memchr::memchr2(b'\n', b'\r', data).is_none();

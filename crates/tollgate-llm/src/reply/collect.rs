@@ -105,7 +105,8 @@ fn checked(body: &[u8]) -> Result<(), Fault> {
         return Err(Fault::Malformed("it is no JSON object".to_owned()));
     }
     match error_in(None, body) {
-        Some(words) => Err(Fault::ErrorInReply(words)),
-        None => Ok(()),
+        Ok(Some(words)) => Err(Fault::ErrorInReply(words)),
+        // Valid already.
+        Ok(None) | Err(_) => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-use tollgate_wire::scan::{self, Kind, Member, Value};
+use tollgate_wire::scan::{self, Kind, Member, NotJson, Value};
 
 /// Members that are looked at before a document without any sign of an error counts as a success.
 const MEMBERS: u8 = 4;
@@ -30,21 +30,31 @@ pub(super) fn is_telling(key: &[u8]) -> bool {
     matches!(key, b"error" | b"type" | b"object" | b"message")
 }
 
-/// The words of an error, if the data of this event, or this document, is one.
-pub(super) fn error_in(name: Option<&str>, data: &[u8]) -> Option<String> {
+/// The words of an error, if the data of this event is one. Read in one go, to its end: whatever else it is, it has to
+/// be JSON.
+///
+/// # Errors
+/// [`NotJson`]
+pub(super) fn error_in(name: Option<&str>, data: &[u8]) -> Result<Option<String>, NotJson> {
     let mut opening = match name {
         Some("error") => Opening::Error(None),
         _ => Opening::Undecided(0),
     };
-    for Member { key, value, .. } in scan::members(data).map_while(Result::ok) {
-        opening.see(key, Seen::Value(value));
-        if opening == Opening::Success {
-            return None;
+    let mut fault = None;
+    if scan::kind(data) == Some(Kind::Object) {
+        for member in scan::members(data) {
+            match member {
+                Ok(Member { key, value, .. }) => opening.see(key, Seen::Value(value)),
+                Err(error) => fault = Some(error),
+            }
         }
+    } else {
+        fault = scan::document(data).err();
     }
-    match opening {
-        Opening::Undecided(_) | Opening::Success => None,
-        Opening::Error(words) => Some(words.unwrap_or_else(|| shortened(data))),
+    match (opening, fault) {
+        (Opening::Error(words), _) => Ok(Some(words.unwrap_or_else(|| shortened(data)))),
+        (Opening::Undecided(_) | Opening::Success, None) => Ok(None),
+        (Opening::Undecided(_) | Opening::Success, Some(fault)) => Err(fault),
     }
 }
 
