@@ -117,10 +117,25 @@ fn unclear_host(head: &RequestHead) -> Option<&'static str> {
     match (named.next(), named.next()) {
         (Some(_), Some(_)) => Some("more than one"),
         (Some(host), None) => {
-            let valid = Authority::try_from(host.as_bytes()).is_ok_and(|host| !host.as_str().contains('@'));
+            let is_host = |host: &HeaderValue| {
+                Authority::try_from(host.as_bytes()).is_ok_and(|host| !host.as_str().contains('@'))
+            };
+            let valid = is_plain_host(host.as_bytes()) || is_host(host);
             (!valid).then_some("not a host")
         }
         (None, _) => (head.version == Version::HTTP_11 && head.uri.host().is_none()).then_some("missing"),
+    }
+}
+
+/// True for a name or an IPv4 address, perhaps with a port, of which nothing has to be parsed: nearly every host.
+fn is_plain_host(host: &[u8]) -> bool {
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    let end = host.iter().position(|byte| !is_name(byte)).unwrap_or(host.len());
+    match host.split_at(end) {
+        ([], _) => false,
+        (_, []) => true,
+        (_, [b':', port @ ..]) => (1..=4).contains(&port.len()) && port.iter().all(u8::is_ascii_digit),
+        _ => false,
     }
 }
 
@@ -132,8 +147,10 @@ fn host(uri: &Uri, headers: &HeaderMap) -> String {
 }
 
 fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if !port.contains(']') => name,
+    // By bytes, which for a text this short takes less than to set up a search.
+    let behind = host.bytes().rev().position(|byte| byte == b':').unwrap_or(host.len());
+    match host.split_at_checked(host.len().wrapping_sub(behind + 1)) {
+        Some((name, port)) if !port.bytes().any(|byte| byte == b']') => name,
         _ => host,
     }
 }
@@ -181,6 +198,16 @@ mod tests {
         assert_eq!(without_port("[::1]"), "[::1]");
         assert_eq!(without_port("[::1]:80"), "[::1]");
         assert_eq!(without_port("a"), "a");
+    }
+
+    #[test]
+    fn a_plain_host_is_a_host() {
+        for host in ["a.example", "A-b.example:80", "127.0.0.1:8080", "a", "."] {
+            assert!(is_plain_host(host.as_bytes()) && Authority::try_from(host).is_ok(), "{host}");
+        }
+        for host in ["", ":80", "[::1]", "a@b", "a:", "a:b", "a:80:80", "a b", "a\u{e9}"] {
+            assert!(!is_plain_host(host.as_bytes()), "{host}");
+        }
     }
 
     #[test]
