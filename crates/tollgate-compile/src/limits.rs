@@ -109,6 +109,7 @@ fn review(rule: &LimitRule, of: &Limiting<'_>, at: &At<'_>, notes: &mut Notes) {
                 notes.warning(&at, Fault::new("unknown-cost", message).help(help));
             }
             Namespace::Claims => has_provider(fact, of, (&at, "nothing is charged"), notes),
+            Namespace::ExtAuth => has_ext_auth(of, (&at, "nothing is charged"), notes),
         }
     }
     let Some(Charge::Metadata(fact)) = &rule.response_cost else { return };
@@ -126,6 +127,7 @@ fn review(rule: &LimitRule, of: &Limiting<'_>, at: &At<'_>, notes: &mut Notes) {
             notes.warning(&at, Fault::new("unknown-cost", message).help(help));
         }
         Namespace::Claims => has_provider(fact, of, (&at, "nothing is charged"), notes),
+        Namespace::ExtAuth => has_ext_auth(of, (&at, "nothing is charged"), notes),
     }
 }
 
@@ -143,6 +145,25 @@ fn limit_may_come(fact: &Fact, of: &Limiting<'_>, at: &At<'_>, notes: &mut Notes
             has_provider(fact, of, (&at.to(".key"), "the limit that is written here holds"), notes);
             true
         }
+        Namespace::ExtAuth => {
+            has_ext_auth(of, (&at.to(".key"), "the limit that is written here holds"), notes);
+            true
+        }
+    }
+}
+
+/// Reports what an external authorization service is to say where none is asked.
+fn has_ext_auth(of: &Limiting<'_>, (at, follows): (&At<'_>, &str), notes: &mut Notes) {
+    let asked = match of.guard {
+        Guard::Access(access) => access.ext_auth.is_some(),
+        Guard::Open => false,
+        // It answers 500 to everybody, and was reported.
+        Guard::Broken(_) => return,
+    };
+    if !asked {
+        let message = format!("no external authorization service is asked about {}: {follows}", of.route);
+        let fault = Fault::new("no-ext-auth", message).help("no SecurityPolicy with extAuth holds for it");
+        notes.warning(at, fault);
     }
 }
 
@@ -174,7 +195,7 @@ fn has_provider(fact: &Fact, of: &Limiting<'_>, (at, follows): (&At<'_>, &str), 
 fn fact(MetadataKey { namespace, key }: &MetadataKey) -> Result<Fact, Fault> {
     let known = Namespace::ALL.into_iter().find(|known| known.name() == namespace);
     let namespace = known.ok_or_else(|| {
-        let names = Namespace::ALL.map(Namespace::name).join(" and ");
+        let names = Namespace::ALL.map(Namespace::name).join(", ");
         Fault::new(
             "unknown-metadata",
             format!("nothing here leaves metadata of {namespace}; {names} are known"),

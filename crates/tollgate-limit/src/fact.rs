@@ -21,6 +21,8 @@ pub enum Namespace {
     Llm,
     /// Verified tokens: the name of their provider, then the claim
     Claims,
+    /// What an external authorization service says of a request
+    ExtAuth,
 }
 
 // === impl Fact ===
@@ -37,7 +39,7 @@ impl Fact {
 
 impl Namespace {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Llm, Self::Claims];
+    pub const ALL: [Self; 3] = [Self::Llm, Self::Claims, Self::ExtAuth];
 
     /// Its name in policies.
     #[must_use]
@@ -45,6 +47,7 @@ impl Namespace {
         match self {
             Self::Llm => "io.envoy.ai_gateway",
             Self::Claims => "envoy.filters.http.jwt_authn",
+            Self::ExtAuth => "envoy.filters.http.ext_authz",
         }
     }
 }

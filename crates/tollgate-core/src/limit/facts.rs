@@ -22,6 +22,7 @@ impl Record {
                 cost.or_else(|| (*fact.key == *CONTENT_LENGTH_KEY).then(|| self.content_length()))
             }
             Namespace::Claims => self.in_claims(&fact.key, |claims, path| number_at(claims.members(), path)),
+            Namespace::ExtAuth => number_at(self.vetted()?, &fact.key),
         }
     }
 
@@ -30,6 +31,7 @@ impl Record {
         match fact.namespace {
             Namespace::Llm => None,
             Namespace::Claims => self.in_claims(&fact.key, |claims, path| limit_at(claims.members(), path)),
+            Namespace::ExtAuth => limit_at(self.vetted()?, &fact.key),
         }
     }
 
