@@ -17,7 +17,7 @@ use crate::{
     matches::whole,
     notes::At,
     tls::{CA, holds, keys_of},
-    world::group,
+    world::{World, group},
 };
 
 /// Key of a list of revoked certificates.
@@ -151,39 +151,43 @@ fn clients(spec: &ClientValidation, compiling: &Compiling<'_, '_, '_>) -> Result
 /// PEM bundles, joined; each has to be there and to hold what is looked for.
 fn bundles(
     refs: &[SecretRef],
-    (key, label): (&str, &str),
+    sought: (&str, &str),
     compiling: &Compiling<'_, '_, '_>,
 ) -> Result<Arc<[u8]>, Fault> {
+    let from = Party { group: group::ENVOY, kind: "ClientTrafficPolicy", namespace: compiling.namespace };
     let mut pem = Vec::new();
-    for SecretRef { group, kind, name, namespace } in refs {
-        let namespace = namespace.as_deref().unwrap_or(compiling.namespace);
-        let world = compiling.world;
-        if group != group::CORE || !matches!(kind.as_str(), "Secret" | "ConfigMap") {
-            let what = format!("a reference to certificates in {kind} {name}");
-            return Err(Fault::not_served(what).help("ConfigMap and Secret are served"));
-        }
-        let from = Party { group: group::ENVOY, kind: "ClientTrafficPolicy", namespace: compiling.namespace };
-        world.grants.check(from, Party { group: group::CORE, kind, namespace }, name)?;
-        let (found, help) = if kind == "Secret" {
-            let secret = &world.secrets.get(namespace, name)?.spec;
-            (secret.data.get(key).map(|bytes| bytes.expose().to_vec()), keys_of(secret))
-        } else {
-            let map = &world.config_maps.get(namespace, name)?.spec;
-            let keys: Vec<_> = map.data.keys().map(String::as_str).collect();
-            (
-                map.data.get(key).map(|text| text.as_bytes().to_vec()),
-                format!("its keys are {}", keys.join(", ")),
-            )
-        };
-        let found = found.filter(|bundle| holds(bundle, label)).ok_or_else(|| {
-            let message =
-                format!("{kind} {namespace}/{name} has no PEM {} under {key}", label.to_lowercase());
-            Fault::new("invalid-ca", message).help(help)
-        })?;
-        pem.extend(found);
+    for reference in refs {
+        pem.extend(bundle(compiling.world, from, reference, sought)?);
         pem.push(b'\n');
     }
     Ok(pem.into())
+}
+
+/// A PEM bundle from a ConfigMap or a Secret, under this key and with this label.
+pub(crate) fn bundle(
+    world: &World<'_>,
+    from: Party<'_>,
+    SecretRef { group, kind, name, namespace }: &SecretRef,
+    (key, label): (&str, &str),
+) -> Result<Vec<u8>, Fault> {
+    let namespace = namespace.as_deref().unwrap_or(from.namespace);
+    if group != group::CORE || !matches!(kind.as_str(), "Secret" | "ConfigMap") {
+        let what = format!("a reference to certificates in {kind} {name}");
+        return Err(Fault::not_served(what).help("ConfigMap and Secret are served"));
+    }
+    world.grants.check(from, Party { group: group::CORE, kind, namespace }, name)?;
+    let (found, help) = if kind == "Secret" {
+        let secret = &world.secrets.get(namespace, name)?.spec;
+        (secret.data.get(key).map(|bytes| bytes.expose().to_vec()), keys_of(secret))
+    } else {
+        let map = &world.config_maps.get(namespace, name)?.spec;
+        let keys: Vec<_> = map.data.keys().map(String::as_str).collect();
+        (map.data.get(key).map(|text| text.as_bytes().to_vec()), format!("its keys are {}", keys.join(", ")))
+    };
+    found.filter(|bundle| holds(bundle, label)).ok_or_else(|| {
+        let message = format!("{kind} {namespace}/{name} has no PEM {} under {key}", label.to_lowercase());
+        Fault::new("invalid-ca", message).help(help)
+    })
 }
 
 fn hashes(

@@ -6,6 +6,7 @@ use tollgate_snapshot::{ClientSettings, HostPattern, PolicyLevel, PortProtocol, 
 use crate::{
     Fault,
     client::{self, Compiling},
+    frontend::Frontend,
     listeners::Listening,
     notes::{At, Notes},
     policies::{Holding, Place, Policies, Policy, Winner},
@@ -26,6 +27,8 @@ pub(crate) struct Clients<'a> {
 enum Origin {
     Policy(usize, Option<Arc<str>>),
     Problem(usize),
+    /// Terms, and what a Gateway adds to them.
+    Asked(usize, usize),
 }
 
 /// What holds for the clients of a listener.
@@ -63,7 +66,12 @@ impl<'a> Clients<'a> {
             .map(|listening| {
                 // Connections without TLS do not tell for which listener they are.
                 let known = protocol == PortProtocol::Https || listeners.len() == 1;
-                self.of_listener(listening, known.then(|| default_host(listening)).flatten(), notes)
+                let host = known.then(|| default_host(listening)).flatten();
+                let terms = self.of_listener(listening, host, notes);
+                match &listening.frontend {
+                    Some(frontend) => self.asked(terms, (listening, frontend), notes),
+                    None => terms,
+                }
             })
             .collect();
         let common = match protocol {
@@ -71,6 +79,38 @@ impl<'a> Clients<'a> {
             PortProtocol::Https => secure(listeners, &terms, notes),
         };
         PortTerms { common, each: terms.into_iter().map(|terms| terms.settings).collect() }
+    }
+
+    /// The same terms, with the client certificates that the Gateway asks for. A policy that asks for some says more
+    /// than a Gateway can, and wins.
+    fn asked(
+        &mut self,
+        terms: Terms<'a>,
+        (listening, Frontend { origin, clients }): (&Listening<'a>, &Frontend),
+        notes: &mut Notes,
+    ) -> Terms<'a> {
+        let Terms { settings, policy } = terms;
+        if let (Some(_), Some((object, _))) = (&settings.tls.clients, policy) {
+            let name = &listening.spec.name;
+            let message = format!(
+                "listener {name} goes by tls.clientValidation of ClientTrafficPolicy {}/{} alone",
+                object.meta.namespace, object.meta.name
+            );
+            notes.warning(&At::new(listening.gateway, "spec.tls.frontend"), Fault::new("shadowed", message));
+            return Terms { settings, policy };
+        }
+        let key = Origin::Asked(Arc::as_ptr(&settings).addr(), *origin);
+        let made = self.made.entry(key).or_insert_with(|| {
+            let mut made = ClientSettings::clone(&settings);
+            made.tls.clients = Some(clients.clone());
+            if made.source.is_none() {
+                made.source = Some(At::new(listening.gateway, "").reference().to_string().into());
+                // As where a policy asks for certificates: who was let in once is looked at again.
+                made.tls.stateful_resumption = false;
+            }
+            Arc::new(made)
+        });
+        Terms { settings: Arc::clone(made), policy }
     }
 
     fn of_listener(
@@ -203,7 +243,8 @@ fn early(settings: &ClientSettings) -> impl PartialEq + use<> {
 
 /// True where a policy says anything about what comes before the server name.
 fn says(settings: &ClientSettings) -> bool {
-    settings.source.is_some() && early(settings) != early(&ClientSettings::envoy_gateway())
+    let silent = [ClientSettings::none(), &ClientSettings::envoy_gateway()].map(early);
+    settings.source.is_some() && !silent.contains(&early(settings))
 }
 
 impl Policy for ClientTrafficPolicy {

@@ -26,6 +26,7 @@ mod environment;
 mod envoy_proxy;
 mod filters;
 mod forward_proxy;
+mod frontend;
 mod governed;
 mod grants;
 mod guards;

@@ -11,6 +11,7 @@ use crate::{
     clients::{Clients, PortTerms},
     costs::{self, Costs},
     envoy_proxy,
+    frontend::{self, Frontend},
     grants::Party,
     lookup::nearest,
     notes::{At, Notes},
@@ -31,6 +32,8 @@ pub(crate) struct Listening<'a> {
     access_log: Option<Arc<AccessLogSettings>>,
     protocol: PortProtocol,
     tls: Option<ListenerTls>,
+    /// What its Gateway asks of client certificates.
+    pub(crate) frontend: Option<Frontend>,
     position: usize,
 }
 
@@ -94,9 +97,13 @@ fn listening<'a>(
     notes: &mut Notes,
 ) -> Option<Listening<'a>> {
     let spec = gateway.spec.listeners.get(position)?;
-    let (protocol, tls) = match spec.protocol.as_str() {
-        "HTTP" => (PortProtocol::Http, None),
-        "HTTPS" => (PortProtocol::Https, Some(listener_tls(world, gateway, spec, at, notes))),
+    let (protocol, tls, frontend) = match spec.protocol.as_str() {
+        "HTTP" => (PortProtocol::Http, None, None),
+        "HTTPS" => match frontend::of_listener(world, gateway, (spec, at), notes) {
+            Ok(asks) => (PortProtocol::Https, Some(listener_tls(world, gateway, spec, at, notes)), asks),
+            // Serving without the check would let everybody in.
+            Err(problem) => (PortProtocol::Https, Some(ListenerTls::Invalid(problem)), None),
+        },
         other => {
             let fault = Fault::not_served(format!("protocol {other} of listener {}", spec.name));
             notes.warning(&at.to(".protocol"), fault.help("HTTP and HTTPS are served"));
@@ -119,6 +126,7 @@ fn listening<'a>(
         access_log: None,
         protocol,
         tls,
+        frontend,
         position,
     })
 }
@@ -135,18 +143,6 @@ fn listener_tls(
         let fault = Fault::new("no-certificate", format!("listener {} is HTTPS but has no tls", spec.name));
         return ListenerTls::Invalid(notes.error(&at, fault.help("add tls.certificateRefs")));
     };
-    let frontend = gateway.spec.tls.as_ref().and_then(|tls| tls.frontend.as_ref());
-    let per_port = frontend.and_then(|tls| tls.per_port.iter().find(|port| port.port == spec.port));
-    let asks_clients = match (per_port, frontend) {
-        (Some(port), _) => port.tls.validation.is_some(),
-        (None, Some(frontend)) => frontend.default.as_ref().is_some_and(|tls| tls.validation.is_some()),
-        (None, None) => false,
-    };
-    if asks_clients || tls.frontend_validation.is_some() {
-        // Serving without the check would let everybody in.
-        let fault = Fault::not_served("the validation of client certificates");
-        return ListenerTls::Invalid(notes.error(&at, fault));
-    }
     if tls.mode == TlsMode::Passthrough {
         let fault =
             Fault::new("passthrough", format!("listener {} is HTTPS and cannot pass TLS through", spec.name));
