@@ -11,6 +11,7 @@ mod cluster;
 mod endpoint;
 mod health;
 mod maglev;
+mod pace;
 mod pick;
 mod policy;
 mod zones;
@@ -22,6 +23,7 @@ pub use self::{
     endpoint::{Endpoint, Outcome},
     health::{Health, Standing, Turn},
     maglev::hash,
+    pace::Pace,
     pick::{Candidate, pick},
     policy::{Algorithm, Balancing, Budget, Limits, LocalZone, Outlier, Zones},
 };

@@ -11,6 +11,7 @@ pub(crate) fn write_rule_traffic(out: &mut String, rule: &Rule) -> fmt::Result {
     differing(out, "replayed", &traffic.replayed, &usual.replayed)?;
     differing(out, "at most", &traffic.max_stream, &usual.max_stream)?;
     differing(out, "admission", &traffic.admission, &usual.admission)?;
+    differing(out, "bandwidth", &traffic.bandwidth, &usual.bandwidth)?;
     differing(out, "upgrades", &traffic.upgrades, &usual.upgrades)?;
     differing(out, "compression", &traffic.compression, &usual.compression)?;
     traffic.overrides.iter().try_for_each(|one| write_override(out, one))

@@ -1,16 +1,17 @@
 //! BackendTrafficPolicy: how requests go to backends.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU64, sync::Arc, time::Duration};
 
 use http::StatusCode;
 use tollgate_balance::{AdmissionRule, Algorithm, Budget, Limits, Outlier};
 use tollgate_resources::{
-    AdmissionControl as AdmissionSpec, BackendTrafficPolicy, CircuitBreaker, Compressor as CompressorSpec,
-    CompressorType, FaultAbort, FaultInjection, HealthCheck, HttpUpgrade, PassiveHealthCheck, PolicyRetry,
-    RetryTrigger,
+    AdmissionControl as AdmissionSpec, BackendTrafficPolicy, BandwidthLimit, CircuitBreaker,
+    Compressor as CompressorSpec, CompressorType, FaultAbort, FaultInjection, HealthCheck, HttpUpgrade,
+    PassiveHealthCheck, PolicyRetry, RetryTrigger,
 };
 use tollgate_snapshot::{
-    Abort, AdmissionControl, Compressor, Faults, Packing, Problem, RetryPolicy, Timeouts, Traffic, Trigger,
+    Abort, AdmissionControl, Bandwidth, Compressor, Faults, Packing, Problem, RetryPolicy, Timeouts, Traffic,
+    Trigger,
 };
 
 use crate::{
@@ -60,6 +61,7 @@ pub(crate) fn traffic(
     traffic.retry = retry.as_ref().map(self::retry);
     traffic.admission =
         spec.admission_control.as_ref().map(|spec| admission(spec, &at.to(".admissionControl"), notes));
+    traffic.bandwidth = spec.bandwidth_limit.as_ref().map(bandwidth);
     traffic.upgrades = upgrades(&spec.http_upgrade, &at.to(".httpUpgrade"), notes);
     for (i, one) in spec.response_override.iter().enumerate() {
         let at = at.to(format!(".responseOverride[{i}]"));
@@ -91,7 +93,13 @@ fn review(spec: &BackendTrafficPolicy, at: &At<'_>, notes: &mut Notes) {
             spec.connection.as_ref().is_some_and(|it| it.socket_buffer_limit.is_some()),
         ),
         ("connection.preconnect", spec.connection.as_ref().is_some_and(|it| it.preconnect.is_some())),
-        ("bandwidthLimit", spec.bandwidth_limit.is_some()),
+        (
+            "bandwidthLimit.response.responseTrailers",
+            spec.bandwidth_limit
+                .as_ref()
+                .and_then(|limit| limit.response.as_ref())
+                .is_some_and(|it| it.response_trailers.is_some()),
+        ),
         ("useClientProtocol", spec.use_client_protocol == Some(true)),
         ("telemetry", spec.telemetry.is_some()),
     ];
@@ -159,6 +167,14 @@ fn admission(spec: &AdmissionSpec, at: &At<'_>, notes: &mut Notes) -> AdmissionC
     };
     let http = criteria.and_then(|criteria| criteria.http.as_ref());
     AdmissionControl { rule, successes: http.map(|http| http.status_codes.clone()).unwrap_or_default() }
+}
+
+fn bandwidth(spec: &BandwidthLimit) -> Bandwidth {
+    let BandwidthLimit { request, response } = spec;
+    Bandwidth {
+        request: request.as_ref().and_then(|request| NonZeroU64::new(request.limit.per_second())),
+        response: response.as_ref().and_then(|response| NonZeroU64::new(response.limit.per_second())),
+    }
 }
 
 /// Protocols to which connections may be upgraded; `None` where the policy names none.

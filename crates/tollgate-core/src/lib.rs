@@ -47,7 +47,7 @@ pub use self::{
     failure::Failure,
     gate::Gate,
     head::{Now, RequestHead},
-    live::Live,
+    live::{Live, Paces},
     local::LocalReply,
     mirror::Mirrored,
     ports::{Answer, Asking, ExtAuthVerdict, Ports, Question},

@@ -1,7 +1,7 @@
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, num::NonZeroU64, sync::Arc};
 
-use tollgate_balance::{Admission, Cluster, Health, Standing};
-use tollgate_snapshot::{AddressHost, Backend, Rule, Snapshot};
+use tollgate_balance::{Admission, Cluster, Health, Pace, Standing};
+use tollgate_snapshot::{AddressHost, Backend, Bandwidth, Rule, Snapshot};
 
 use crate::{Capture, Sampler, limit};
 
@@ -16,10 +16,22 @@ pub struct Live {
     pub clusters: Vec<Arc<Cluster>>,
     /// How the requests of each rule have fared, at its `index`, where its policy looks at that.
     admissions: Vec<Option<Arc<Admission>>>,
+    /// How fast the bodies of each rule go, at its `index`, where its policy limits that.
+    paces: Vec<Option<Paces>>,
     /// Which traces are kept; `None` where we take no part in traces and hand on what the client sent.
     pub sampler: Option<Sampler>,
     /// What is kept of prompts and replies; `None` for nothing.
     pub capture: Option<Capture>,
+}
+
+/// How fast bodies go.
+#[derive(Clone, Debug)]
+pub struct Paces {
+    /// Those of requests.
+    pub request: Option<Arc<Pace>>,
+    /// Those of replies.
+    pub response: Option<Arc<Pace>>,
+    limit: Bandwidth,
 }
 
 /// What is known of the backends that were served before.
@@ -59,12 +71,18 @@ impl Live {
             .map(|(backend, same)| same.unwrap_or_else(|| known.like(backend)));
         let (health, clusters) = states.unzip();
         let admissions = admissions(&snapshot, before);
-        Self { snapshot, health, clusters, admissions, sampler: None, capture: None }
+        let paces = paces(&snapshot, before);
+        Self { snapshot, health, clusters, admissions, paces, sampler: None, capture: None }
     }
 
     /// How the requests of a rule have fared, where its policy looks at that.
     pub(crate) fn admission(&self, rule: &Rule) -> Option<&Admission> {
         self.admissions.get(rule.index as usize)?.as_deref()
+    }
+
+    /// How fast the bodies of a rule go, where its policy limits that.
+    pub(crate) fn paces(&self, rule: &Rule) -> Option<&Paces> {
+        self.paces.get(rule.index as usize)?.as_ref()
     }
 
     /// Takes part in traces, where there is a sampler.
@@ -160,6 +178,21 @@ fn admissions(snapshot: &Snapshot, before: Option<&Live>) -> Vec<Option<Arc<Admi
             (*known.rule() == control.rule).then(|| Arc::clone(known))
         });
         Some(known.unwrap_or_else(|| Arc::new(Admission::new(control.rule))))
+    };
+    snapshot.rules.iter().map(made).collect()
+}
+
+/// A rule whose limit has not changed goes on at the pace that its bodies have now.
+fn paces(snapshot: &Snapshot, before: Option<&Live>) -> Vec<Option<Paces>> {
+    let pace = |rate: Option<NonZeroU64>| rate.map(|rate| Arc::new(Pace::new(rate)));
+    let made = |rule: &Arc<Rule>| {
+        let limit = rule.traffic.bandwidth?;
+        let known = before.and_then(|live| {
+            let same = live.snapshot.rules.iter().find(|known| known.id == rule.id)?;
+            live.paces(same).filter(|known| known.limit == limit).cloned()
+        });
+        let Bandwidth { request, response } = limit;
+        Some(known.unwrap_or_else(|| Paces { request: pace(request), response: pace(response), limit }))
     };
     snapshot.rules.iter().map(made).collect()
 }

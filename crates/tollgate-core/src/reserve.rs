@@ -5,8 +5,8 @@ use smallvec::SmallVec;
 use tollgate_snapshot::{Action, Guard, RetryScope, Rule};
 
 use crate::{
-    Answer, Asking, Failure, LocalReply, Now, Ports, Record, Refusal, Refused, Routed, gate::Check, headers,
-    redirect, route::Payload,
+    Answer, Asking, Failure, LocalReply, Now, Paces, Ports, Record, Refusal, Refused, Routed, gate::Check,
+    headers, redirect, route::Payload,
 };
 
 /// A routed request, paid for in advance where something has to be paid.
@@ -189,6 +189,13 @@ impl Plan {
         let wanted = self.rule.traffic.retry.is_some() || self.rule.retry.scope == RetryScope::AnyBackend;
         (matches!(self.payload, Payload::Http) && wanted)
             .then(|| self.rule.traffic.replayed.unwrap_or(Self::REPLAYED))
+    }
+
+    /// How fast the bodies of request and reply may go, where that is limited.
+    #[must_use]
+    pub fn paces(&self) -> Option<&Paces> {
+        self.rule.traffic.bandwidth?;
+        self.record.live.paces(&self.rule)
     }
 
     /// When the whole request has to be done, where its rule says so.

@@ -19,6 +19,7 @@ mod lent;
 mod mirror;
 mod observer;
 mod options;
+mod paced;
 mod packed;
 mod ports;
 mod prelude;

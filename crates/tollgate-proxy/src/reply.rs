@@ -1,15 +1,16 @@
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
 use bytes::Buf as _;
 use http_body::{Body, Frame, SizeHint};
+use tollgate_balance::Pace;
 use tollgate_net::Chunks;
-
 use tollgate_wire::encoding::Encoder;
 
-use crate::{packed::Packed, relay::Relay};
+use crate::{paced::Paced, packed::Packed, relay::Relay};
 
 /// What a client gets after the head.
 #[derive(Debug)]
@@ -25,6 +26,7 @@ enum Kind {
     Whole(Chunks),
     Relay(Box<Relay>),
     Packed(Box<Packed>),
+    Paced(Box<Paced<ReplyBody>>),
 }
 
 // === impl ReplyBody ===
@@ -44,6 +46,11 @@ impl ReplyBody {
         Self(Kind::Packed(Packed::new(encoder, self)))
     }
 
+    /// The same, no faster than this.
+    pub(crate) fn paced(self, pace: Arc<Pace>) -> Self {
+        Self(Kind::Paced(Box::new(Paced::new(self, pace))))
+    }
+
     pub(crate) fn empty() -> Self {
         Self(Kind::Whole(Chunks::default()))
     }
@@ -59,6 +66,7 @@ impl Body for ReplyBody {
             Kind::Whole(chunks) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(chunks))))),
             Kind::Relay(relay) => relay.poll_frame(cx),
             Kind::Packed(packed) => packed.poll_frame(cx),
+            Kind::Paced(paced) => Pin::new(&mut **paced).poll_frame(cx),
         }
     }
 
@@ -67,6 +75,7 @@ impl Body for ReplyBody {
             Kind::Whole(chunks) => chunks.is_empty(),
             Kind::Relay(relay) => relay.is_over(),
             Kind::Packed(packed) => packed.is_over(),
+            Kind::Paced(paced) => paced.is_end_stream(),
         }
     }
 
@@ -74,6 +83,7 @@ impl Body for ReplyBody {
         match &self.0 {
             Kind::Whole(chunks) => SizeHint::with_exact(chunks.remaining() as u64),
             Kind::Relay(_) | Kind::Packed(_) => SizeHint::default(),
+            Kind::Paced(paced) => paced.size_hint(),
         }
     }
 }

@@ -35,10 +35,11 @@ pub use self::{
         RetryOn, RetryTrigger, TcpKeepalive,
     },
     backend_traffic::{
-        AdmissionControl, BackendTrafficPolicy, Compressor, CompressorType, FaultAbort, FaultDelay,
-        FaultInjection, HttpConnect, HttpSuccess, HttpUpgrade, OverrideRedirect, OverrideResponse,
-        RequestBuffer, ResponseMatch, ResponseOverride, ResponseSource, RoutingType, StatusCodeMatch,
-        StatusCodeMatchType, StatusCodeRange, SuccessCriteria,
+        AdmissionControl, BackendTrafficPolicy, Bandwidth, BandwidthLimit, BandwidthUnit, Compressor,
+        CompressorType, FaultAbort, FaultDelay, FaultInjection, HttpConnect, HttpSuccess, HttpUpgrade,
+        OverrideRedirect, OverrideResponse, RequestBandwidth, RequestBuffer, ResponseBandwidth,
+        ResponseMatch, ResponseOverride, ResponseSource, RoutingType, StatusCodeMatch, StatusCodeMatchType,
+        StatusCodeRange, SuccessCriteria,
     },
     client_heads::{
         CertDetail, ClientIpDetection, ClientIpHeader, EscapedSlashesAction, ForwardedCertMode, HeaderFilter,

@@ -65,8 +65,8 @@ pub use self::{
     snapshot::{Prefixes, Settings, Shutdown, Snapshot},
     table::{Entry, Found, Table},
     traffic::{
-        AdmissionControl, Came, Compressor, Connections, HashOn, LookupFamily, Packing, ProxyVersion,
-        RetryPolicy, StickyCookie, Traffic, Trigger,
+        AdmissionControl, Bandwidth, Came, Compressor, Connections, HashOn, LookupFamily, Packing,
+        ProxyVersion, RetryPolicy, StickyCookie, Traffic, Trigger,
     },
     trail::{Candidacy, Candidate, Decision, Outcome, Question, Trail, Verdict, explain},
 };

@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU64, sync::Arc, time::Duration};
 
 use http::HeaderName;
 use tollgate_balance::{AdmissionRule, Balancing};
@@ -36,6 +36,8 @@ pub struct Traffic {
     pub max_stream: Option<Duration>,
     /// `admissionControl`
     pub admission: Option<AdmissionControl>,
+    /// `bandwidthLimit`
+    pub bandwidth: Option<Bandwidth>,
     /// `httpUpgrade`: protocols, in lower case, to which connections may be upgraded; `None` is any.
     pub upgrades: Option<Vec<Box<str>>>,
     /// `responseOverride`
@@ -51,6 +53,15 @@ pub struct AdmissionControl {
     pub rule: AdmissionRule,
     /// `successCriteria.http.statusCodes`: what counts as a success; empty is everything below 500.
     pub successes: Vec<u16>,
+}
+
+/// `bandwidthLimit`: bytes a second of all bodies of a rule together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Bandwidth {
+    /// Of requests.
+    pub request: Option<NonZeroU64>,
+    /// Of replies, as they go to clients.
+    pub response: Option<NonZeroU64>,
 }
 
 /// `compressor[]`

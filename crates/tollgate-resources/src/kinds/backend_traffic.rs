@@ -56,8 +56,8 @@ pub struct BackendTrafficPolicy {
     pub dns: Option<DnsSettings>,
     /// Settings of HTTP/2.
     pub http2: Option<Http2Settings>,
-    /// How fast bodies go. Not read any further, since it is not served.
-    pub bandwidth_limit: Option<Value>,
+    /// How fast bodies go.
+    pub bandwidth_limit: Option<BandwidthLimit>,
     /// Faults made on purpose.
     pub fault_injection: Option<FaultInjection>,
     /// What is turned away because of failures.
@@ -82,6 +82,56 @@ pub struct BackendTrafficPolicy {
     pub telemetry: Option<Value>,
     /// Whether Services are reached by their own address.
     pub routing_type: Option<RoutingType>,
+}
+
+/// How fast bodies go.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BandwidthLimit {
+    /// Those of requests.
+    pub request: Option<RequestBandwidth>,
+    /// Those of replies.
+    pub response: Option<ResponseBandwidth>,
+}
+
+/// How fast bodies of requests go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RequestBandwidth {
+    /// All together.
+    pub limit: Bandwidth,
+}
+
+/// How fast bodies of replies go.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResponseBandwidth {
+    /// All together.
+    pub limit: Bandwidth,
+    /// Trailers that tell how long replies were held back. Not read any further, since it is not served.
+    pub response_trailers: Option<Value>,
+}
+
+/// So many bytes in so much time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Bandwidth {
+    /// Bytes.
+    #[serde(deserialize_with = "quantity::some_bytes")]
+    pub value: u64,
+    /// In this time.
+    pub unit: BandwidthUnit,
+}
+
+/// A time in which bytes go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum BandwidthUnit {
+    /// 1 s.
+    Second,
+    /// 60 s.
+    Minute,
+    /// 3 600 s.
+    Hour,
 }
 
 /// Requests that are turned away because too many before them failed.
@@ -316,6 +366,21 @@ pub struct RequestBuffer {
     /// Longer ones get a 413, in bytes.
     #[serde(deserialize_with = "quantity::some_bytes")]
     pub limit: u64,
+}
+
+// === impl Bandwidth ===
+
+impl Bandwidth {
+    /// Bytes a second.
+    #[must_use]
+    pub const fn per_second(self) -> u64 {
+        let seconds = match self.unit {
+            BandwidthUnit::Second => 1,
+            BandwidthUnit::Minute => 60,
+            BandwidthUnit::Hour => 3600,
+        };
+        self.value / seconds
+    }
 }
 
 /// How Services are reached.

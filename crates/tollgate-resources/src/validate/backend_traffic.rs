@@ -9,8 +9,9 @@ use super::{
     rate_limit::{header_match, rate_limit},
 };
 use crate::kinds::{
-    AdmissionControl, BackendTrafficPolicy, Compressor, CompressorType, FaultInjection, LoadBalancerType,
-    OverrideRedirect, PathModifierType, ResponseOverride, StatusCodeMatch, StatusCodeMatchType,
+    AdmissionControl, BackendTrafficPolicy, BandwidthLimit, Compressor, CompressorType, FaultInjection,
+    LoadBalancerType, OverrideRedirect, PathModifierType, ResponseOverride, StatusCodeMatch,
+    StatusCodeMatchType,
 };
 
 const KINDS: [&str; 7] =
@@ -32,6 +33,7 @@ impl Validate for BackendTrafficPolicy {
         rules.optional("connection", self.connection.as_ref(), connection);
         self.predictive(rules);
         rules.optional("admissionControl", self.admission_control.as_ref(), admission);
+        rules.optional("bandwidthLimit", self.bandwidth_limit.as_ref(), bandwidth_limit);
         rules.optional("faultInjection", self.fault_injection.as_ref(), fault_injection);
         let both = !self.compression.is_empty() && !self.compressor.is_empty();
         let message = "expected at most one of `compression` and `compressor`";
@@ -71,6 +73,21 @@ fn admission(rules: &mut Rules, admission: &AdmissionControl) {
         if let Some(value) = value {
             rules.range(field, value, allowed);
         }
+    }
+}
+
+fn bandwidth_limit(rules: &mut Rules, limit: &BandwidthLimit) {
+    let BandwidthLimit { request, response } = limit;
+    let message = "expected `request` or `response`";
+    rules.demand(request.is_some() || response.is_some(), "missing-field", ("", message));
+    for (name, limit) in [
+        ("request", request.as_ref().map(|request| request.limit)),
+        ("response", response.as_ref().map(|response| response.limit)),
+    ] {
+        let slow = limit.is_some_and(|limit| limit.per_second() < 1024);
+        rules.field(name, |rules| {
+            rules.demand(!slow, "out-of-range", ("limit", "expected at least 1Ki a second"));
+        });
     }
 }
 
