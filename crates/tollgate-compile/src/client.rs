@@ -184,7 +184,6 @@ fn http1(
     } = spec;
     made.http1 = Http1Rules { trailers: *enable_trailers, preserve_case: *preserve_header_case };
     let idle = [
-        ("http1.enableTrailers", *enable_trailers),
         ("http1.preserveHeaderCase", *preserve_header_case),
         ("http1.disableSafeMaxConnectionDuration", *disable_safe_max_connection_duration),
         ("http1.ignoredUpgradeTypes", !ignored_upgrade_types.is_empty()),

@@ -84,12 +84,13 @@ pub struct ConnectionRules {
     pub buffer: Option<usize>,
 }
 
-/// HTTP/1 of clients. Neither is in force yet: compile has to say so where one is asked for.
+/// HTTP/1 of clients.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Http1Rules {
-    /// Trailers of replies are passed on without the client asking for them.
+    /// Trailers of replies are passed on to clients that take them, where the reply's head announces them.
     pub trailers: bool,
-    /// Names of header fields are sent to the client with the letter case in which they came.
+    /// Names of header fields are sent to the client with the letter case in which they came. Not in force yet:
+    /// compile says so.
     pub preserve_case: bool,
 }
 
