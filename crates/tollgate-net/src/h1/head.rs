@@ -1,4 +1,4 @@
-use std::mem::MaybeUninit;
+use std::{mem::MaybeUninit, ops::Range};
 
 use bytes::Bytes;
 use http::{
@@ -7,6 +7,7 @@ use http::{
     response::Parts,
 };
 use httparse::{Header, ParserConfig, Status};
+use smallvec::SmallVec;
 
 use super::{Malformed, body::Framing};
 
@@ -33,6 +34,82 @@ pub(crate) type Names = Vec<HeaderName>;
 /// # Errors
 /// [`Malformed`] where it is not HTTP/1, or where it is unclear how long its body is.
 pub(crate) fn parse(input: &[u8], bodiless: bool, names: &mut Names) -> Result<Option<Parsed>, Malformed> {
+    let head = match familiar(input, names) {
+        Some(head) => head,
+        None => match unfamiliar(input, names)? {
+            Some(head) => head,
+            None => return Ok(None),
+        },
+    };
+    let Head { status, version, headers, length } = head;
+    let (mut parts, ()) = Response::new(()).into_parts();
+    (parts.status, parts.version, parts.headers) = (status, version, headers);
+    let mut keeps_alive = keeps_alive(&parts);
+    let framing = match framing(&mut parts, bodiless)? {
+        (framing, true) => framing,
+        (framing, false) => {
+            keeps_alive = false;
+            framing
+        }
+    };
+    keeps_alive &= framing != Framing::UntilClose;
+    Ok(Some(Parsed { parts, framing, keeps_alive, length }))
+}
+
+/// What a head says, whatever that means for its body.
+#[derive(Debug, PartialEq)]
+struct Head {
+    status: StatusCode,
+    version: Version,
+    headers: HeaderMap,
+    length: usize,
+}
+
+/// Reads a head in the usual spelling that has the names of the last one in their order; `None` for all else, which is
+/// left to [`unfamiliar`].
+fn familiar(input: &[u8], names: &Names) -> Option<Head> {
+    let (status, mut at) = usual_status(input)?;
+    let mut values = SmallVec::<[Range<usize>; 24]>::new();
+    for name in names {
+        // In front of each line is the end of the one before.
+        let line = input.get(at..)?.strip_prefix(b"\r\n")?;
+        let (spelled, rest) = line.split_at_checked(name.as_str().len())?;
+        let text = rest.strip_prefix(b": ")?;
+        // Most write names in lower case, and comparing those takes a tenth of folding them.
+        let known = name.as_str().as_bytes();
+        if spelled != known && !spelled.eq_ignore_ascii_case(known) {
+            return None;
+        }
+        let value = &text[..memchr::memchr(b'\r', text)?];
+        // Spaces around a value are no part of it.
+        if value.first().is_none_or(|first| *first <= b' ') || value.last().is_none_or(|last| *last <= b' ') {
+            return None;
+        }
+        let start = input.len() - text.len();
+        at = start + value.len();
+        values.push(start..at);
+    }
+    let length = at + input.get(at..)?.starts_with(b"\r\n\r\n").then_some(4)?;
+    let head = Bytes::copy_from_slice(&input[..length]);
+    let mut headers = HeaderMap::with_capacity(names.len());
+    for (name, value) in names.iter().zip(values) {
+        headers.append(name, HeaderValue::from_maybe_shared(head.slice(value)).ok()?);
+    }
+    Some(Head { status, version: Version::HTTP_11, headers, length })
+}
+
+/// The status of a first line in the usual spelling, and where the line ends.
+fn usual_status(input: &[u8]) -> Option<(StatusCode, usize)> {
+    let rest = input.strip_prefix(b"HTTP/1.1 ")?;
+    let (code, reason) = rest.split_at_checked(3)?;
+    let status = StatusCode::from_bytes(code).ok()?;
+    let length = reason.iter().position(|byte| !matches!(byte, b' '..=b'~'))?;
+    (reason.starts_with(b" ") && reason[length..].starts_with(b"\r\n"))
+        .then_some((status, input.len() - reason.len() + length))
+}
+
+/// Reads a head in any spelling, and keeps its names.
+fn unfamiliar(input: &[u8], names: &mut Names) -> Result<Option<Head>, Malformed> {
     let mut slots = [const { MaybeUninit::<Header<'_>>::uninit() }; HEADERS];
     let mut response = httparse::Response::new(&mut []);
     let parsed = ParserConfig::default().parse_response_with_uninit_headers(&mut response, input, &mut slots);
@@ -44,21 +121,9 @@ pub(crate) fn parse(input: &[u8], bodiless: bool, names: &mut Names) -> Result<O
     };
     let status = response.code.and_then(|code| StatusCode::from_u16(code).ok());
     let status = status.ok_or(Malformed("the response's status is not valid"))?;
+    let version = if response.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
     let headers = copied((input, length), response.headers, names)?;
-    let (mut parts, ()) = Response::new(()).into_parts();
-    parts.status = status;
-    parts.version = if response.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
-    parts.headers = headers;
-    let mut keeps_alive = keeps_alive(&parts);
-    let framing = match framing(&mut parts, bodiless)? {
-        (framing, true) => framing,
-        (framing, false) => {
-            keeps_alive = false;
-            framing
-        }
-    };
-    keeps_alive &= framing != Framing::UntilClose;
-    Ok(Some(Parsed { parts, framing, keeps_alive, length }))
+    Ok(Some(Head { status, version, headers, length }))
 }
 
 /// The headers, in one copy that their values share.
@@ -150,7 +215,39 @@ fn is_chunked(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_familiar_is_read_as_anything_is(
+            lines in proptest::collection::vec(("[abC]{1,2}", ":|: |:  |: \t| : ", "[ a\t\u{e9}\u{7f}]{0,3}"), 0..4),
+            (first, end) in ("HTTP/1\\.1 (200|099|20) ?(OK|)( |\t|\u{7f})?|HTTP/1.0 200 OK", "\r\n|\n|\r"),
+            cut in 0..80_usize,
+        ) {
+            let lines: Vec<String> =
+                lines.iter().map(|(name, colon, value)| format!("{name}{colon}{value}{end}")).collect();
+            let text = format!("{first}{end}{}{end}body", lines.concat());
+            let mut names = Names::new();
+            for text in [text.as_bytes(), &text.as_bytes()[..text.len().min(cut)]] {
+                let wanted = unfamiliar(text, &mut names);
+                if let Some(head) = familiar(text, &names) {
+                    prop_assert_eq!(wanted, Ok(Some(head)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_usual_spelling_is_familiar_once_its_names_are_known() {
+        let head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\ncontent-length: 5\r\n\r\n{}";
+        let mut names = Names::new();
+        let told = unfamiliar(head, &mut names).unwrap();
+        assert!(told.is_some());
+        assert_eq!(familiar(head, &names), told);
+        assert_eq!(familiar(&head[..30], &names), None);
+    }
 
     fn told(head: &str) -> Option<(Framing, bool)> {
         let parsed = parse(head.as_bytes(), false, &mut Names::new()).ok()??;
