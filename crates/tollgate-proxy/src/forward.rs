@@ -1,4 +1,4 @@
-use std::{future::pending, pin::pin, rc::Rc};
+use std::{future::pending, pin::pin, rc::Rc, sync::Arc};
 
 use bytes::Bytes;
 use http::{
@@ -7,6 +7,7 @@ use http::{
 };
 use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
+use tollgate_balance::Pace;
 use tollgate_core::{
     Again, Attempt, AttemptBody, End, Failure, LocalReply, Outgoing, Plan, Refusal, ReplyReader, Verdict,
 };
@@ -18,7 +19,9 @@ use crate::{
     failure::Unsent,
     in_hand::InHand,
     lent::{Lent, Loan},
-    mirror, ports, prelude,
+    mirror, paced,
+    paced::Paced,
+    ports, prelude,
     prelude::Stop,
     relay::{Opened, Relay},
     serve,
@@ -118,15 +121,17 @@ pub(crate) async fn forward(
         }
     }
     mirror::send_copies(worker, served, &plan, &mut client);
-    if let Some(token) = plan.awaits(&**worker, worker.now()).cloned() {
+    let mut now = worker.now();
+    if let Some(token) = plan.awaits(&**worker, now).cloned() {
         let deadline = plan.deadline();
         Box::pin(ports::await_token(worker, &token, deadline)).await;
+        now = worker.now();
     }
     let mut this = Forward { worker, served, timer, client };
     // Counts as a retry under way until the attempt it stands for has come to something.
     let mut _retrying = None;
     loop {
-        let attempt = match plan.next_attempt(&**worker, worker.now(), worker.random()) {
+        let attempt = match plan.next_attempt(&**worker, now, worker.random()) {
             // Boxed, since it is handed on several times before its reply is there.
             Ok(attempt) => Box::new(attempt),
             Err(refusal) => return worker.refuse(plan.release().refuse(refusal)),
@@ -141,13 +146,15 @@ pub(crate) async fn forward(
             Outcome::Expired => return worker.refuse(plan.release().expire(worker.now())),
             Outcome::Again(Again { pause, retrying }) => {
                 _retrying = retrying;
+                now = worker.now();
                 if pause.is_zero() {
                     continue;
                 }
-                this.timer.phase(worker.now().instant.checked_add(pause));
+                this.timer.phase(now.instant.checked_add(pause));
                 if let Err(Expired::Overall) = this.timer.within(pending::<()>()).await {
                     return worker.refuse(plan.release().expire(worker.now()));
                 }
+                now = worker.now();
             }
         }
     }
@@ -158,7 +165,8 @@ impl Forward<'_> {
         let Some(endpoint) = self.served.endpoint_at(&attempt.backend, attempt.endpoint()) else {
             return Outcome::Over(Refusal::NoEndpoints);
         };
-        let (request, loan) = match self.request(&mut attempt, endpoint.host.as_ref()) {
+        let pace = plan.paces().and_then(|paces| paces.request.clone());
+        let (request, loan) = match self.request(&mut attempt, endpoint.host.as_ref(), pace) {
             Ok(request) => request,
             Err(refusal) => return Outcome::Over(refusal),
         };
@@ -211,15 +219,20 @@ impl Forward<'_> {
         &mut self,
         attempt: &mut Attempt,
         own_name: Option<&http::HeaderValue>,
+        pace: Option<Arc<Pace>>,
     ) -> Result<(Request<Payload>, Option<Loan>), Refusal> {
         let Outgoing { method, path, host, headers, body, .. } = &mut attempt.outgoing;
         let (payload, loan) = match body {
-            AttemptBody::Bytes(bytes) => (Payload::Whole(bytes.clone()), None),
+            AttemptBody::Bytes(bytes) => (paced::whole(bytes.clone(), pace), None),
             AttemptBody::Client => match self.client.body.take() {
                 Some(body) if body.is_end_stream() => (Payload::empty(), None),
                 Some(body) => {
                     let (lent, loan) = Lent::new(body);
-                    (Payload::streamed(lent), Some(loan))
+                    let payload = match pace {
+                        Some(pace) => Payload::streamed(Paced::new(lent, pace)),
+                        None => Payload::streamed(lent),
+                    };
+                    (payload, Some(loan))
                 }
                 None => (Payload::empty(), None),
             },
@@ -306,9 +319,13 @@ impl Forward<'_> {
     /// From here on the client gets its bytes.
     fn reply(self, plan: Plan, mut open: Open) -> Response<ReplyBody> {
         let encoder = plan.pack(&mut open.head);
-        let response = self.unpacked(plan, open);
-        match encoder {
-            Some(encoder) => response.map(|body| body.packed(encoder)),
+        let pace = plan.paces().and_then(|paces| paces.response.clone());
+        let mut response = self.unpacked(plan, open);
+        if let Some(encoder) = encoder {
+            response = response.map(|body| body.packed(encoder));
+        }
+        match pace {
+            Some(pace) => response.map(|body| body.paced(pace)),
             None => response,
         }
     }
