@@ -3,7 +3,8 @@ use serde::Deserialize;
 use super::{Citation, ErrorDetail, ReplyBlock, Usage};
 use crate::Literal;
 
-/// One event of a stream: `type` says which of the fields counts.
+/// One event of a stream: `type` says which of the fields counts. What is large and rare is boxed, since each event moves
+/// all of them.
 #[derive(Debug, Deserialize)]
 pub struct Event<'a> {
     /// `message_start`, `content_block_start` … `message_stop`, `ping`, `error`.
@@ -12,9 +13,9 @@ pub struct Event<'a> {
     /// Of block events: which block, from 0.
     pub index: Option<u32>,
     /// Of `message_start`.
-    pub message: Option<MessageStart<'a>>,
+    pub message: Option<Box<MessageStart<'a>>>,
     /// Of `content_block_start`.
-    pub content_block: Option<ReplyBlock<'a>>,
+    pub content_block: Option<Box<ReplyBlock<'a>>>,
     /// Of `content_block_delta` and `message_delta`.
     pub delta: Option<BlockDelta<'a>>,
     /// Of `message_delta`: cumulative.
@@ -50,7 +51,7 @@ pub struct BlockDelta<'a> {
     /// Of `input_json_delta`: a piece of JSON.
     pub partial_json: Option<Literal<'a>>,
     /// Of `citations_delta`.
-    pub citation: Option<Citation<'a>>,
+    pub citation: Option<Box<Citation<'a>>>,
     /// Of `message_delta`.
     pub stop_reason: Option<Literal<'a>>,
     /// Of `message_delta`.

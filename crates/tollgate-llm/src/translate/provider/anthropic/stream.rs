@@ -142,7 +142,7 @@ impl Decoder {
             "thinking_delta" => send(delta.thinking, Event::Thinking, sink),
             "signature_delta" => send(delta.signature, Event::Signature, sink),
             "citations_delta" => {
-                if let Some(citation) = delta.citation.as_ref().and_then(reply::citation) {
+                if let Some(citation) = delta.citation.as_deref().and_then(reply::citation) {
                     sink(Event::Citation(citation));
                 }
             }
