@@ -3,8 +3,10 @@
 
 mod body;
 mod head;
+mod read;
 mod wire;
 
+pub use self::read::{ReadReply, read_reply};
 pub(crate) use self::{
     body::{Decoder, Framing},
     head::{Names, parse},

@@ -39,6 +39,8 @@ mod via;
 mod chunks;
 mod tunnel;
 
+#[doc(hidden)]
+pub use self::h1::{ReadReply, read_reply};
 pub use self::{
     certs::{CertError, CertTable, Resumption, ServerKey, ServerTls, certified_key},
     chunks::Chunks,

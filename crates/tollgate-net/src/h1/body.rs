@@ -166,7 +166,7 @@ impl Decoder {
         }
         let mut lines = [httparse::EMPTY_HEADER; TRAILERS];
         match httparse::parse_headers(rest, &mut lines) {
-            Ok(httparse::Status::Complete((length, lines))) => {
+            Ok(httparse::Status::Complete((length, lines))) if length <= TRAILER_BYTES => {
                 let mut trailers = HeaderMap::with_capacity(lines.len());
                 for line in lines {
                     let name = HeaderName::from_bytes(line.name.as_bytes());
@@ -178,8 +178,8 @@ impl Decoder {
                 self.trailers = Some(Box::new(trailers));
                 Ok(Some(length))
             }
-            Ok(httparse::Status::Partial) if rest.len() <= TRAILER_BYTES => Ok(None),
-            Ok(httparse::Status::Partial) => Err(Malformed("the trailers are too long")),
+            Ok(httparse::Status::Partial) if rest.len() < TRAILER_BYTES => Ok(None),
+            Ok(_) => Err(Malformed("the trailers are too long")),
             Err(_) => Err(Malformed("a trailer is not valid")),
         }
     }
@@ -217,7 +217,9 @@ fn size_line(rest: &[u8]) -> Result<Option<(u64, usize)>, Malformed> {
         [b'\r'] => Ok(None),
         [b';' | b' ' | b'\t', extension @ ..] => match memchr(b'\n', extension) {
             // A carriage return elsewhere might be a line end to somebody else.
-            Some(end) if end > 0 && memchr(b'\r', &extension[..end]) == Some(end - 1) => {
+            Some(end)
+                if end > 0 && at + 1 + end <= LINE && memchr(b'\r', &extension[..end]) == Some(end - 1) =>
+            {
                 Ok(Some((size, at + 1 + end + 1)))
             }
             None if rest.len() <= LINE => Ok(None),
