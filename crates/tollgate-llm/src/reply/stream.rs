@@ -181,11 +181,9 @@ fn fate(
 /// The first event must be no error, and must be readable.
 fn refuse_error(event: Event<'_>, progress: &mut Progress) -> Result<(), Fault> {
     let Some(data) = event.data.filter(|_| *progress == Progress::Waiting) else { return Ok(()) };
-    if let Some(words) = error_in(event.name, data) {
+    let is_end = event.name != Some("error") && data.trim_ascii() == b"[DONE]";
+    if !is_end && let Some(words) = error_in(event.name, data).map_err(malformed)? {
         return Err(Fault::ErrorInReply(words));
-    }
-    if data.trim_ascii() != b"[DONE]" {
-        scan::document(data).map_err(malformed)?;
     }
     *progress = Progress::Started;
     Ok(())
