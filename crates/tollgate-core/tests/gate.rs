@@ -15,8 +15,8 @@ use tollgate_core::{
     Reserved, Routed, Step, receive,
 };
 use tollgate_limit::{
-    Basis, Claim, Cost, Decision, Embedded, Estimator, Limit, LimitRule, LimitRuleSpec, Scope, Settlement,
-    Store, TryReserve, Unit, UnixMillis,
+    Basis, Claim, Cost, Decision, Embedded, Estimator, Fact, Limit, LimitRule, LimitRuleSpec, Namespace,
+    Scope, Settlement, Store, TryReserve, Unit, UnixMillis,
 };
 use tollgate_llm::BodyMutation;
 use tollgate_snapshot::{
@@ -511,19 +511,23 @@ fn what_one_policys_service_adds_does_not_reach_the_backend_of_another() {
     }
 }
 
-/// Tokens per hour, charged with `total`; with as many requests as one likes.
-fn limited(amount: u64) -> Arc<Live> {
-    let limit = LimitRule::new(LimitRuleSpec {
+fn hourly(amount: u64, request_cost: Cost) -> LimitRule {
+    LimitRule::new(LimitRuleSpec {
         id: "default/limits/0".into(),
         scope: Scope::Shared { policy: "default/limits".into(), index: 0 },
         number: 0,
         conditions: Vec::new(),
         limit: Limit { amount, unit: Unit::Hour },
-        request_cost: Cost::Number(1),
+        request_cost,
         response_cost: None::<Cost>,
         shadow: false,
         show_headers: true,
-    });
+    })
+}
+
+/// Tokens per hour, charged with `total`; with as many requests as one likes.
+fn limited(amount: u64) -> Arc<Live> {
+    let limit = hourly(amount, Cost::Number(1));
     let global = vec![GlobalLimit { rule: limit, estimator: Some(Estimator::new(Basis::Learned)) }];
     let limits = Some(Arc::new(Limits { global, ..Limits::default() }));
     live(vec![("m", Rule { limits, ..rule(0, Guard::Open) })], Guard::Open)
@@ -543,6 +547,26 @@ fn a_limit_that_is_reached_is_named_with_the_time_to_come_back() {
     assert!(reply.headers.contains_key("retry-after"));
     assert_eq!(reply.headers["x-ratelimit-remaining"], "0");
     assert!(settled.settlements.is_empty(), "what was refused has taken nothing");
+}
+
+#[test]
+fn what_a_service_says_of_a_caller_counts_in_limits() {
+    let fact = |key: &str| Fact { namespace: Namespace::ExtAuth, key: key.into() };
+    let limit = hourly(1000, Cost::Metadata(fact("price"))).limited_by(fact("plan:hourly"));
+    let limits = Limits { global: vec![GlobalLimit { rule: limit, estimator: None }], ..Limits::default() };
+    let guard = Guard::Access(Arc::new(Access { ext_auth: Some(service(OnFailure::Pass)), ..access("ext") }));
+    let rule = Rule { limits: Some(Arc::new(limits)), ..rule(0, guard) };
+    let (live, host) = (live(vec![("m", rule)], Guard::Open), host());
+    let said = serde_json::json!({"price": 3, "plan": {"hourly": {"requests_per_unit": 5, "unit": "HOUR"}}});
+    let reserve = || {
+        let metadata = said.as_object().unwrap().clone();
+        let verdict = ExtAuthVerdict::Allowed(Vetted { metadata, ..Vetted::default() });
+        let Ok(Admission::Admitted(admitted)) = told(&live, verdict) else { panic!("not let in") };
+        routed(admitted, "m").reserve(&host, now())
+    };
+    assert!(matches!(reserve(), Ok(Reserved::Forward(_))));
+    let Err(refused) = reserve() else { panic!("6 of 5 were let through") };
+    assert_eq!(status(refused), StatusCode::TOO_MANY_REQUESTS);
 }
 
 #[test]

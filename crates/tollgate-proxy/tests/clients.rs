@@ -7,8 +7,8 @@ use std::sync::Arc;
 use common::{Client, Upstream, World, backend, choice, get, http_rule, raw, snapshot};
 use http::{HeaderName, HeaderValue};
 use tollgate_snapshot::{
-    ClientAddress, ClientHeaderEdit, ClientSettings, ConnectionRules, HeadRules, HeaderEdit, Problem,
-    Snapshot,
+    ClientAddress, ClientHeaderEdit, ClientSettings, ConnectionRules, HeadRules, HeaderEdit, Http1Rules,
+    Problem, Snapshot,
 };
 use tollgate_types::ObjectRef;
 
@@ -49,6 +49,24 @@ fn a_trusted_proxy_names_the_client_and_its_scheme() {
     assert_eq!(asked.header("x-forwarded-proto"), Some("https"));
     assert_eq!(asked.header("x-forwarded-for"), Some("6.6.6.6, 192.0.2.7"));
     assert_eq!(world.settled().record.client_ip.to_string(), "192.0.2.7");
+}
+
+#[test]
+fn trailers_go_to_those_who_take_them_where_the_policy_says_so() {
+    let upstream = Upstream::fixed(
+        "HTTP/1.1 200 OK\r\ntrailer: x-sum\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nx-sum: 1\r\n\r\n",
+    );
+    for (trailers, te, passed) in
+        [(true, "te: trailers\r\n", true), (true, "", false), (false, "te: trailers\r\n", false)]
+    {
+        let http1 = Http1Rules { trailers, ..Http1Rules::default() };
+        let world = World::start(with(&upstream, ClientSettings { http1, ..ClientSettings::default() }));
+        let request = format!("GET / HTTP/1.1\r\nhost: a.example\r\nconnection: close\r\n{te}\r\n");
+        let reply = raw(world.address, request.as_bytes());
+        assert_eq!(reply.contains("trailer: x-sum\r\n"), passed, "{reply}");
+        assert_eq!(reply.ends_with("hello\r\n0\r\nx-sum: 1\r\n\r\n"), passed, "{reply}");
+        assert!(passed || reply.ends_with("hello\r\n0\r\n\r\n"), "{reply}");
+    }
 }
 
 #[test]

@@ -7,12 +7,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 use common::{Asked, Client, Upstream, World, backend, choice, get, http_rule, snapshot};
 use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
-use std::{io::Write as _, time::Duration};
+use std::{
+    io::Write as _,
+    num::NonZeroU64,
+    time::{Duration, Instant},
+};
 use tollgate_balance::AdmissionRule;
 use tollgate_core::{End, Refusal};
 use tollgate_snapshot::{
-    Abort, AdmissionControl, Compressor, Faults, HeaderEdit, OverrideWith, Packing, Redirect, ReplyOverride,
-    ReplySource, RetryPolicy, Traffic,
+    Abort, AdmissionControl, Bandwidth, Compressor, Faults, HeaderEdit, OverrideWith, Packing, Redirect,
+    ReplyOverride, ReplySource, RetryPolicy, Traffic,
 };
 use tollgate_wire::encoding::{Decoder, Encoding};
 
@@ -178,4 +182,23 @@ fn connections_are_upgraded_to_what_the_policy_names_alone() {
     assert!(upstream.is_quiet());
     assert_eq!(asking("WebSocket").text(), "ok");
     assert_eq!(get(one.address, "/", &[]).text(), "ok");
+}
+
+#[test]
+fn bodies_go_no_faster_than_their_policy_allows() {
+    const SIZE: usize = 22_000;
+    let upstream = Upstream::start(|asked: &Asked, stream| {
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", asked.body.len());
+        stream.write_all(head.as_bytes())?;
+        stream.write_all(&asked.body)
+    });
+    let rate = NonZeroU64::new(20_000);
+    let bandwidth = Some(Bandwidth { request: rate, response: rate });
+    let world = world(&upstream, Traffic { bandwidth, ..Traffic::default() });
+    let (body, began) = ("a".repeat(SIZE), Instant::now());
+    let answer = Client::connect(world.address).request("POST", "/", &[], &body).answer();
+    assert_eq!((answer.text().len(), answer.header("content-length")), (SIZE, Some("22000")));
+    // A second's bytes go at once; the 2,000 behind them take a tenth of a second each way.
+    assert!(began.elapsed() >= Duration::from_millis(150), "{:?}", began.elapsed());
+    assert_eq!(upstream.asked().header("content-length"), Some("22000"));
 }
