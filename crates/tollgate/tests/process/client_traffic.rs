@@ -131,19 +131,18 @@ fn quoted(pem: &str) -> String {
     serde_json::to_string(pem).unwrap()
 }
 
-#[test]
-fn a_listener_that_asks_for_certificates_serves_nobody_without() {
-    let simulator = Simulator::start().unwrap();
-    let (ca, other) = (authority(), authority());
-    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+/// Resources with an HTTPS listener for `localhost`, whose clients are asked by the policy, or else by the Gateway.
+fn asking(simulator: &Simulator, shown: &CertifiedKey<KeyPair>, ca: &Ca, policy: Option<String>) -> String {
     let listener = "{name: http, protocol: HTTPS, port: 1975, tls: {certificateRefs: [{name: shown}]}}";
-    let text = resources(&simulator, 0).replace("{name: http, protocol: HTTP, port: 1975}", listener)
-        + &policy(
-            "  tls: {clientValidation: {caCertificateRefs: [{name: clients, kind: ConfigMap}]}}
-",
-        )
-        + &format!(
-            "---
+    let frontend = "tls: {frontend: {default: {validation: {caCertificateRefs: \
+        [{group: \"\", kind: ConfigMap, name: clients}]}}}}, listeners";
+    let text = resources(simulator, 0).replace("{name: http, protocol: HTTP, port: 1975}", listener);
+    let text = match policy {
+        Some(policy) => text + &policy,
+        None => text.replace("listeners", frontend),
+    };
+    text + &format!(
+        "---
 apiVersion: v1
 kind: Secret
 metadata: {{name: shown}}
@@ -155,14 +154,25 @@ kind: ConfigMap
 metadata: {{name: clients}}
 data: {{ca.crt: {}}}
 ",
-            quoted(&cert.pem()),
-            quoted(&signing_key.serialize_pem()),
-            quoted(&ca.pem())
-        );
-    let gateway = Gateway::start(&text, &["--access-log", "off"]);
-    let params = CertificateParams::new(["client.example".to_owned()]).unwrap();
-    let served = over_tls(&gateway, cert.der(), Some((&params, &ca)));
-    assert!(served.starts_with("HTTP/1.1 200"), "{served}");
-    assert_eq!(over_tls(&gateway, cert.der(), None), "");
-    assert_eq!(over_tls(&gateway, cert.der(), Some((&params, &other))), "");
+        quoted(&shown.cert.pem()),
+        quoted(&shown.signing_key.serialize_pem()),
+        quoted(&ca.pem())
+    )
+}
+
+#[test]
+fn a_listener_that_asks_for_certificates_serves_nobody_without() {
+    let simulator = Simulator::start().unwrap();
+    let (ca, other) = (authority(), authority());
+    let shown = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let ours = "  tls: {clientValidation: {caCertificateRefs: [{name: clients, kind: ConfigMap}]}}\n";
+    for policy in [Some(policy(ours)), None] {
+        let text = asking(&simulator, &shown, &ca, policy);
+        let gateway = Gateway::start(&text, &["--access-log", "off"]);
+        let params = CertificateParams::new(["client.example".to_owned()]).unwrap();
+        let served = over_tls(&gateway, shown.cert.der(), Some((&params, &ca)));
+        assert!(served.starts_with("HTTP/1.1 200"), "{served}");
+        assert_eq!(over_tls(&gateway, shown.cert.der(), None), "");
+        assert_eq!(over_tls(&gateway, shown.cert.der(), Some((&params, &other))), "");
+    }
 }
