@@ -110,8 +110,8 @@ pub fn compile(set: &ResourceSet, options: &Options) -> Compiled {
     review::unused(world, &backends, &mut notes);
     quotas.review(world, &rules, &mut notes);
     let costs = settings_costs(set, &global);
-    let mut environment = environment::environment(&world, &mut notes);
-    let spans = tracing::variables(&world, &mut notes);
+    let mut environment = environment::environment(world, &mut notes);
+    let spans = tracing::variables(world, &mut notes);
     environment.extend(
         spans
             .into_iter()
@@ -122,10 +122,10 @@ pub fn compile(set: &ResourceSet, options: &Options) -> Compiled {
         prefixes: prefixes.clone(),
         body_limit: *body_limit,
         costs,
-        shutdown: envoy_proxy::shutdown(&world),
+        shutdown: envoy_proxy::shutdown(world),
         environment,
     };
-    let ports = listeners::ports(listeners, &world, &mut notes);
+    let ports = listeners::ports(listeners, world, &mut notes);
     let Services { key_sources, authorizers } = governors.services;
     let (backends, tokens) = backends.into_parts();
     let snapshot = Snapshot { ports, backends, rules, key_sources, authorizers, tokens, settings };

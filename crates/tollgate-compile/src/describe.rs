@@ -5,7 +5,7 @@ use std::{
 
 use tollgate_snapshot::{
     AccessLogRule, AccessLogSettings, Action, AddressHost, Backend, Budget, CaCertificates, Choice, Cost,
-    Guard, Listener, ListenerTls, Quota, Rule, Settings, Shape, Shutdown, Snapshot, Table, UpstreamTls,
+    Guard, Listener, ListenerTls, Rule, Settings, Shape, Shutdown, Snapshot, Table, UpstreamTls,
 };
 
 use crate::{
