@@ -135,7 +135,7 @@ impl Call<'_> {
         state: &State,
     ) -> Result<Reply, Refused> {
         let bad = |error: BadAsk| match error {
-            BadAsk::NotJson => (400, "Invalid JSON payload received.".to_owned()),
+            BadAsk::NoForm | BadAsk::NotJson => (400, "Invalid JSON payload received.".to_owned()),
             BadAsk::NoModel => (400, "model is required".to_owned()),
         };
         match self.verb {
