@@ -515,3 +515,103 @@ proptest! {
         }
     }
 }
+
+/// The endpoint, its reply, and what it counts: input and output.
+type Counted = (Endpoint, &'static str, [Option<u64>; 2]);
+
+#[test]
+fn images_sound_and_rankings_tell_what_they_cost() {
+    let documents: [Counted; 5] = [
+        (
+            Endpoint::ImageGenerations,
+            r#"{"created":1,"data":[{"b64_json":"x"}],"usage":{"input_tokens":7,"output_tokens":90,"total_tokens":97,
+            "input_tokens_details":{"text_tokens":7,"image_tokens":0}}}"#,
+            [Some(7), Some(90)],
+        ),
+        (
+            Endpoint::Transcriptions,
+            r#"{"text":"hi","usage":{"type":"tokens","input_tokens":14,"input_token_details":{"audio_tokens":14},
+            "output_tokens":4,"total_tokens":18}}"#,
+            [Some(14), Some(4)],
+        ),
+        (Endpoint::Transcriptions, r#"{"text":"hi","usage":{"type":"duration","seconds":3}}"#, [None, None]),
+        (Endpoint::InputTokens, r#"{"object":"response.input_tokens","input_tokens":11}"#, [Some(11), None]),
+        (
+            Endpoint::Rerank,
+            r#"{"id":"r","results":[],"meta":{"billed_units":{"search_units":1},"tokens":{"input_tokens":40,"output_tokens":0}}}"#,
+            [Some(40), Some(0)],
+        ),
+    ];
+    for (endpoint, body, counts) in documents {
+        let told = Provider::answers(endpoint).tell(body);
+        assert_eq!((told.result, &*told.text), (Ok(()), body));
+        assert_eq!([told.usage.input, told.usage.output], counts.map(|it| it.map(Tokens)), "{body}");
+    }
+}
+
+#[test]
+fn typed_streams_end_with_their_last_event() {
+    let streams: [Counted; 4] = [
+        (
+            Endpoint::ImageGenerations,
+            concat!(
+                "event: image_generation.partial_image\ndata: {\"type\":\"image_generation.partial_image\",\"b64_json\":\"x\"}\n\n",
+                "event: image_generation.completed\ndata: {\"type\":\"image_generation.completed\",\"usage\":",
+                "{\"input_tokens\":7,\"output_tokens\":90}}\n\n",
+            ),
+            [Some(7), Some(90)],
+        ),
+        (
+            Endpoint::Transcriptions,
+            concat!(
+                "data: {\"type\":\"transcript.text.delta\",\"delta\":\"hi\"}\n\n",
+                "data: {\"type\":\"transcript.text.done\",\"text\":\"hi\",\"usage\":{\"input_tokens\":14,\"output_tokens\":4}}\n\n",
+            ),
+            [Some(14), Some(4)],
+        ),
+        (
+            Endpoint::Transcriptions,
+            concat!(
+                "data: {\"object\":\"transcription.chunk\",\"choices\":[{\"delta\":{\"content\":\"hi\"}}]}\n\n",
+                "data: {\"object\":\"transcription.chunk\",\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":1}}\n\n",
+                "data: [DONE]\n\n",
+            ),
+            [Some(5), Some(1)],
+        ),
+        (
+            Endpoint::CohereChat,
+            concat!(
+                "event: message-start\ndata: {\"type\":\"message-start\",\"id\":\"c\"}\n\n",
+                "event: content-delta\ndata: {\"type\":\"content-delta\",\"delta\":{\"message\":{}}}\n\n",
+                "event: message-end\ndata: {\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"COMPLETE\",\"usage\":",
+                "{\"tokens\":{\"input_tokens\":9,\"output_tokens\":2}}}}\n\n",
+            ),
+            [Some(9), Some(2)],
+        ),
+    ];
+    for (endpoint, body, counts) in streams {
+        let told = Provider::streams(endpoint).tell(body);
+        assert_eq!((told.result, &*told.text), (Ok(()), body));
+        assert_eq!([told.usage.input, told.usage.output], counts.map(|it| it.map(Tokens)), "{body}");
+        let (first, _) = body.split_once("\n\n").unwrap();
+        let cut = Provider::streams(endpoint).tell(&[first, "\n\n"].concat());
+        assert_eq!(cut.result, Err(Fault::Truncated), "{body}");
+    }
+}
+
+#[test]
+fn sound_and_files_pass_unread() {
+    for (endpoint, kind, body) in [
+        (Endpoint::Speech, "audio/mpeg", "ID3 {\"error\":1}"),
+        (Endpoint::Transcriptions, "text/plain", "hello"),
+        (Endpoint::FileContent, "application/json", "{\"error\":{\"message\":\"in a log\"}}\n{}"),
+    ] {
+        let provider = Provider::answers(endpoint).with(CONTENT_TYPE, kind);
+        let told = provider.tell(body);
+        assert_eq!((told.result, &*told.text), (Ok(()), body));
+        assert!(told.usage.is_empty());
+    }
+    let told =
+        Provider::answers(Endpoint::Speech).fails(400).with(CONTENT_TYPE, "text/plain").tell("no voice");
+    assert!(told.text.contains("OpenAIBackendError"), "{}", told.text);
+}
