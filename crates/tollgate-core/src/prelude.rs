@@ -30,7 +30,10 @@ impl Plan {
         }
         let (delay, abort) = faults.map(|faults| faults.of_request(random())).unwrap_or_default();
         // What is upgraded is no message that ends.
-        let buffer = traffic.request_buffer.filter(|_| headers::upgrade(&self.record.head.headers).is_none());
+        let upgrades = headers::upgrade(&self.record.head.headers).is_some();
+        // Forms are held as far as routing needs them, and streamed behind that.
+        let buffer =
+            traffic.request_buffer.filter(|_| !upgrades && !matches!(self.payload, Payload::Form { .. }));
         Some(Prelude { delay, abort, buffer })
     }
 

@@ -127,8 +127,9 @@ impl Asking<Routed> {
     #[must_use]
     pub fn body(&self) -> Option<&Bytes> {
         match &self.stage.payload {
-            Payload::Llm { body, .. } | Payload::Whole(body) => Some(body),
-            Payload::Http => None,
+            Payload::Llm { body, .. } | Payload::Item { body, .. } | Payload::Whole(body) => Some(body),
+            // A form goes on while it is read.
+            Payload::Http | Payload::Form { .. } => None,
         }
     }
 
@@ -164,6 +165,8 @@ impl Asking<Routed> {
 impl Plan {
     /// Bytes of a plain body that may be sent again: Envoy Gateway's `connection.bufferLimit`.
     const REPLAYED: u64 = 32 * 1024;
+    /// Bytes of a form that are kept unless that is configured: enough for a picture or minutes of speech.
+    const KEPT: usize = 4 * 1024 * 1024;
 
     fn new(record: Box<Record>, rule: &Arc<Rule>, payload: Payload, choices: usize) -> Self {
         let (asked, rule) = (SmallVec::from_elem(0, choices), Arc::clone(rule));
@@ -204,10 +207,16 @@ impl Plan {
         self.record.began.instant.checked_add(self.record.limit()?)
     }
 
+    /// How much of a form may be kept while it is sent, in bytes, so that it can be sent again.
+    #[must_use]
+    pub fn keeps(&self) -> usize {
+        self.rule.traffic.replayed.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(Self::KEPT)
+    }
+
     /// True where the client's body was read before routing, and is not to be streamed.
     #[must_use]
     pub fn holds_body(&self) -> bool {
-        !matches!(self.payload, Payload::Http)
+        !matches!(self.payload, Payload::Http | Payload::Form { .. })
     }
 
     /// Gives up without a reply: the client went away.

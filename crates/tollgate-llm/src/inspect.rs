@@ -55,9 +55,12 @@ pub(crate) struct Known {
 struct Fields<'a> {
     model: Option<Member<'a>>,
     stream: Option<Member<'a>>,
+    stream_format: Option<Member<'a>>,
     stream_options: Option<Member<'a>>,
     /// The smallest bound of those that the dialects know.
     completion_bound: Option<u64>,
+    /// Of the whole body.
+    prose: usize,
 }
 
 /// Reads what routing needs from a request body, by scanning.
@@ -68,23 +71,28 @@ struct Fields<'a> {
 /// # Errors
 /// [`BadRequest`], whose text is fit for the client.
 pub fn inspect(endpoint: Endpoint, body: &Bytes) -> Result<Inspected, BadRequest> {
-    if body.is_empty() {
-        return Err(BadRequest::Empty(endpoint));
-    }
-    let not_json = |NotJson { reason, offset }| BadRequest::NotJson { endpoint, reason, offset };
-    if scan::kind(body) != Some(Kind::Object) {
-        scan::document(body).map_err(not_json)?;
-        return Err(BadRequest::NotAnObject(endpoint));
-    }
-    let mut fields = Fields::default();
-    let mut members = scan::members(body);
-    for member in members.by_ref() {
-        fields.place(member.map_err(not_json)?)?;
-    }
-    let Fields { model, stream, stream_options, completion_bound } = fields;
-    let model = model.ok_or(BadRequest::NoModel)?;
+    let Fields { model, stream, stream_format, stream_options, completion_bound, prose } =
+        Fields::of(endpoint, body)?;
+    let Some(model) = model else {
+        let model = default_model(endpoint).ok_or(BadRequest::NoModel)?.into();
+        return Ok(Inspected {
+            model,
+            delivery: Delivery::Whole,
+            wants_usage: false,
+            completion_bound,
+            spots: Spots::default(),
+        });
+    };
     let name = model.value.text().filter(|name| !name.is_empty()).ok_or(BadRequest::ModelNotAString)?;
-    let delivery = if streams(endpoint) { delivery(stream.as_ref())? } else { Delivery::Whole };
+    let delivery = match endpoint {
+        Endpoint::Speech
+            if stream_format.and_then(|member| member.value.text()).is_some_and(|it| it == "sse") =>
+        {
+            Delivery::Streamed
+        }
+        _ if streams(endpoint) => delivery(stream.as_ref())?,
+        _ => Delivery::Whole,
+    };
     let wants_usage = match delivery {
         Delivery::Streamed => include_usage(stream_options.as_ref())?,
         Delivery::Whole => false,
@@ -93,10 +101,32 @@ pub fn inspect(endpoint: Endpoint, body: &Bytes) -> Result<Inspected, BadRequest
         body: body.len(),
         model: model.range,
         stream_options: stream_options.map(|member| member.range),
-        prose: members.prose(),
+        prose,
     };
     let spots = Spots { known: Some(known) };
     Ok(Inspected { model: ModelId::from(&*name), delivery, wants_usage, completion_bound, spots })
+}
+
+/// The same where the path names the model, and says how the reply is wanted.
+///
+/// # Errors
+/// [`BadRequest`], whose text is fit for the client.
+pub fn inspect_named(endpoint: Endpoint, model: ModelId, body: &Bytes) -> Result<Inspected, BadRequest> {
+    let Fields { completion_bound, .. } = Fields::of(endpoint, body)?;
+    let delivery = match endpoint {
+        Endpoint::StreamGenerateContent => Delivery::Streamed,
+        _ => Delivery::Whole,
+    };
+    Ok(Inspected { model, delivery, wants_usage: false, completion_bound, spots: Spots::default() })
+}
+
+/// What OpenAI takes where a request names no model.
+pub(crate) const fn default_model(endpoint: Endpoint) -> Option<&'static str> {
+    match endpoint {
+        Endpoint::Moderations => Some("omni-moderation-latest"),
+        Endpoint::ImageVariations => Some("dall-e-2"),
+        _ => None,
+    }
 }
 
 /// True where `stream` means something.
@@ -207,17 +237,45 @@ impl Spots {
 // === impl Fields ===
 
 impl<'a> Fields<'a> {
+    /// Walks through the whole body, which has to be an object.
+    fn of(endpoint: Endpoint, body: &'a [u8]) -> Result<Self, BadRequest> {
+        if body.is_empty() {
+            return Err(BadRequest::Empty(endpoint));
+        }
+        let not_json = |NotJson { reason, offset }| BadRequest::NotJson { endpoint, reason, offset };
+        if scan::kind(body) != Some(Kind::Object) {
+            scan::document(body).map_err(not_json)?;
+            return Err(BadRequest::NotAnObject(endpoint));
+        }
+        let mut fields = Self::default();
+        let mut members = scan::members(body);
+        for member in members.by_ref() {
+            fields.place(member.map_err(not_json)?)?;
+        }
+        fields.prose = members.prose();
+        Ok(fields)
+    }
+
     fn place(&mut self, member: Member<'a>) -> Result<(), BadRequest> {
         let key = member.plain_key();
         let (name, slot) = match &*key {
             b"model" => ("model", &mut self.model),
             b"stream" => ("stream", &mut self.stream),
+            b"stream_format" => ("stream_format", &mut self.stream_format),
             b"stream_options" => ("stream_options", &mut self.stream_options),
             b"max_tokens" | b"max_completion_tokens" | b"max_output_tokens" => {
                 let bound = std::str::from_utf8(member.value.bytes()).ok().and_then(|text| text.parse().ok());
                 self.completion_bound = match (self.completion_bound, bound) {
                     (Some(known), Some(bound)) => Some(u64::min(known, bound)),
                     (known, bound) => known.or(bound),
+                };
+                return Ok(());
+            }
+            // Gemini's.
+            b"generationConfig" => {
+                self.completion_bound = match member.value.get("maxOutputTokens") {
+                    Some(bound) => bound.count(),
+                    None => self.completion_bound,
                 };
                 return Ok(());
             }

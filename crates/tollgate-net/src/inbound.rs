@@ -115,7 +115,11 @@ impl Inbound {
         Ok(whole.freeze())
     }
 
-    async fn next_data(&mut self) -> Result<Option<Bytes>, InboundError> {
+    /// The next piece, in the buffer in which it came; `None` at the end.
+    ///
+    /// # Errors
+    /// [`InboundError`]
+    pub async fn next_data(&mut self) -> Result<Option<Bytes>, InboundError> {
         loop {
             match poll_fn(|cx| Pin::new(&mut *self).poll_frame(cx)).await.transpose()? {
                 None => return Ok(None),

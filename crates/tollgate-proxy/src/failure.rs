@@ -5,6 +5,8 @@ use std::error::Error;
 use tollgate_core::{Failure, Refusal};
 use tollgate_net::{Failure as Net, InboundError};
 
+use crate::upload::UploadError;
+
 /// Why sending a request came to nothing.
 #[derive(Debug)]
 pub(crate) enum Unsent {
@@ -54,6 +56,9 @@ pub(crate) fn naming(address: &str, failure: Failure) -> Failure {
 fn client_fault(error: &(dyn Error + 'static)) -> Refusal {
     let mut next = Some(error);
     while let Some(error) = next {
+        if let Some(UploadError::Form(error)) = error.downcast_ref() {
+            return Refusal::BadRequest(error.clone());
+        }
         if let Some(InboundError::TooLarge { limit }) = error.downcast_ref() {
             return Refusal::TooLarge(*limit);
         }

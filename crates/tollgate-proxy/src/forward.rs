@@ -120,6 +120,9 @@ pub(crate) async fn forward(
             Err(Stop::Expired) => return worker.refuse(plan.release().expire(worker.now())),
         }
     }
+    if let Some(body) = &mut client.body {
+        body.keep(plan.keeps());
+    }
     mirror::send_copies(worker, served, &plan, &mut client);
     let mut now = worker.now();
     if let Some(token) = plan.awaits(&**worker, now).cloned() {
@@ -183,6 +186,7 @@ impl Forward<'_> {
         };
         if let Some(loan) = loan {
             self.client.body = loan.back();
+            attempt.spent = self.client.body.is_none();
         }
         match sent {
             Ok(Ok(response)) => match self.answered(plan, attempt, response) {
@@ -236,6 +240,13 @@ impl Forward<'_> {
                 }
                 None => (Payload::empty(), None),
             },
+            AttemptBody::Form(pieces) => match self.client.body.take() {
+                Some(body) => {
+                    let (lent, loan) = Lent::behind(pieces.clone(), body);
+                    (Payload::streamed(lent), Some(loan))
+                }
+                None => return Err(Refusal::BrokenBody),
+            },
         };
         let mut request = Request::new(payload);
         *request.method_mut() = method.clone();
@@ -277,7 +288,8 @@ impl Forward<'_> {
             Some(Delivery::Whole) if open.upstream.size_hint().lower() <= HELD as u64 => HELD,
             Some(Delivery::Whole | Delivery::Streamed) | None => 0,
         };
-        if let ReplyReader::Llm(_) = open.attempt.reply {
+        if let ReplyReader::Llm(reply) = &open.attempt.reply {
+            let most = if reply.is_unread() { 0 } else { most };
             match self.hold(&mut open, most).await {
                 Ok(()) => {}
                 Err(Held::Expired) => return Outcome::Expired,

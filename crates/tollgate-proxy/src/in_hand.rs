@@ -3,7 +3,7 @@ use std::{
     rc::Rc,
 };
 
-use tollgate_core::{Asking, AwaitingBody, Plan, Received, Record, Routed};
+use tollgate_core::{Asking, AwaitingBody, AwaitingForm, Plan, Received, Record, Routed};
 
 use crate::worker::Worker;
 
@@ -58,6 +58,12 @@ impl<T: Unfinished> Drop for InHand<T> {
 // === impl Unfinished ===
 
 impl Unfinished for AwaitingBody {
+    fn into_record(self) -> Box<Record> {
+        self.into_record()
+    }
+}
+
+impl Unfinished for AwaitingForm {
     fn into_record(self) -> Box<Record> {
         self.into_record()
     }

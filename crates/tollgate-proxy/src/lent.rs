@@ -1,4 +1,5 @@
 use std::{
+    collections::VecDeque,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -6,14 +7,15 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::oneshot;
-use tollgate_net::InboundError;
 
-use crate::upload::Upload;
+use crate::upload::{Upload, UploadError};
 
-/// The client's body on its way to a backend. As long as nothing was read it comes back when it is dropped, so
+/// The client's body on its way to a backend. As long as it can be sent again it comes back when it is dropped, so
 /// that an attempt that found no connection leaves it to the next one.
 #[derive(Debug)]
 pub(crate) struct Lent {
+    /// What goes before, and is held elsewhere.
+    before: VecDeque<Bytes>,
     body: Option<Upload>,
     home: Option<oneshot::Sender<Upload>>,
 }
@@ -26,20 +28,27 @@ pub(crate) struct Loan(oneshot::Receiver<Upload>);
 
 impl Lent {
     pub(crate) fn new(body: Upload) -> (Self, Loan) {
+        Self::behind(Vec::new(), body)
+    }
+
+    /// The same behind the beginning of a form.
+    pub(crate) fn behind(before: Vec<Bytes>, body: Upload) -> (Self, Loan) {
         let (home, loan) = oneshot::channel();
-        (Self { body: Some(body), home: Some(home) }, Loan(loan))
+        (Self { before: before.into(), body: Some(body), home: Some(home) }, Loan(loan))
     }
 }
 
 impl Body for Lent {
     type Data = Bytes;
-    type Error = InboundError;
+    type Error = UploadError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, InboundError>>> {
-        self.home = None;
+    ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+        if let Some(piece) = self.before.pop_front() {
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
         match &mut self.body {
             Some(body) => Pin::new(body).poll_frame(cx),
             None => Poll::Ready(None),
@@ -47,17 +56,25 @@ impl Body for Lent {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_none_or(Body::is_end_stream)
+        self.before.is_empty() && self.body.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.as_ref().map_or_else(SizeHint::default, Body::size_hint)
+        let before: u64 = self.before.iter().map(|piece| piece.len() as u64).sum();
+        let mut hint = self.body.as_ref().map_or_else(SizeHint::default, Body::size_hint);
+        match hint.exact() {
+            Some(rest) => hint.set_exact(rest.saturating_add(before)),
+            None => hint.set_lower(hint.lower().saturating_add(before)),
+        }
+        hint
     }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        if let (Some(body), Some(home)) = (self.body.take(), self.home.take()) {
+        if let (Some(mut body), Some(home)) = (self.body.take(), self.home.take())
+            && body.rewind()
+        {
             // Nobody waits for it any more where the client has left.
             drop(home.send(body));
         }
@@ -67,7 +84,7 @@ impl Drop for Lent {
 // === impl Loan ===
 
 impl Loan {
-    /// The body, where nobody has read from it.
+    /// The body, where it can be sent again.
     pub(crate) fn back(mut self) -> Option<Upload> {
         self.0.try_recv().ok()
     }

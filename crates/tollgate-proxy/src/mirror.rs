@@ -27,7 +27,8 @@ fn send_copy(worker: &Rc<Worker>, served: &Served, copy: Mirrored, client: &mut 
         (AttemptBody::Client, Some(upload)) if !http_body::Body::is_end_stream(upload) => {
             Payload::streamed(upload.copy())
         }
-        (AttemptBody::Client, _) => Payload::empty(),
+        (AttemptBody::Form(pieces), Some(upload)) => Payload::streamed(upload.copy().behind(pieces)),
+        (AttemptBody::Client | AttemptBody::Form(_), _) => Payload::empty(),
     };
     let mut request = Request::new(payload);
     *request.method_mut() = outgoing.method;
