@@ -44,6 +44,13 @@ impl Exchange {
         result
     }
 
+    /// Reads what the client got of a connection that is a tunnel now.
+    pub fn see(&mut self, piece: &[u8]) {
+        if let ReplyReader::Llm(reply) = &mut self.reply {
+            reply.see(piece);
+        }
+    }
+
     /// The backend's body has ended: appends the rest.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use http::{
     HeaderMap, HeaderName, HeaderValue,
-    header::{CONNECTION, TE, UPGRADE},
+    header::{CONNECTION, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL, TE, UPGRADE},
 };
 
 pub(crate) const MODEL: HeaderName = HeaderName::from_static("x-ai-eg-model");
@@ -109,6 +109,27 @@ pub(crate) fn upgrade(headers: &HeaderMap) -> Option<&HeaderValue> {
         .then_some(protocol)
 }
 
+/// Asks a provider for a WebSocket in the client's name, and says which protocol that is. Frames are to come
+/// uncompressed, so that they can be read; and a browser, which can set no other header, may have put a key among
+/// the protocols that it offers.
+pub(crate) fn socket(client: &HeaderMap, headers: &mut HeaderMap) -> HeaderValue {
+    let protocol = upgrade(client).cloned().unwrap_or(HeaderValue::from_static("websocket"));
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, protocol.clone());
+    headers.remove(SEC_WEBSOCKET_EXTENSIONS);
+    let offered = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
+    let offered: Vec<&str> = offered
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .filter(|offer| !offer.is_empty() && !offer.starts_with("openai-insecure-api-key."))
+        .collect();
+    match HeaderValue::try_from(offered.join(", ")) {
+        Ok(offers) if !offers.is_empty() => headers.insert(SEC_WEBSOCKET_PROTOCOL, offers),
+        _ => headers.remove(SEC_WEBSOCKET_PROTOCOL),
+    };
+    protocol
+}
+
 /// True where the client says that it reads trailers (RFC 9110, 10.1.4); gRPC asks for that.
 pub(crate) fn takes_trailers(headers: &HeaderMap) -> bool {
     let values = headers.get_all(TE).iter().filter_map(|value| value.to_str().ok());
@@ -148,6 +169,26 @@ mod tests {
         ]);
         strip_internal(&mut sent);
         assert_eq!(sent, headers(&[("x-team", "a")]));
+    }
+
+    #[test]
+    fn a_socket_is_asked_for_without_compression_and_without_a_browsers_key() {
+        let client = headers(&[
+            ("connection", "Upgrade"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-key", "k"),
+            ("sec-websocket-extensions", "permessage-deflate"),
+            ("sec-websocket-protocol", "realtime, openai-insecure-api-key.sk-1"),
+        ]);
+        let mut out = for_upstream(&client);
+        assert_eq!(socket(&client, &mut out), "websocket");
+        let wanted = headers(&[
+            ("connection", "upgrade"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-key", "k"),
+            ("sec-websocket-protocol", "realtime"),
+        ]);
+        assert_eq!(out, wanted);
     }
 
     #[test]

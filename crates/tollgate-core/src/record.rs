@@ -90,6 +90,15 @@ pub struct AttemptRecord {
 // === impl Record ===
 
 impl Record {
+    /// True where a backend did what it was asked: also where it agreed to a session.
+    #[must_use]
+    pub fn succeeded(&self) -> bool {
+        self.status.is_some_and(|status| {
+            let session = status == StatusCode::SWITCHING_PROTOCOLS && self.endpoint.is_some();
+            status.is_success() || session
+        })
+    }
+
     /// The backend that was asked last.
     #[must_use]
     pub fn backend(&self) -> Option<&Arc<Backend>> {

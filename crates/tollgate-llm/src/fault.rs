@@ -19,6 +19,21 @@ pub enum BadRequest {
     /// JSON, but an array, a string, a number …
     #[error("malformed request: {0} takes a JSON object")]
     NotAnObject(Endpoint),
+    /// A form where JSON is taken.
+    #[error("malformed request: multipart body not supported for this endpoint")]
+    NoForm,
+    /// Something else where a form is taken.
+    #[error("malformed request: expected multipart/form-data content type for {0}")]
+    NotAForm(Endpoint),
+    /// A form that cannot be read, or that others may read in another way.
+    #[error("malformed request: failed to parse the multipart body: {0}")]
+    BadForm(&'static str),
+    /// A plain request where a connection is to be upgraded.
+    #[error("malformed request: {0} takes a WebSocket handshake")]
+    NoHandshake(Endpoint),
+    /// No `model` in the query.
+    #[error("invalid request: the query parameter model is required")]
+    NoModelInQuery,
     /// No `model` field.
     #[error("invalid request body: model field is required")]
     NoModel,

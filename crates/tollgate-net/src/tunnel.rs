@@ -37,9 +37,10 @@ enum Side {
 }
 
 /// Notes when bytes last moved.
-struct Touched<'a> {
+struct Touched<'a, F> {
     io: Tunnelled,
     last: &'a Cell<Instant>,
+    seen: F,
 }
 
 /// The connection under a request, once the 101 has passed. Take the future before the request is given away, and
@@ -53,9 +54,22 @@ pub fn on_upgrade<B>(request: &mut Request<B>) -> impl Future<Output = hyper::Re
 ///
 /// # Errors
 /// [`io::ErrorKind::TimedOut`] when no byte moved in either direction for `idle`; else what the transports report.
-pub async fn tunnel(client: Tunnelled, mut upstream: Tunnelled, idle: Duration) -> io::Result<(u64, u64)> {
+pub async fn tunnel(client: Tunnelled, upstream: Tunnelled, idle: Duration) -> io::Result<(u64, u64)> {
+    watched_tunnel(client, upstream, idle, |_| {}).await
+}
+
+/// The same; `seen` gets the upstream's bytes as the client gets them.
+///
+/// # Errors
+/// As [`tunnel`].
+pub async fn watched_tunnel(
+    client: Tunnelled,
+    mut upstream: Tunnelled,
+    idle: Duration,
+    seen: impl FnMut(&[u8]) + Unpin,
+) -> io::Result<(u64, u64)> {
     let last = Cell::new(Instant::now());
-    let mut client = Touched { io: client, last: &last };
+    let mut client = Touched { io: client, last: &last, seen };
     let silence = async {
         loop {
             let deadline = last.get() + idle;
@@ -73,7 +87,7 @@ pub async fn tunnel(client: Tunnelled, mut upstream: Tunnelled, idle: Duration) 
 
 // === impl Touched ===
 
-impl<'a> Touched<'a> {
+impl<F> Touched<'_, F> {
     fn touch<T>(&self, outcome: Poll<T>) -> Poll<T> {
         if outcome.is_ready() {
             self.last.set(Instant::now());
@@ -82,7 +96,7 @@ impl<'a> Touched<'a> {
     }
 }
 
-impl AsyncRead for Touched<'_> {
+impl<F: Unpin> AsyncRead for Touched<'_, F> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let outcome = Pin::new(&mut this.io).poll_read(cx, buf);
@@ -90,10 +104,13 @@ impl AsyncRead for Touched<'_> {
     }
 }
 
-impl AsyncWrite for Touched<'_> {
+impl<F: FnMut(&[u8]) + Unpin> AsyncWrite for Touched<'_, F> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let outcome = Pin::new(&mut this.io).poll_write(cx, buf);
+        if let Poll::Ready(Ok(written)) = &outcome {
+            (this.seen)(&buf[..*written]);
+        }
         this.touch(outcome)
     }
 

@@ -4,7 +4,7 @@ use http::Request;
 use hyper::upgrade::OnUpgrade;
 use tokio::task::spawn_local;
 use tollgate_core::{End, Exchange, Failure};
-use tollgate_net::{Tunnelled, on_upgrade, tunnel};
+use tollgate_net::{Tunnelled, on_upgrade, watched_tunnel};
 
 use crate::worker::Worker;
 
@@ -29,7 +29,13 @@ pub(crate) fn spawn(
     let idle = worker.options().stream_idle;
     spawn_local(async move {
         let Ok(client) = taken(client).await else { return this.settle(End::ClientGone, 0) };
-        match tunnel(client, upstream, idle).await {
+        let seen = |piece: &[u8]| {
+            if let Some(exchange) = &mut this.exchange {
+                exchange.first_byte(this.worker.now().instant);
+                exchange.see(piece);
+            }
+        };
+        match watched_tunnel(client, upstream, idle, seen).await {
             Ok((_, down)) => this.settle(End::Complete, down),
             Err(error) => this.settle(End::UpstreamBroke(Failure::Protocol(error.to_string())), 0),
         }

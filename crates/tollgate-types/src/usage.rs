@@ -68,6 +68,33 @@ impl Usage {
         set(&mut self.audio_output, audio_output);
     }
 
+    /// Adds another reply's tokens: those of a session, whose replies are counted each for itself.
+    pub fn add(&mut self, other: &Self) {
+        let Self {
+            input,
+            output,
+            total,
+            cached_input,
+            cache_creation_input,
+            reasoning,
+            audio_input,
+            audio_output,
+        } = other;
+        let add = |field: &mut Option<Tokens>, value: &Option<Tokens>| {
+            if let Some(value) = value {
+                *field = Some(field.unwrap_or_default() + *value);
+            }
+        };
+        add(&mut self.input, input);
+        add(&mut self.output, output);
+        add(&mut self.total, total);
+        add(&mut self.cached_input, cached_input);
+        add(&mut self.cache_creation_input, cache_creation_input);
+        add(&mut self.reasoning, reasoning);
+        add(&mut self.audio_input, audio_input);
+        add(&mut self.audio_output, audio_output);
+    }
+
     /// The total as reported, or else the sum of what is known.
     #[must_use]
     pub fn total_or_sum(&self) -> Tokens {

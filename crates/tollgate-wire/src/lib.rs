@@ -8,6 +8,8 @@
 //! | [`sse`] | splits server-sent events | for events that chunks cut |
 //! | [`event_stream`] | splits AWS event streams, checks their checksums | for frames that chunks cut |
 //! | [`encoding`] | undoes `content-encoding` piece by piece | the output |
+//! | [`multipart`] | finds the fields of a form while it passes | for captured values |
+//! | [`websocket`] | splits the frames of a server | never |
 //! | [`text`] | quotes and unquotes JSON strings | the output |
 //! | [`openai`], [`responses`], [`anthropic`], [`bedrock`], [`cohere`], [`gemini`] | the shapes of their APIs, borrowed from the input | rarely |
 
@@ -20,6 +22,7 @@ pub mod event_stream;
 pub mod gemini;
 mod literal;
 mod members;
+pub mod multipart;
 pub mod openai;
 pub mod patch;
 pub mod responses;
@@ -27,6 +30,7 @@ pub mod scan;
 pub mod sse;
 pub mod text;
 pub mod watch;
+pub mod websocket;
 
 pub use self::{
     literal::{Literal, Number, OneOrMany, escape_into},

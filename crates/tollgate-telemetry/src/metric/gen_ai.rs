@@ -7,7 +7,7 @@ use std::{
     },
 };
 
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use smallvec::SmallVec;
 use tollgate_core::{End, Settled};
 use tollgate_llm::Delivery;
@@ -196,7 +196,7 @@ impl Cells {
 
     fn count(&mut self, settled: &Settled, registry: &mut Registry) {
         let record = &settled.record;
-        let success = record.status.is_some_and(|status: StatusCode| status.is_success());
+        let success = record.succeeded();
         let total = super::nanos(record.began.instant, settled.ended);
         let labels = &self.labels;
         let (slot, error) = match success && settled.end == End::Complete {
