@@ -127,7 +127,7 @@ impl Record {
     pub(crate) fn settlements(&mut self, costs: &[(Arc<str>, u64)]) -> Vec<Settlement> {
         let Some(taken) = self.gate.taken.take() else { return Vec::new() };
         let Taken { limits, positions, claims } = *taken;
-        let answered = self.status.is_some_and(|status| status.is_success());
+        let answered = self.succeeded();
         let settle = |(claim, position): (Claim, usize)| {
             let limit = limits.global.get(position);
             let response = limit.and_then(|limit| limit.rule.response_cost.as_ref());
@@ -158,6 +158,8 @@ impl Payload {
                 prompt_bytes: inspected.prompt_tokens(body).0.saturating_mul(4),
                 max_tokens: inspected.completion_bound,
             },
+            // Most of a form is no text.
+            Self::Form { .. } | Self::Item { .. } => Size::default(),
             Self::Http | Self::Whole(_) => Size { prompt_bytes: bytes_in, max_tokens: None },
         }
     }

@@ -3,7 +3,7 @@ use std::{collections::HashMap, num::NonZeroU64, sync::Arc};
 use tollgate_balance::{Admission, Cluster, Health, Pace, Standing};
 use tollgate_snapshot::{AddressHost, Backend, Bandwidth, Rule, Snapshot};
 
-use crate::{Capture, Sampler, limit};
+use crate::{Capture, Places, Sampler, limit};
 
 /// A snapshot in service, with what it learns while it serves. Loaded once per request.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub struct Live {
     admissions: Vec<Option<Arc<Admission>>>,
     /// How fast the bodies of each rule go, at its `index`, where its policy limits that.
     paces: Vec<Option<Paces>>,
+    /// Who gave which id to files and batches.
+    pub places: Arc<Places>,
     /// Which traces are kept; `None` where we take no part in traces and hand on what the client sent.
     pub sampler: Option<Sampler>,
     /// What is kept of prompts and replies; `None` for nothing.
@@ -72,7 +74,8 @@ impl Live {
         let (health, clusters) = states.unzip();
         let admissions = admissions(&snapshot, before);
         let paces = paces(&snapshot, before);
-        Self { snapshot, health, clusters, admissions, paces, sampler: None, capture: None }
+        let places = before.map(|before| Arc::clone(&before.places)).unwrap_or_default();
+        Self { snapshot, health, clusters, admissions, paces, places, sampler: None, capture: None }
     }
 
     /// How the requests of a rule have fared, where its policy looks at that.

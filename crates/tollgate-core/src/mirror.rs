@@ -34,8 +34,13 @@ impl Plan {
                 outgoing.headers.remove(CONNECTION);
                 outgoing.headers.remove(UPGRADE);
             }
-            if let Payload::Llm { body, .. } | Payload::Whole(body) = &self.payload {
+            if let Payload::Llm { body, .. } | Payload::Item { body, .. } | Payload::Whole(body) =
+                &self.payload
+            {
                 outgoing.body = AttemptBody::Bytes(body.clone());
+            }
+            if let Payload::Form { form, .. } = &self.payload {
+                outgoing.body = form.body();
             }
             copies.push(Mirrored { backend: Arc::clone(backend), outgoing });
         }

@@ -1,20 +1,28 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderValue, header::CONTENT_ENCODING};
+use http::{
+    HeaderValue, Method,
+    header::{CONTENT_ENCODING, CONTENT_TYPE},
+};
 use percent_encoding::percent_decode_str;
 use smallvec::SmallVec;
-use tollgate_llm::{Inspected, inspect};
+use tollgate_llm::{BadRequest, Delivery, Inspected, Shape, Spots, inspect, inspect_named};
 use tollgate_snapshot::{Entry, Found, Guard, PathMatch, RequestView, Rule, Service};
-use tollgate_types::{Endpoint, ModelId};
+use tollgate_types::{Endpoint, ModelId, ModelPlace};
 
-use crate::{Admitted, LocalReply, Record, Refusal, Refused, headers, reserve::Answered};
+use crate::{
+    Admitted, AwaitingForm, LocalReply, Record, Refusal, Refused, form::HeldForm, headers, items,
+    reserve::Answered,
+};
 
 /// What comes after the head was looked at.
 #[derive(Debug)]
 pub enum Step {
     /// The model decides: read the body, then go on with [`AwaitingBody::body`].
     Body(AwaitingBody),
+    /// The same, but the body is a form, of which only as much is read as it takes.
+    Form(AwaitingForm),
     /// The head was enough.
     Routed(Routed),
     /// Answered from the snapshot.
@@ -41,6 +49,10 @@ pub struct Routed {
 pub(crate) enum Payload {
     /// An LLM call, held whole so that each attempt can start again from it.
     Llm { endpoint: Endpoint, inspected: Inspected, body: Bytes },
+    /// The same as a form, of which only the beginning is held.
+    Form { endpoint: Endpoint, inspected: Inspected, form: HeldForm },
+    /// A call about a file or a batch, or about all of them.
+    Item { endpoint: Endpoint, inspected: Inspected, id: Option<String>, body: Bytes },
     /// The client's own stream.
     Http,
     /// A plain request, read whole because a policy wants that.
@@ -110,15 +122,48 @@ fn route_endpoint(record: Box<Record>, endpoint: Endpoint) -> Result<Step, Refus
     }
     match claimed {
         _ if endpoint.is_local() => models(record, endpoint),
+        true if endpoint == Endpoint::Realtime => realtime(record, endpoint),
         true => match encoding(&record) {
             Some(encoding) => Err(Refused { record, refusal: Refusal::Encoded(encoding) }),
-            None => Ok(Step::Body(AwaitingBody { record, endpoint })),
+            None => {
+                let kind = record.head.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+                let bodiless = endpoint.model() == ModelPlace::Nowhere && record.head.method != Method::POST;
+                match Shape::of(endpoint, kind) {
+                    _ if bodiless => items::route(record, endpoint, Bytes::new()).map(Step::Routed),
+                    Ok(Shape::Json) => Ok(Step::Body(AwaitingBody { record, endpoint })),
+                    Ok(Shape::Form(form)) => Ok(Step::Form(AwaitingForm::new(record, endpoint, form))),
+                    Err(error) => Err(Refused { record, refusal: error.into() }),
+                }
+            }
         },
         false => {
             let refusal = Refusal::NoRoute(format!("{} {}", record.host, record.head.uri.path()));
             Err(Refused { record, refusal })
         }
     }
+}
+
+/// A session: routed by the model in the query, and joined once the backend agrees.
+fn realtime(record: Box<Record>, endpoint: Endpoint) -> Result<Step, Refused> {
+    let handshake = headers::upgrade(&record.head.headers);
+    if !handshake.is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket")) {
+        let refusal = BadRequest::NoHandshake(endpoint).into();
+        return Err(Refused { record, refusal });
+    }
+    let mut pairs = record.head.uri.query().unwrap_or_default().split('&');
+    let model = pairs.find_map(|pair| pair.strip_prefix("model=")).filter(|model| !model.is_empty());
+    let Some(model) = model.map(|model| percent_decode_str(model).decode_utf8_lossy().into_owned()) else {
+        return Err(Refused { record, refusal: BadRequest::NoModelInQuery.into() });
+    };
+    let inspected = Inspected {
+        model: ModelId::from(&*model),
+        delivery: Delivery::Streamed,
+        wants_usage: false,
+        completion_bound: None,
+        spots: Spots::default(),
+    };
+    let payload = |inspected| Payload::Llm { endpoint, inspected, body: Bytes::new() };
+    Routed::by_model(record, inspected, payload).map(Step::Routed)
 }
 
 /// How the body is compressed, if it is.
@@ -199,9 +244,30 @@ fn view(record: &Record) -> RequestView<'_> {
     }
 }
 
+/// The LLM rules that may take this request, whatever the model, each once.
+pub(crate) fn llm_rules(record: &Record) -> Vec<&Arc<Rule>> {
+    let mut all: Vec<&Arc<Rule>> = Vec::new();
+    let listener = record.listener.as_ref();
+    for table in listener.iter().flat_map(|listener| listener.hosts.tables(&record.host)) {
+        for entry in table.entries() {
+            let is_llm = entry.rule.service == Service::Llm && entry.matches(&view(record));
+            if is_llm && !all.iter().any(|known| Arc::ptr_eq(known, &entry.rule)) {
+                all.push(&entry.rule);
+            }
+        }
+    }
+    all
+}
+
 pub(crate) fn find<'a>(record: &'a Record, model: Option<&ModelId>) -> Option<&'a Entry> {
     let hosts = &record.listener.as_ref()?.hosts;
     hosts.tables(&record.host).find_map(|table| table.find(&view(record), model))
+}
+
+/// How much of a body is held at most, in bytes.
+pub(crate) fn limit(record: &Record) -> usize {
+    let Record { client, live, .. } = record;
+    client.connection.buffer.unwrap_or(live.snapshot.settings.body_limit)
 }
 
 // === impl AwaitingBody ===
@@ -210,8 +276,7 @@ impl AwaitingBody {
     /// How much to read at most, in bytes.
     #[must_use]
     pub fn limit(&self) -> usize {
-        let Record { client, live, .. } = &*self.record;
-        client.connection.buffer.unwrap_or(live.snapshot.settings.body_limit)
+        limit(&self.record)
     }
 
     /// The facts up to here.
@@ -240,10 +305,34 @@ impl AwaitingBody {
         let Self { mut record, endpoint } = self;
         record.bytes_in = body.len() as u64;
         record.capture_input(&body);
-        let inspected = match inspect(endpoint, &body) {
+        if endpoint.model() == ModelPlace::Nowhere {
+            return items::route(record, endpoint, body);
+        }
+        let named = match endpoint.model() {
+            ModelPlace::Path => named(&record),
+            ModelPlace::Body | ModelPlace::Form | ModelPlace::Query | ModelPlace::Nowhere => None,
+        };
+        let inspected = match named {
+            Some(model) => inspect_named(endpoint, model, &body),
+            None => inspect(endpoint, &body),
+        };
+        let inspected = match inspected {
             Ok(inspected) => inspected,
             Err(error) => return Err(Refused { record, refusal: error.into() }),
         };
+        Routed::by_model(record, inspected, |inspected| Payload::Llm { endpoint, inspected, body })
+    }
+}
+
+// === impl Routed ===
+
+impl Routed {
+    /// Looks for the rule that serves the model.
+    pub(crate) fn by_model(
+        mut record: Box<Record>,
+        inspected: Inspected,
+        payload: impl FnOnce(Inspected) -> Payload,
+    ) -> Result<Self, Refused> {
         record.delivery = Some(inspected.delivery);
         record.model_asked = Some(inspected.model.clone());
         if let Ok(value) = HeaderValue::from_str(inspected.model.as_str()) {
@@ -256,7 +345,7 @@ impl AwaitingBody {
         match rule {
             Some(rule) => {
                 record.rule = Some(Arc::clone(&rule));
-                Ok(Routed { record, rule, payload: Payload::Llm { endpoint, inspected, body } })
+                Ok(Self { record, rule, payload: payload(inspected) })
             }
             None => {
                 let refusal = Refusal::NoModel(inspected.model);
@@ -264,11 +353,7 @@ impl AwaitingBody {
             }
         }
     }
-}
 
-// === impl Routed ===
-
-impl Routed {
     fn http(mut record: Box<Record>, rule: Arc<Rule>) -> Self {
         record.rule = Some(Arc::clone(&rule));
         record.endpoint = None;

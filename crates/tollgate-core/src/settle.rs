@@ -1,6 +1,5 @@
 use std::{sync::Arc, time::Instant};
 
-use http::StatusCode;
 use tollgate_limit::Settlement;
 use tollgate_snapshot::{CostInputs, InvalidCost, ReplySource};
 use tollgate_types::ModelId;
@@ -88,6 +87,9 @@ impl Exchange {
             record.usage = reply.usage();
             record.usage_estimated = !record.usage.is_empty() && reply.usage_is_estimated();
             record.model_served = reply.model().map(str::to_owned);
+            if let Some(backend) = record.backend() {
+                reply.ids().for_each(|id| record.live.places.note(id, &backend.id));
+            }
         }
         settle(record, end, now)
     }
@@ -98,7 +100,7 @@ fn settle(record: Box<Record>, end: End, ended: Instant) -> Settled {
     let mut settled =
         Settled { record, end, ended, costs: Vec::new(), settlements: Vec::new(), broken_cost: None };
     // Errors of providers cost nothing; what was delivered of a success does.
-    if settled.record.status.is_some_and(|status: StatusCode| status.is_success()) {
+    if settled.record.succeeded() {
         charge(&mut settled);
     }
     settled.settlements = settled.record.settlements(&settled.costs);
@@ -146,7 +148,7 @@ fn settle_quota(settled: &mut Settled) {
     let Some(held) = settled.record.gate.held.take() else { return };
     let record = &settled.record;
     let inputs = match (&record.rule, record.backend(), &record.model_sent) {
-        (Some(rule), Some(backend), Some(model)) if record.status.is_some_and(|code| code.is_success()) => {
+        (Some(rule), Some(backend), Some(model)) if record.succeeded() => {
             let (backend, route) = (backend.id.as_str(), rule.route.as_str());
             Some(CostInputs { model, backend, route, usage: &record.usage })
         }

@@ -11,6 +11,7 @@
 mod aws;
 mod call;
 mod fault;
+mod form;
 mod gcp;
 mod inspect;
 mod local;
@@ -22,9 +23,10 @@ pub mod translate;
 mod usage;
 
 pub use self::{
-    call::{Call, Prepared, prepare},
+    call::{Call, Prepared, prepare, prepare_item, serves},
     fault::{BadRequest, Fault, Untranslatable},
-    inspect::{Delivery, Inspected, Spots, inspect},
+    form::{Form, Place, Shape},
+    inspect::{Delivery, Inspected, Spots, inspect, inspect_named},
     local::{Model, error_body, model_body, models_body},
     reply::{Head, Output, Reply},
     tally::{Counts, Tally},

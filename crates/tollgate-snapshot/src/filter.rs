@@ -7,7 +7,7 @@ use regex::Regex;
 use crate::{Backend, Problem};
 
 /// One filter of a rule. Filters are data; applying them is a `match` in the core.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Filter {
     /// `RequestHeaderModifier`, and header mutation of `HTTPRouteFilter`
     RequestHeaders(HeaderEdit),
@@ -100,7 +100,7 @@ pub enum PathRewrite {
 }
 
 /// A copy of the request that nobody waits for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Mirror {
     /// Where the copy goes.
     pub backend: Result<Arc<Backend>, Arc<Problem>>,

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// One rule of an HTTPRoute or an AIGatewayRoute.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Rule {
     /// Position in [`Snapshot::rules`](crate::Snapshot::rules); handles of metrics are kept by it.
     pub index: u32,
@@ -49,7 +49,7 @@ pub enum Service {
 }
 
 /// What answers a request.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Action {
     /// An LLM provider, by way of the dialects.
     Llm(LlmAction),
@@ -64,7 +64,7 @@ pub enum Action {
 }
 
 /// Where LLM requests of a rule may go, and what they cost.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct LlmAction {
     /// `backendRefs`, in their order.
     pub choices: Vec<Choice>,
@@ -73,7 +73,7 @@ pub struct LlmAction {
 }
 
 /// One `backendRef`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Choice {
     /// The backend, or why it cannot be used: its share of requests gets a 500.
     pub backend: Result<Arc<Backend>, Arc<Problem>>,

@@ -14,6 +14,9 @@ pub(super) fn native(call: &Call<'_>, model: &ModelId) -> Result<String, Untrans
     let Call { endpoint, target, query, .. } = *call;
     let schema = target.schema;
     let unsupported = Untranslatable::UnsupportedPair { endpoint, schema };
+    if endpoint == Endpoint::Realtime {
+        return realtime(call, model).ok_or(unsupported);
+    }
     let operation = operation(endpoint).ok_or(unsupported.clone())?;
     match schema {
         // vLLM's own, and not below the version.
@@ -21,7 +24,9 @@ pub(super) fn native(call: &Call<'_>, model: &ModelId) -> Result<String, Untrans
         ApiSchema::OpenAi | ApiSchema::Anthropic => Ok(with_query(below(&target.prefix, operation), query)),
         ApiSchema::AzureOpenAi => {
             let path = match endpoint {
-                Endpoint::Responses | Endpoint::InputTokens => below("openai", operation),
+                Endpoint::Responses | Endpoint::InputTokens | Endpoint::Files | Endpoint::Batches => {
+                    below("openai", operation)
+                }
                 _ => format!("/openai/deployments/{}/{operation}", segment(model)?),
             };
             Ok(with_version(path, target.version.as_deref(), query))
@@ -34,6 +39,55 @@ pub(super) fn native(call: &Call<'_>, model: &ModelId) -> Result<String, Untrans
         | ApiSchema::AwsAnthropic
         | ApiSchema::GcpVertexAi
         | ApiSchema::GcpAnthropic => Err(unsupported),
+    }
+}
+
+/// Path and query of what has an id.
+pub(super) fn item(call: &Call<'_>, id: &str) -> Result<String, Untranslatable> {
+    let Call { endpoint, target, query, .. } = *call;
+    let unsupported = Untranslatable::UnsupportedPair { endpoint, schema: target.schema };
+    let (before, behind) = match endpoint {
+        Endpoint::File => ("files", ""),
+        Endpoint::FileContent => ("files", "/content"),
+        Endpoint::Batch => ("batches", ""),
+        Endpoint::BatchCancel => ("batches", "/cancel"),
+        _ => return Err(unsupported),
+    };
+    if matches!(id, "." | "..") {
+        let (field, reason) = ("id".to_owned(), "is none".to_owned());
+        return Err(Untranslatable::Field { field, reason });
+    }
+    let item = format!("{before}/{}{behind}", utf8_percent_encode(id, SEGMENT));
+    match target.schema {
+        ApiSchema::OpenAi => Ok(with_query(below(&target.prefix, &item), query)),
+        ApiSchema::AzureOpenAi => Ok(with_version(below("openai", &item), target.version.as_deref(), query)),
+        _ => Err(unsupported),
+    }
+}
+
+/// The query names the model, in Azure's words the deployment.
+fn realtime(call: &Call<'_>, model: &ModelId) -> Option<String> {
+    let Call { target, query, .. } = *call;
+    let model = utf8_percent_encode(model.as_str(), SEGMENT);
+    let named = |pair: &&str| matches!(pair.split('=').next(), Some("model" | "deployment"));
+    let rest = query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty() && !named(pair));
+    let rest = rest.collect::<Vec<_>>().join("&");
+    match target.schema {
+        ApiSchema::OpenAi => {
+            let path = format!("{}?model={model}", below(&target.prefix, "realtime"));
+            Some(if rest.is_empty() { path } else { [path, rest].join("&") })
+        }
+        ApiSchema::AzureOpenAi => {
+            let query = if rest.is_empty() { String::new() } else { format!("&{rest}") };
+            let query = format!("deployment={model}{query}");
+            Some(with_version("/openai/realtime".to_owned(), target.version.as_deref(), Some(&query)))
+        }
+        ApiSchema::Anthropic
+        | ApiSchema::AwsBedrock
+        | ApiSchema::AwsAnthropic
+        | ApiSchema::GcpVertexAi
+        | ApiSchema::GcpAnthropic
+        | ApiSchema::Cohere => None,
     }
 }
 
@@ -70,11 +124,11 @@ const fn operation(endpoint: Endpoint) -> Option<&'static str> {
         Endpoint::CohereChat => Some("chat"),
         Endpoint::CohereEmbed => Some("embed"),
         Endpoint::Rerank => Some("rerank"),
+        Endpoint::Files => Some("files"),
+        Endpoint::Batches => Some("batches"),
         Endpoint::Realtime
-        | Endpoint::Files
         | Endpoint::File
         | Endpoint::FileContent
-        | Endpoint::Batches
         | Endpoint::Batch
         | Endpoint::BatchCancel
         | Endpoint::GenerateContent
