@@ -12,6 +12,7 @@ use crate::{
     Behaviour, Fault,
     encode::{self, Compressor, Ending, chunk, distort, odd_event},
     events::Events,
+    openai::realtime::{self, Said, Session},
     reply::{Body, Provider},
     request::{Framing, Head, MAX_HEAD, Request, dechunk},
     route::{self, Exchange},
@@ -161,6 +162,7 @@ impl Connection {
         let next = match body {
             Body::Whole(body) => self.whole(&exchange, body, keep_alive).await?,
             Body::Events(events) => self.events(&exchange, &events, keep_alive).await?,
+            Body::Socket(accept) => self.session(&exchange.model, &accept).await?,
         };
         Ok(if next == Next::Request && !keep_alive { Next::Close } else { next })
     }
@@ -256,6 +258,35 @@ impl Connection {
         }
         self.flush().await?;
         Ok(Next::Request)
+    }
+
+    /// A realtime session up to its end.
+    async fn session(&mut self, model: &str, accept: &str) -> io::Result<Next> {
+        let mut session = Session::new(model, &self.state);
+        self.out.clear();
+        let head = "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n";
+        self.out.extend_from_slice(format!("{head}sec-websocket-accept: {accept}\r\n\r\n").as_bytes());
+        session.open(&mut self.out);
+        loop {
+            self.flush().await?;
+            let (said, used) = match realtime::frame(&self.buffer) {
+                Ok(Some(frame)) => frame,
+                Ok(None) if self.read().await? == 0 => return Ok(Next::Close),
+                Ok(None) => continue,
+                Err(()) => return Ok(Next::Close),
+            };
+            self.buffer.advance(used);
+            match said {
+                Said::Text(text) => session.take(&text, &mut self.out),
+                Said::Ping(data) => realtime::send(0x0a, &data, &mut self.out),
+                Said::Close => {
+                    realtime::send(0x08, &1000_u16.to_be_bytes(), &mut self.out);
+                    self.flush().await?;
+                    return Ok(Next::Close);
+                }
+                Said::Nothing => {}
+            }
+        }
     }
 
     /// Sends what there is, then breaks.

@@ -16,6 +16,7 @@ mod cohere;
 mod connection;
 mod encode;
 mod events;
+mod form;
 mod google;
 mod issuer;
 mod kserve;

@@ -1,9 +1,13 @@
 //! The OpenAI dialect (platform.openai.com/docs/api-reference), which Azure speaks too.
 
+pub(crate) mod audio;
 pub(crate) mod chat;
 pub(crate) mod completions;
 pub(crate) mod embeddings;
+pub(crate) mod files;
+pub(crate) mod images;
 pub(crate) mod models;
+pub(crate) mod realtime;
 pub(crate) mod responses;
 
 use serde_json::{Value, json};
@@ -82,4 +86,9 @@ pub(crate) fn moderation(model: &str) -> Value {
     let scores: serde_json::Map<_, _> = names.iter().map(|name| ((*name).into(), json!(0.0001))).collect();
     let result = json!({"flagged": false, "categories": categories, "category_scores": scores});
     json!({"id": "modr-simulated", "model": model, "results": [result]})
+}
+
+/// `POST /tokenize`, as vLLM has it.
+pub(crate) fn tokens(count: u64) -> Value {
+    json!({"count": count, "max_model_len": 131_072, "tokens": (0..count).collect::<Vec<_>>(), "token_strs": null})
 }

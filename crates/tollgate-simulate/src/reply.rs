@@ -14,6 +14,8 @@ pub(crate) struct Reply {
 pub(crate) enum Body {
     Whole(Vec<u8>),
     Events(Box<Events>),
+    /// A WebSocket, once its handshake is answered with this.
+    Socket(String),
 }
 
 /// Whose error bodies and headers a path answers with.
@@ -39,6 +41,11 @@ impl Reply {
             body: Body::Whole(body.into()),
             usage: Usage::default(),
         }
+    }
+
+    /// The connection becomes a WebSocket.
+    pub(crate) fn socket(accept: String) -> Self {
+        Self { body: Body::Socket(accept), ..Self::json(101, Vec::new()) }
     }
 
     pub(crate) fn text(body: impl Into<Vec<u8>>) -> Self {

@@ -11,7 +11,13 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Behaviour, Options, Rule, answer::Usage, openai::embeddings::Form, request::Request};
+use crate::{
+    Behaviour, Options, Rule,
+    answer::Usage,
+    openai::embeddings::Form,
+    openai::files::{Item, MOST_FILES},
+    request::Request,
+};
 
 /// Distinct models, keys and cached prefixes that are told apart.
 const MOST_NAMES: usize = 4096;
@@ -77,6 +83,8 @@ struct Books {
     prefixes: HashSet<u64, foldhash::fast::FixedState>,
     rules: Vec<Rule>,
     last: VecDeque<Recorded>,
+    /// Files and batches, the oldest first.
+    items: VecDeque<Item>,
     /// The latest embedding: numbers are dear to write, and a load test wants the same ones.
     vector: Option<Vector>,
 }
@@ -293,6 +301,31 @@ pub(crate) fn since_1970() -> Duration {
 /// The last four characters: enough to tell test keys apart, too few to use.
 pub(crate) fn suffix(key: &str) -> &str {
     key.char_indices().rev().nth(3).map_or(key, |(at, _)| &key[at..])
+}
+
+impl State {
+    /// Keeps a file or a batch, in place of an older one of its id.
+    pub(crate) fn keep(&self, item: Item) {
+        let mut books = self.books();
+        books.items.retain(|known| known.object["id"] != item.object["id"]);
+        if books.items.len() == MOST_FILES {
+            books.items.pop_front();
+        }
+        books.items.push_back(item);
+    }
+
+    pub(crate) fn kept(&self, id: &str) -> Option<Item> {
+        self.books().items.iter().find(|item| item.object["id"] == id).cloned()
+    }
+
+    pub(crate) fn forget(&self, id: &str) {
+        self.books().items.retain(|item| item.object["id"] != id);
+    }
+
+    /// As the API shows them, the newest first.
+    pub(crate) fn all_kept(&self, wanted: impl Fn(&Item) -> bool) -> Vec<serde_json::Value> {
+        self.books().items.iter().rev().filter(|item| wanted(item)).map(|item| item.object.clone()).collect()
+    }
 }
 
 // === impl Gauge ===
