@@ -1,12 +1,19 @@
-use std::{pin::pin, rc::Rc, sync::Arc};
+use std::{
+    pin::pin,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, Version, header::CONNECTION};
 use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
 use tollgate_core::{
-    Admission, Admitted, AwaitingBody, Now, Plan, Question, Received, Record, Refusal, RequestHead, Reserved,
-    Routed, Step, receive,
+    Admission, Admitted, AwaitingBody, AwaitingForm, Now, Plan, Question, Received, Record, Refusal,
+    RequestHead, Reserved, Routed, Step, receive,
 };
 use tollgate_net::{Inbound, InboundError, Peer};
 
@@ -57,6 +64,9 @@ pub(crate) async fn serve(
     let routed = match admitted.route() {
         Ok(Step::Routed(routed)) => routed,
         Ok(Step::Answered(answered)) => return worker.answer(answered),
+        Ok(Step::Form(awaiting)) => {
+            return Box::pin(form(&worker, &served, awaiting, (body.take(), peer))).await;
+        }
         Ok(Step::Body(awaiting)) => match read(&worker, awaiting, body.take()).await {
             Ok(routed) => routed,
             Err(response) => return response,
@@ -86,6 +96,64 @@ enum Arriving {
     Whole(Bytes),
     /// Given to the stage that routes by it
     Taken,
+}
+
+/// A form, of which the client may still send the rest when it has its answer: on HTTP/1 that rest would stand before
+/// the next request, so the client is told to make that one on another connection.
+async fn form(
+    worker: &Rc<Worker>,
+    served: &Served,
+    awaiting: AwaitingForm,
+    (body, peer): (Arriving, Peer),
+) -> Response<ReplyBody> {
+    let body = match body {
+        Arriving::Stream(body) => body,
+        Arriving::Whole(body) => return whole_form(worker, served, awaiting, (body, peer)).await,
+        Arriving::Taken => return worker.refuse(awaiting.refuse(Refusal::BrokenBody)),
+    };
+    let ended = Arc::new(AtomicBool::new(body.is_end_stream()));
+    let shares = awaiting.record().head.version >= Version::HTTP_2;
+    let mut response = match read_form(worker, awaiting, (body, &ended)).await {
+        Ok((routed, rest)) => {
+            forwarded(worker, served, routed, Client { body: Some(rest), upgrade: None, peer }).await
+        }
+        Err(response) => response,
+    };
+    if !shares && !ended.load(Relaxed) {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// A form that somebody had to see before.
+async fn whole_form(
+    worker: &Rc<Worker>,
+    served: &Served,
+    mut awaiting: AwaitingForm,
+    (body, peer): (Bytes, Peer),
+) -> Response<ReplyBody> {
+    if let Err(refusal) = awaiting.push(body) {
+        return worker.refuse(awaiting.refuse(refusal));
+    }
+    match awaiting.route(true) {
+        Ok((routed, _)) => {
+            forwarded(worker, served, routed, Client { body: None, upgrade: None, peer }).await
+        }
+        Err(refused) => worker.refuse(refused),
+    }
+}
+
+/// Pays in advance, and asks backends; a form is nobody's to see any more.
+async fn forwarded(
+    worker: &Rc<Worker>,
+    served: &Served,
+    routed: Routed,
+    client: Client,
+) -> Response<ReplyBody> {
+    match reserve(worker, served, routed, &mut Arriving::Taken).await {
+        Ok(plan) => forward(worker, served, plan, client).await,
+        Err(response) => response,
+    }
 }
 
 /// Finds out who calls, or answers.
@@ -204,6 +272,43 @@ impl Arriving {
             Self::Taken => Ok(None),
         }
     }
+}
+
+/// Reads a form as far as it decides about the route.
+async fn read_form(
+    worker: &Rc<Worker>,
+    awaiting: AwaitingForm,
+    (mut body, all): (Inbound, &Arc<AtomicBool>),
+) -> Result<(Routed, Upload), Response<ReplyBody>> {
+    let mut awaiting = InHand::new(worker, awaiting);
+    let patience = worker.options().body_timeout;
+    let mut timer = Timer::until(awaiting.record().began.instant.checked_add(patience));
+    let refusal = loop {
+        let mut ended = false;
+        let pushed = match timer.within(body.next_data()).await {
+            Ok(Ok(Some(piece))) => {
+                ended = body.is_end_stream();
+                awaiting.push(piece).map(|enough| enough || ended)
+            }
+            Ok(Ok(None)) => {
+                ended = true;
+                Ok(true)
+            }
+            Ok(Err(error)) => Err(broken_body(worker, &error)),
+            Err(_) => Err(Refusal::SlowBody(patience)),
+        };
+        all.store(ended, Relaxed);
+        match pushed {
+            Ok(false) => {}
+            Ok(true) => {
+                let (routed, rest) =
+                    awaiting.release().route(ended).map_err(|refused| worker.refuse(refused))?;
+                return Ok((routed, Upload::rest_of(rest, body, Arc::clone(all))));
+            }
+            Err(refusal) => break refusal,
+        }
+    };
+    Err(worker.refuse(awaiting.release().refuse(refusal)))
 }
 
 /// Why a body that was to be read is not there.

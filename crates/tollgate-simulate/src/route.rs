@@ -7,7 +7,8 @@ use crate::{
     answer::Answer,
     anthropic,
     ask::{Ask, BadAsk},
-    bedrock, cohere, google, issuer, kserve, metrics, openai,
+    bedrock, cohere, form, google, issuer, kserve, metrics,
+    openai::{self, audio, files, images::Task},
     reply::{Provider, Reply},
     request::Request,
     state::{State, suffix},
@@ -35,6 +36,12 @@ enum Api {
     Responses,
     InputTokens,
     Moderations,
+    Images(Task),
+    Speech,
+    Transcriptions,
+    Translations,
+    Tokenize,
+    Realtime,
     Messages,
     CountTokens,
     CohereChat,
@@ -131,18 +138,27 @@ fn respond(
     if state.options.require_key.as_deref().is_some_and(|wanted| request.key() != Some(wanted)) {
         return Err((401, "incorrect API key provided".into()));
     }
+    if let Some(replied) = files::answer(request, state) {
+        exchange.behaviour = behaviour(request, state, exchange)?;
+        return match exchange.behaviour.status {
+            Some(status) => Err((status, format!("simulated error {status}"))),
+            None => replied,
+        };
+    }
     let Some(api) = api else { return Err((404, format!("unknown path {}", request.path))) };
     if deployment.is_some() && !request.query.contains("api-version=") {
         return Err((404, "resource not found: api-version is missing".into()));
     }
     let ask = match (api, request.method) {
         (Api::Models, "GET") => None,
+        (Api::Realtime, "GET") => return realtime(request, state, exchange),
         (Api::Models, _) | (_, "GET" | "PUT" | "DELETE" | "HEAD") => {
             return Err((405, format!("method {} is not allowed here", request.method)));
         }
-        _ => Some(Ask::read(request.body, deployment).map_err(|error| match error {
+        _ => Some(read(request, (api, deployment)).map_err(|error| match error {
             BadAsk::NotJson => (400, "we could not parse the JSON body of your request".to_owned()),
             BadAsk::NoModel => (400, "you must provide a model parameter".to_owned()),
+            BadAsk::NoForm => (400, "multipart/form-data is expected here".to_owned()),
         })?),
     };
     if let Some(ask) = &ask {
@@ -159,6 +175,52 @@ fn respond(
         Some(ask) => speak(api, ask, exchange, (request, state)),
         None => models(request, exchange.provider, state),
     })
+}
+
+/// Reads the body, a form where the API takes one.
+fn read<'a>(request: &Request<'a>, (api, deployment): (Api, Option<&'a str>)) -> Result<Ask<'a>, BadAsk> {
+    let form = form::parts(request.header("content-type").unwrap_or_default(), request.body);
+    match (api, form) {
+        (Api::Images(Task::Edit | Task::Vary) | Api::Transcriptions | Api::Translations, Some(parts)) => {
+            let default = (api == Api::Images(Task::Vary)).then_some("dall-e-2");
+            Ask::of_form(&parts, default)
+        }
+        (Api::Moderations, _) => match Ask::read(request.body, deployment) {
+            Err(BadAsk::NoModel) => Ask::read(request.body, Some("omni-moderation-latest")),
+            read => read,
+        },
+        (Api::Images(Task::Vary) | Api::Transcriptions | Api::Translations, None) => Err(BadAsk::NoForm),
+        _ => Ask::read(request.body, deployment),
+    }
+}
+
+/// Agrees to a session.
+fn realtime(request: &Request<'_>, state: &State, exchange: &mut Exchange) -> Result<Reply, (u16, String)> {
+    let mut pairs = request.query.split('&').filter_map(|pair| pair.split_once('='));
+    let model = pairs.find(|(name, _)| matches!(*name, "model" | "deployment")).map(|(_, model)| model);
+    let model = model.ok_or((400, "you must provide a model parameter".to_owned()))?;
+    exchange.model = percent_encoding::percent_decode_str(model).decode_utf8_lossy().into_owned();
+    exchange.behaviour = behaviour(request, state, exchange)?;
+    if let Some(status) = exchange.behaviour.status {
+        return Err((status, format!("simulated error {status}")));
+    }
+    let key = request.header("sec-websocket-key").ok_or((426, "a WebSocket is expected here".to_owned()))?;
+    Ok(Reply::socket(openai::realtime::accept(key)))
+}
+
+/// The pictures that came with a request, and how many are wanted.
+fn pictures(request: &Request<'_>) -> (u64, u64) {
+    match form::parts(request.header("content-type").unwrap_or_default(), request.body) {
+        Some(parts) => {
+            let shown = parts.iter().filter(|part| part.filename.is_some()).count();
+            let wanted = form::field(&parts, "n").and_then(|n| n.parse().ok()).unwrap_or(1);
+            (shown as u64, wanted)
+        }
+        None => {
+            let body: Value = serde_json::from_slice(request.body).unwrap_or_default();
+            (0, body["n"].as_u64().unwrap_or(1))
+        }
+    }
 }
 
 /// A model that is no language model.
@@ -224,6 +286,8 @@ fn ask_google(
 
 fn speak(api: Api, ask: &Ask<'_>, exchange: &Exchange, (request, state): (&Request<'_>, &State)) -> Reply {
     let answer = || Answer::new(ask, &exchange.behaviour, state);
+    let parts =
+        || form::parts(request.header("content-type").unwrap_or_default(), request.body).unwrap_or_default();
     match api {
         Api::Chat => openai::chat::reply(ask, &answer()),
         Api::Completions => openai::completions::reply(ask, &answer()),
@@ -231,12 +295,17 @@ fn speak(api: Api, ask: &Ask<'_>, exchange: &Exchange, (request, state): (&Reque
         Api::InputTokens => openai::responses::input_tokens(ask),
         Api::Embeddings => openai::embeddings::reply(ask, &exchange.behaviour, (request.body, state)),
         Api::Moderations => Reply::json(200, openai::moderation(&ask.model).to_string()),
+        Api::Images(task) => openai::images::reply(task, ask, pictures(request), state),
+        Api::Speech => openai::audio::speech(ask, request.body),
+        Api::Transcriptions => openai::audio::transcription(ask, &answer(), (&parts(), audio::Into::Same)),
+        Api::Translations => openai::audio::transcription(ask, &answer(), (&parts(), audio::Into::English)),
+        Api::Tokenize => Reply::json(200, openai::tokens(ask.prompt_tokens).to_string()),
         Api::Messages => anthropic::messages::reply(ask, &answer()),
         Api::CountTokens => anthropic::count_tokens(ask),
         Api::CohereChat => cohere::chat(ask, &answer()),
         Api::CohereEmbed => cohere::embed(ask, &exchange.behaviour, request.body),
         Api::Rerank => cohere::rerank(request.body),
-        Api::Models => models(request, exchange.provider, state),
+        Api::Models | Api::Realtime => models(request, exchange.provider, state),
     }
 }
 
@@ -257,7 +326,15 @@ fn behaviour(request: &Request<'_>, state: &State, exchange: &Exchange) -> Resul
 
 /// The API at a path, whatever prefix it has, and the deployment that an Azure path names.
 fn find(path: &str) -> (Option<Api>, Option<&str>) {
-    const ENDS: [(&str, Api); 11] = [
+    const ENDS: [(&str, Api); 19] = [
+        ("/images/generations", Api::Images(Task::Generate)),
+        ("/images/edits", Api::Images(Task::Edit)),
+        ("/images/variations", Api::Images(Task::Vary)),
+        ("/audio/speech", Api::Speech),
+        ("/audio/transcriptions", Api::Transcriptions),
+        ("/audio/translations", Api::Translations),
+        ("/tokenize", Api::Tokenize),
+        ("/realtime", Api::Realtime),
         ("/chat/completions", Api::Chat),
         ("/completions", Api::Completions),
         ("/embeddings", Api::Embeddings),
