@@ -1,6 +1,8 @@
 mod collect;
 mod frames;
+mod identity;
 mod opening;
+mod socket;
 mod stream;
 mod whole;
 
@@ -15,6 +17,7 @@ use tollgate_wire::encoding::{DecodeError, Decoder, Encoding};
 use self::{
     collect::Collect,
     frames::Frames,
+    socket::Socket,
     stream::{Passing, Translating},
     whole::Whole,
 };
@@ -111,6 +114,8 @@ enum Mode {
     Translating(Translating),
     /// Held up to its end: documents to translate, errors to rewrite.
     Collect(Collect),
+    /// Two streams of messages, which the host joins; see [`Reply::see`].
+    Socket(Socket),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,6 +197,7 @@ impl Reply {
         if let Some(content_type) = content_type {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         }
+        identity::name_request(self.endpoint.dialect(), &mut headers);
         if let Mode::Collect(collect) = &mut self.mode {
             collect.set_head(status, &headers);
         }
@@ -236,7 +242,7 @@ impl Reply {
         }
         match &mut self.mode {
             Mode::Expecting(..) => Err(Fault::Truncated),
-            Mode::Unread => Ok(()),
+            Mode::Unread | Mode::Socket(_) => Ok(()),
             Mode::Whole(whole) => whole.finish(out),
             Mode::Passing(passing) => match &mut self.source {
                 Source::Provider { meter, .. } => passing.finish(meter, out),
@@ -282,6 +288,13 @@ impl Reply {
         }
     }
 
+    /// Reads what the client got of a connection that is no HTTP any more.
+    pub fn see(&mut self, piece: &[u8]) {
+        if let (Mode::Socket(socket), Source::Provider { meter, .. }) = (&mut self.mode, &mut self.source) {
+            socket.see(piece, meter);
+        }
+    }
+
     /// Tokens up to now. A stream that ends before the provider has counted gets an estimate: the events with
     /// content are the output, a quarter of the request's bytes of text are the input.
     #[must_use]
@@ -291,6 +304,15 @@ impl Reply {
             Source::Translator(reader) => reader.usage(),
         };
         self.tally().complete(counted, self.prompt)
+    }
+
+    /// Ids that whoever answered gave, or spoke of: of files and batches.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        let meter = match &self.source {
+            Source::Provider { meter, .. } => Some(meter),
+            Source::Translator(_) => None,
+        };
+        meter.into_iter().flat_map(|meter| meter.ids())
     }
 
     /// True where [`usage`](Self::usage) is not, or not yet, the provider's own.
@@ -320,13 +342,24 @@ impl Reply {
     pub const fn is_stream(&self) -> bool {
         match self.mode {
             Mode::Expecting(Expected::Stream, _) | Mode::Passing(_) | Mode::Translating(_) => true,
-            Mode::Expecting(Expected::Document, _) | Mode::Unread | Mode::Whole(_) | Mode::Collect(_) => {
-                false
-            }
+            Mode::Expecting(Expected::Document, _)
+            | Mode::Unread
+            | Mode::Whole(_)
+            | Mode::Collect(_)
+            | Mode::Socket(_) => false,
         }
     }
 
+    /// True where nothing of the body is looked at, so that none of it has to be held.
+    #[must_use]
+    pub const fn is_unread(&self) -> bool {
+        matches!(self.mode, Mode::Unread)
+    }
+
     fn mode_for(&self, status: StatusCode, headers: &HeaderMap) -> Mode {
+        if status == StatusCode::SWITCHING_PROTOCOLS && self.endpoint == Endpoint::Realtime {
+            return Mode::Socket(Socket::new());
+        }
         let no_body = matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT);
         if status.is_redirection() || status.is_informational() || no_body {
             return Mode::Unread;
@@ -336,6 +369,9 @@ impl Reply {
                 Source::Provider { .. } if is_json(headers) && self.rewrite.is_none() => Mode::Unread,
                 Source::Provider { .. } | Source::Translator(_) => Mode::Collect(Collect::error()),
             };
+        }
+        if self.is_opaque(headers) {
+            return Mode::Unread;
         }
         let coded = matches!(encoding(headers), Found::Unknown(_));
         if coded && matches!(self.source, Source::Provider { usage_chunk: UsageChunk::Keep, .. }) {
@@ -349,9 +385,20 @@ impl Reply {
         }
     }
 
+    /// True for sound, pictures, text and files: whatever they hold, it is no error and has no usage.
+    fn is_opaque(&self, headers: &HeaderMap) -> bool {
+        match self.endpoint {
+            Endpoint::FileContent => true,
+            Endpoint::Speech | Endpoint::Transcriptions | Endpoint::Translations => {
+                !is_json(headers) && !is_event_stream(headers)
+            }
+            _ => false,
+        }
+    }
+
     fn coding_for(&self, headers: &HeaderMap) -> Coding {
         let decodes = match (&self.mode, &self.source) {
-            (Mode::Unread, _) => return Coding::Plain,
+            (Mode::Unread | Mode::Socket(_), _) => return Coding::Plain,
             _ if self.frames.is_some() => true,
             (Mode::Expecting(Expected::Stream, _), Source::Provider { usage_chunk, .. }) => {
                 *usage_chunk == UsageChunk::Strip
@@ -413,7 +460,7 @@ impl Reply {
                 translating.push(&text, reader.as_mut(), out)
             }
             (Mode::Collect(collect), _) => collect.push(&text),
-            (Mode::Unread | Mode::Expecting(..), _)
+            (Mode::Unread | Mode::Socket(_) | Mode::Expecting(..), _)
             | (Mode::Whole(_) | Mode::Passing(_), Source::Translator(_))
             | (Mode::Translating(_), Source::Provider { .. }) => {
                 out.0.push(raw.unwrap_or(text));
@@ -438,7 +485,7 @@ impl Reply {
         self.mode = match (&self.source, is_stream) {
             (Source::Provider { usage_chunk, .. }, true) => Mode::Passing(Passing::new(*usage_chunk, held)),
             (Source::Translator(_), true) => Mode::Translating(Translating::new()),
-            (Source::Provider { .. }, false) => Mode::Whole(Whole::new(held)),
+            (Source::Provider { .. }, false) => Mode::Whole(Whole::new(self.endpoint, held)),
             (Source::Translator(_), false) => Mode::Collect(Collect::document()),
         };
         Ok(())
