@@ -318,3 +318,66 @@ fn tokens_on_vertex_are_counted_at_a_path_of_their_own_for_an_exact_model() {
     assert_eq!(prepared.path, "publishers/anthropic/models/count-tokens:rawPredict");
     assert!(case.body().contains(r#""model":"claude-x","#), "{}", case.body());
 }
+
+#[test]
+fn every_endpoint_of_openai_has_its_path_at_azure() {
+    for (endpoint, openai, azure) in [
+        (Endpoint::InputTokens, "/v1/responses/input_tokens", Some("/openai/responses/input_tokens?")),
+        (
+            Endpoint::ImageGenerations,
+            "/v1/images/generations",
+            Some("/openai/deployments/m/images/generations?"),
+        ),
+        (Endpoint::ImageEdits, "/v1/images/edits", Some("/openai/deployments/m/images/edits?")),
+        (Endpoint::Speech, "/v1/audio/speech", Some("/openai/deployments/m/audio/speech?")),
+        (
+            Endpoint::Transcriptions,
+            "/v1/audio/transcriptions",
+            Some("/openai/deployments/m/audio/transcriptions?"),
+        ),
+        (Endpoint::Files, "/v1/files", Some("/openai/files?")),
+        (Endpoint::Batches, "/v1/batches", Some("/openai/batches?")),
+        (Endpoint::Realtime, "/v1/realtime?model=m", Some("/openai/realtime?")),
+        (Endpoint::Moderations, "/v1/moderations", None),
+        (Endpoint::ImageVariations, "/v1/images/variations", None),
+        (Endpoint::Tokenize, "/tokenize", None),
+    ] {
+        let path = |schema| Case::new(endpoint, schema, r#"{"model":"m"}"#).prepare().map(|(it, _)| it.path);
+        assert_eq!(path(ApiSchema::OpenAi).as_deref(), Ok(openai));
+        match (path(ApiSchema::AzureOpenAi), azure) {
+            (Ok(path), Some(wanted)) => assert!(path.starts_with(wanted), "{path}"),
+            (Err(Untranslatable::UnsupportedPair { .. }), None) => {}
+            (path, wanted) => panic!("{endpoint}: {path:?}, not {wanted:?}"),
+        }
+    }
+}
+
+#[test]
+fn ids_stay_in_their_segment() {
+    let mut case = Case::new(Endpoint::FileContent, ApiSchema::OpenAi, "{}");
+    case.query = Some("limit=2");
+    let inspected = inspect(Endpoint::Speech, &Bytes::from_static(b"{\"model\":\"m\"}")).unwrap();
+    let call = Call {
+        endpoint: case.endpoint,
+        body: &case.body,
+        inspected: &inspected,
+        target: &case.target,
+        model_override: None,
+        mutations: &[],
+        query: case.query,
+        beta: None,
+        now: NOW,
+    };
+    let path = |id: &str| prepare_item(&call, id).map(|(prepared, _)| prepared.path);
+    assert_eq!(path("file-1").as_deref(), Ok("/v1/files/file-1/content?limit=2"));
+    assert_eq!(path("a/../b?").as_deref(), Ok("/v1/files/a%2F..%2Fb%3F/content?limit=2"));
+    assert!(path("..").is_err());
+}
+
+#[test]
+fn a_session_asks_for_its_model_once() {
+    let mut case = Case::new(Endpoint::Realtime, ApiSchema::OpenAi, r#"{"model":"m"}"#);
+    case.query = Some("model=other&deployment=x&safety=1");
+    let (prepared, _) = case.prepare().unwrap();
+    assert_eq!(prepared.path, "/v1/realtime?model=m&safety=1");
+}
