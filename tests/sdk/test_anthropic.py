@@ -1,11 +1,20 @@
 """The official Anthropic SDK against every schema that serves its endpoints."""
 
 import anthropic
+import httpx
 import pytest
 
-from test_openai import PIXEL
+from test_openai import PIXEL, City
 
-MODELS = ["claude-sonnet-5", "gpt-4o-mini", "gpt-on-azure", "claude-on-bedrock", "claude-on-aws"]
+# Every schema that takes messages, as they are or translated.
+MODELS = [
+    "claude-sonnet-5",
+    "gpt-4o-mini",
+    "gpt-on-azure",
+    "command-a-03-2025",
+    "claude-on-bedrock",
+    "claude-on-aws",
+]
 HELLO = [{"role": "user", "content": "Say hello to the world."}]
 WEATHER = {
     "name": "get_weather",
@@ -92,20 +101,81 @@ def test_an_unknown_model_is_not_found_by_name(anthropic_client):
     assert "no-such-model" in str(caught.value)
 
 
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(
+    ("status", "error", "kind"),
+    [
+        (400, anthropic.BadRequestError, "invalid_request_error"),
+        (401, anthropic.AuthenticationError, "authentication_error"),
+        (403, anthropic.PermissionDeniedError, "permission_error"),
+        (404, anthropic.NotFoundError, "not_found_error"),
+        (429, anthropic.RateLimitError, "rate_limit_error"),
+        (500, anthropic.InternalServerError, "api_error"),
+    ],
+)
+@pytest.mark.parametrize("streamed", [False, True])
+def test_errors_are_the_sdks_own(anthropic_client, model, status, error, kind, streamed):
+    headers = {"x-sim-status": str(status), "x-sim-retry-after": "7"}
+    with pytest.raises(error) as caught:
+        anthropic_client.messages.create(
+            model=model, messages=HELLO, max_tokens=5, stream=streamed, extra_headers=headers
+        )
+    assert caught.value.body["error"] == {"type": kind, "message": f"simulated error {status}"}
+    assert caught.value.request_id
+    assert caught.value.response.headers.get("retry-after") == "7"
+
+
 @pytest.mark.parametrize(
     ("model", "error"),
     [
         ("claude-sim-401", anthropic.AuthenticationError),
-        ("claude-sim-429", anthropic.RateLimitError),
         ("claude-sim-529", anthropic.InternalServerError),
         ("sim-429", anthropic.RateLimitError),
-        ("sim-500", anthropic.InternalServerError),
+        ("cohere-sim-429", anthropic.RateLimitError),
     ],
 )
-def test_errors_are_the_sdks_own(anthropic_client, model, error):
+def test_errors_of_a_model_are_the_sdks_own(anthropic_client, model, error):
     with pytest.raises(error) as caught:
         anthropic_client.messages.create(model=model, messages=HELLO, max_tokens=5)
     assert caught.value.body["error"]["message"]
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("fault", ["error-event", "cut"])
+def test_a_stream_that_breaks_is_no_answer(anthropic_client, model, fault):
+    headers = {"x-sim-fault": fault, "x-sim-after": "4", "x-sim-tokens": "20"}
+    with pytest.raises((anthropic.APIError, httpx.HTTPError)):
+        with anthropic_client.messages.stream(
+            model=model, messages=HELLO, max_tokens=50, extra_headers=headers
+        ) as stream:
+            stream.get_final_message()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_client_that_leaves_reaches_the_provider(anthropic_client, provider, model):
+    with provider.sees_one_client_leave():
+        with anthropic_client.messages.stream(
+            model=model, messages=HELLO, max_tokens=50, extra_headers={"x-sim-rate": "2", "x-sim-tokens": "50"}
+        ) as stream:
+            next(iter(stream))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_structured_output(anthropic_client, model):
+    reply = anthropic_client.messages.parse(model=model, messages=HELLO, max_tokens=200, output_format=City)
+    assert isinstance(reply.parsed_output, City)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_forced_tool(anthropic_client, model):
+    reply = anthropic_client.messages.create(
+        model=model,
+        messages=HELLO,
+        tools=[WEATHER, {**WEATHER, "name": "get_time"}],
+        tool_choice={"type": "tool", "name": "get_time"},
+        max_tokens=200,
+    )
+    assert [block.name for block in reply.content if block.type == "tool_use"] == ["get_time"]
 
 
 def test_a_pair_that_makes_no_sense_is_refused_by_name(anthropic_client):
