@@ -188,7 +188,8 @@ fn last_user_text<'a>(ask: &'a Ask<'_>) -> Cow<'a, str> {
 
 /// The document that structured output asks for, in whichever dialect it was asked.
 fn structured(ask: &Ask<'_>) -> Option<String> {
-    let format = ["response_format", "text", "output_config"].into_iter().map(|name| ask.rich(name));
+    let fields = ["response_format", "text", "output_config", "output_format"];
+    let format = fields.into_iter().map(|name| ask.rich(name));
     let format = format.filter(|value| value.is_object()).find_map(|value| {
         let format = value.get("format").unwrap_or(value);
         format.get("type")?.as_str().map(|kind| (kind, format))

@@ -3,6 +3,7 @@ use std::{borrow::Cow, hash::BuildHasher};
 use serde_json::Value;
 
 use crate::{
+    form::{self, Part},
     scan::{members, prompt_text},
     text,
 };
@@ -32,6 +33,8 @@ pub(crate) struct Ask<'a> {
 pub(crate) enum BadAsk {
     NotJson,
     NoModel,
+    /// JSON where a form is taken.
+    NoForm,
 }
 
 // === impl Ask ===
@@ -70,7 +73,7 @@ impl<'a> Ask<'a> {
                 }
                 b"tools" | b"response_format" | b"stop" | b"stop_sequences" | b"n" | b"thinking"
                 | b"reasoning_effort" | b"reasoning" | b"logprobs" | b"text" | b"output_config" | b"echo"
-                | b"encoding_format" | b"dimensions" | b"top_logprobs" | b"functions" => {
+                | b"output_format" | b"encoding_format" | b"dimensions" | b"top_logprobs" | b"functions" => {
                     rich |= !matches!(value, b"null" | b"[]");
                 }
                 _ => {}
@@ -89,6 +92,16 @@ impl<'a> Ask<'a> {
         if rich {
             ask.rich = Some(Box::new(serde_json::from_slice(body).map_err(|_| BadAsk::NotJson)?));
         }
+        Ok(ask)
+    }
+
+    /// What a form asks for.
+    pub(crate) fn of_form(parts: &[Part<'a>], default: Option<&'a str>) -> Result<Self, BadAsk> {
+        let named = form::field(parts, "model").filter(|model| !model.is_empty());
+        let mut ask = Self::read(b"{\"model\":\"-\"}", None)?;
+        ask.model = Cow::Borrowed(named.or(default).ok_or(BadAsk::NoModel)?);
+        ask.stream = form::field(parts, "stream").is_some_and(|stream| stream.eq_ignore_ascii_case("true"));
+        ask.prompt_tokens = form::field(parts, "prompt").map_or(0, |prompt| text::count(prompt.len()));
         Ok(ask)
     }
 

@@ -172,6 +172,15 @@ fn structured_output_fits_the_schema() {
 }
 
 #[test]
+fn anthropics_clients_may_spell_structured_output_either_way() {
+    let format = json!({"type": "json_schema", "schema": {"type": "object", "properties": {"name": {"type": "string"}}}});
+    for spelled in [json!({"output_config": {"format": format}}), json!({"output_format": format})] {
+        let reply = post(&simulator(), "/v1/messages", &chat(&spelled)).json();
+        assert_eq!(reply["content"][0]["text"], r#"{"name":"fox"}"#, "{spelled}");
+    }
+}
+
+#[test]
 fn an_echo_repeats_any_text() {
     let messages = json!([{"role": "user", "content": "echo Grüße, \"Welt\" \\ 🌍\nzwei"}]);
     let sim = simulator();
@@ -371,4 +380,29 @@ fn bad_requests_are_refused_in_the_providers_words() {
     assert_eq!((got.status(), &got.json()["type"]), (400, &json!("error")));
     assert_eq!(post(&sim, "/v1/nothing", &json!({"model": "m"})).status(), 404);
     assert_eq!(get(&sim, CHAT).status(), 405);
+}
+
+#[test]
+fn pictures_and_sound_tell_what_they_cost() {
+    let sim = simulator();
+    let body = json!({"model": "gpt-image-1", "prompt": "a cat", "n": 2});
+    let made = post(&sim, "/v1/images/generations", &body).json();
+    assert_eq!(made["data"].as_array().map(Vec::len), Some(2));
+    assert_eq!(made["usage"]["output_tokens"], 544);
+    let streamed = json!({"model": "gpt-image-1", "prompt": "a cat", "stream": true});
+    let events = post(&sim, "/v1/images/generations", &streamed).events();
+    assert_eq!(events.last().unwrap().1["type"], "image_generation.completed");
+    let said = post(&sim, "/v1/audio/speech", &json!({"model": "tts-1", "input": "hi", "voice": "alloy"}));
+    assert_eq!(said.header("content-type"), Some("audio/mpeg"));
+    let sse = json!({"model": "tts-1", "input": "hi", "voice": "alloy", "stream_format": "sse"});
+    let events = post(&sim, "/v1/audio/speech", &sse).events();
+    assert_eq!(events.last().unwrap().1["usage"]["output_tokens"], 40);
+    assert_eq!(
+        post(&sim, "/v1/moderations", &json!({"input": "hi"})).json()["model"],
+        "omni-moderation-latest"
+    );
+    let counted = post(&sim, "/tokenize", &json!({"model": "m", "prompt": "How are you?"})).json();
+    assert_eq!(counted["tokens"].as_array().map(Vec::len), counted["count"].as_u64().map(|n| n as usize));
+    let no_form = post(&sim, "/v1/audio/transcriptions", &json!({"model": "whisper-1"}));
+    assert_eq!(no_form.status(), 400);
 }
