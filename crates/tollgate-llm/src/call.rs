@@ -55,6 +55,21 @@ pub struct Prepared {
     pub model: ModelId,
 }
 
+/// The same for what has an id and no model: a file, a batch.
+///
+/// # Errors
+/// [`Untranslatable`] where the schema has no such thing, or none of this id.
+pub fn prepare_item(call: &Call<'_>, id: &str) -> Result<(Prepared, Reply), Untranslatable> {
+    if !serves(call.endpoint, call.target.schema) {
+        return Err(Untranslatable::UnsupportedPair { endpoint: call.endpoint, schema: call.target.schema });
+    }
+    let path = path::item(call, id)?;
+    let reply = Reply::passing(&begun(call), UsageChunk::Keep);
+    let (set, default, remove) = (Vec::new(), Vec::new(), Vec::new());
+    let model = call.inspected.model.clone();
+    Ok((Prepared { path, body: call.body.clone(), set, default, remove, model }, reply))
+}
+
 /// How an endpoint reaches a schema.
 enum Way {
     /// The schema has the endpoint: the body passes as it is.
@@ -74,7 +89,7 @@ pub fn prepare(call: &Call<'_>) -> Result<(Prepared, Reply), Untranslatable> {
 }
 
 fn way(endpoint: Endpoint, schema: ApiSchema) -> Result<Way, Untranslatable> {
-    if is_native(endpoint, schema) {
+    if serves(endpoint, schema) {
         Ok(Way::Native)
     } else if translate::supports(endpoint, schema) {
         Ok(Way::Translated)
@@ -83,8 +98,9 @@ fn way(endpoint: Endpoint, schema: ApiSchema) -> Result<Way, Untranslatable> {
     }
 }
 
-/// True where the schema has the endpoint itself.
-const fn is_native(endpoint: Endpoint, schema: ApiSchema) -> bool {
+/// True where the schema has the endpoint itself, so that requests pass as they are.
+#[must_use]
+pub const fn serves(endpoint: Endpoint, schema: ApiSchema) -> bool {
     match endpoint {
         Endpoint::ChatCompletions
         | Endpoint::Completions

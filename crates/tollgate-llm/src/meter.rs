@@ -29,6 +29,8 @@ pub(crate) struct Meter {
     events: u64,
     pieces: u64,
     pattern: Pattern,
+    /// What the reply is about, and the files that belong to it.
+    ids: Vec<Box<str>>,
 }
 
 /// What an event is to the client who did not ask for usage.
@@ -47,6 +49,10 @@ enum Protocol {
     Responses,
     Anthropic,
     Gemini,
+    Cohere,
+    /// OpenAI's images and sound: events that name their type, the last of which has the usage. Servers of open
+    /// models send chunks in their place.
+    Typed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +90,16 @@ impl Meter {
     pub(crate) fn new(endpoint: Endpoint) -> Self {
         let protocol = match (endpoint, endpoint.dialect()) {
             (Endpoint::Responses, _) => Protocol::Responses,
-            (_, Dialect::OpenAi | Dialect::Cohere) => Protocol::Chunks,
+            (
+                Endpoint::ImageGenerations
+                | Endpoint::ImageEdits
+                | Endpoint::Speech
+                | Endpoint::Transcriptions
+                | Endpoint::Translations,
+                _,
+            ) => Protocol::Typed,
+            (_, Dialect::OpenAi) => Protocol::Chunks,
+            (_, Dialect::Cohere) => Protocol::Cohere,
             (_, Dialect::Anthropic) => Protocol::Anthropic,
             (_, Dialect::Gemini) => Protocol::Gemini,
         };
@@ -99,7 +114,13 @@ impl Meter {
             events: 0,
             pieces: 0,
             pattern: Pattern::default(),
+            ids: Vec::new(),
         }
+    }
+
+    /// Ids of files and batches that the reply named.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
+        self.ids.iter().map(|id| &**id)
     }
 
     pub(crate) const fn usage(&self) -> Usage {
@@ -138,11 +159,15 @@ impl Meter {
         match key {
             b"model" | b"modelVersion" => self.model = value.text().map(Into::into),
             // Valid already.
-            b"usage" | b"usageMetadata" => self.take_usage(value.bytes()).unwrap_or_default(),
+            b"usage" | b"meta" => self.take_usage(key, value.bytes()).unwrap_or_default(),
+            b"usageMetadata" => self.take_usage(key, value.bytes()).unwrap_or_default(),
             // Anthropic's count_tokens, and Gemini's.
             b"input_tokens" | b"totalTokens" => {
                 self.usage.input = value.count().map(tollgate_types::Tokens);
                 self.usage.total = self.usage.input;
+            }
+            b"id" | b"input_file_id" | b"output_file_id" | b"error_file_id" => {
+                self.ids.extend(value.text().map(Into::into));
             }
             _ => {}
         }
@@ -153,8 +178,8 @@ impl Meter {
     /// # Errors
     /// [`NotJson`]
     pub(crate) fn unread_member(&mut self, key: &[u8], value: &[u8]) -> Result<(), NotJson> {
-        if matches!(key, b"usage" | b"usageMetadata") {
-            return self.take_usage(value);
+        if matches!(key, b"usage" | b"meta" | b"usageMetadata") {
+            return self.take_usage(key, value);
         }
         self.member(key, scan::document(value)?);
         Ok(())
@@ -177,6 +202,17 @@ impl Meter {
                 self.gemini_event(data);
                 Sight::Ordinary
             }
+            Protocol::Cohere => {
+                self.cohere_event(name.map_or_else(|| type_of(data), Some), data);
+                Sight::Ordinary
+            }
+            Protocol::Typed => match name.map_or_else(|| type_of(data), Some) {
+                Some(kind) => {
+                    self.typed_event(kind, data);
+                    Sight::Ordinary
+                }
+                None => self.chunk(None, data),
+            },
         }
     }
 
@@ -292,6 +328,51 @@ impl Meter {
         }
     }
 
+    /// Takes an event of a realtime session, which has many responses, each with its own usage.
+    pub(crate) fn realtime_event(&mut self, data: &[u8]) {
+        let (outer, wanted): (_, &[u8]) = match type_of(data) {
+            Some("response.done") => ("response", b"usage"),
+            Some("session.created" | "session.updated") => ("session", b"model"),
+            _ => return,
+        };
+        for outer in scan::members(data).map_while(Result::ok).filter(|member| member.is(outer)) {
+            for Member { key, value, .. } in outer.value.members().map_while(Result::ok) {
+                match key {
+                    b"usage" if key == wanted => {
+                        self.usage.add(&usage::openai(value.bytes()).unwrap_or_default());
+                    }
+                    b"model" if key == wanted => self.member(key, value),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn typed_event(&mut self, kind: &str, data: &[u8]) {
+        if kind == "error" {
+            self.end = End::Failed;
+        } else if kind.ends_with(".done") || kind.ends_with(".completed") {
+            self.end = End::Marked;
+            for Member { key, value, .. } in scan::members(data).map_while(Result::ok) {
+                self.member(key, value);
+            }
+        } else {
+            self.pieces += 1;
+        }
+    }
+
+    fn cohere_event(&mut self, name: Option<&str>, data: &[u8]) {
+        match name {
+            Some("message-end") => {
+                self.end = End::Marked;
+                self.members_of(data, "delta");
+            }
+            Some("content-delta" | "tool-plan-delta" | "tool-call-delta") => self.pieces += 1,
+            None if data.trim_ascii() == b"[DONE]" => self.end = End::Marked,
+            _ => {}
+        }
+    }
+
     /// Takes the members of the object under `outer`.
     fn members_of(&mut self, data: &[u8], outer: &str) {
         for outer in scan::members(data).map_while(Result::ok).filter(|member| member.is(outer)) {
@@ -301,9 +382,13 @@ impl Meter {
         }
     }
 
-    fn take_usage(&mut self, text: &[u8]) -> Result<(), NotJson> {
+    fn take_usage(&mut self, key: &[u8], text: &[u8]) -> Result<(), NotJson> {
         match self.protocol {
-            Protocol::Chunks | Protocol::Responses => {
+            Protocol::Cohere => self.usage.merge(&usage::cohere(text)?),
+            _ if key == b"meta" => {
+                scan::document(text)?;
+            }
+            Protocol::Chunks | Protocol::Responses | Protocol::Typed => {
                 let counted = usage::openai(text)?;
                 if counted.output.is_some() {
                     self.counts = Counts::Final;

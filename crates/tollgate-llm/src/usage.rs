@@ -85,7 +85,7 @@ fn any_openai(text: &[u8]) -> Result<Usage, NotJson> {
             Step::Enter(key) => {
                 outer = key;
                 if is_output_details(key) {
-                    usage.reasoning = None;
+                    (usage.reasoning, usage.audio_output) = (None, None);
                 }
             }
             Step::Leave => outer = b"",
@@ -94,6 +94,8 @@ fn any_openai(text: &[u8]) -> Result<Usage, NotJson> {
             Step::Member { key, value } => {
                 if scan::is_key(key, "reasoning_tokens") {
                     usage.reasoning = count(value);
+                } else if scan::is_key(key, "audio_tokens") {
+                    usage.audio_output = count(value);
                 }
             }
         }
@@ -102,13 +104,45 @@ fn any_openai(text: &[u8]) -> Result<Usage, NotJson> {
     Ok(usage)
 }
 
+/// The counts of Cohere: `meta` of embeddings and rankings, `usage` of chats. Tokens are what was read and written;
+/// where there are none, those that are charged stand for them.
+///
+/// # Errors
+/// [`NotJson`]
+pub(crate) fn cohere(text: &[u8]) -> Result<Usage, NotJson> {
+    if scan::kind(text) != Some(Kind::Object) {
+        return scan::document(text).map(|_| Usage::default());
+    }
+    let (mut tokens, mut billed, mut cached) = ([None; 2], [None; 2], None);
+    let mut outer: &[u8] = b"";
+    for step in scan::steps(text, |key| matches!(key, b"tokens" | b"billed_units")) {
+        match step? {
+            Step::Enter(key) => outer = key,
+            Step::Leave => outer = b"",
+            Step::Member { key: b"cached_tokens", value } if outer.is_empty() => cached = count(value),
+            Step::Member { key, value } => {
+                let counts = if outer == b"tokens" { &mut tokens } else { &mut billed };
+                match key {
+                    b"input_tokens" => counts[0] = count(value),
+                    b"output_tokens" => counts[1] = count(value),
+                    _ => {}
+                }
+            }
+        }
+    }
+    let [input, output] = if tokens == [None; 2] { billed } else { tokens };
+    Ok(Usage { input, output, total: sum([input, output]), cached_input: cached, ..Usage::default() })
+}
+
 fn openai_member(key: &[u8], value: Value<'_>, usage: &mut Usage) {
     match key {
         b"prompt_tokens" | b"input_tokens" => usage.input = count(value),
         b"completion_tokens" | b"output_tokens" => usage.output = count(value),
         b"total_tokens" => usage.total = count(value),
         // No object, or it would have been entered.
-        b"completion_tokens_details" | b"output_tokens_details" => usage.reasoning = None,
+        b"completion_tokens_details" | b"output_tokens_details" | b"output_token_details" => {
+            (usage.reasoning, usage.audio_output) = (None, None);
+        }
         // DeepSeek's.
         b"prompt_cache_hit_tokens" if usage.cached_input.is_none() => usage.cached_input = count(value),
         _ => {}
@@ -121,16 +155,17 @@ fn input_detail(key: &[u8], value: Value<'_>, usage: &mut Usage) {
         b"cache_creation_input_tokens" | b"cache_creation_tokens" | b"cache_write_tokens" => {
             usage.cache_creation_input = count(value);
         }
+        b"audio_tokens" => usage.audio_input = count(value),
         _ => {}
     }
 }
 
 fn is_input_details(key: &[u8]) -> bool {
-    matches!(key, b"prompt_tokens_details" | b"input_tokens_details")
+    matches!(key, b"prompt_tokens_details" | b"input_tokens_details" | b"input_token_details")
 }
 
 fn is_output_details(key: &[u8]) -> bool {
-    matches!(key, b"completion_tokens_details" | b"output_tokens_details")
+    matches!(key, b"completion_tokens_details" | b"output_tokens_details" | b"output_token_details")
 }
 
 fn count(value: Value<'_>) -> Option<Tokens> {
@@ -230,6 +265,33 @@ mod tests {
             ..Usage::default()
         };
         assert_eq!(chat, wanted);
+    }
+
+    #[test]
+    fn sound_is_counted_apart_in_every_spelling() {
+        let chat = read_openai(
+            r#"{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":{"audio_tokens":4},
+            "completion_tokens_details":{"audio_tokens":3}}"#,
+        );
+        let realtime = read_openai(
+            r#"{"input_tokens":10,"output_tokens":5,"input_token_details":{"audio_tokens":4},
+            "output_token_details":{"text_tokens":2,"audio_tokens":3}}"#,
+        );
+        assert_eq!(chat, realtime);
+        assert_eq!((chat.audio_input, chat.audio_output), (Some(Tokens(4)), Some(Tokens(3))));
+    }
+
+    #[test]
+    fn cohere_charges_what_it_read_unless_it_says_only_what_it_charges() {
+        let read = |text: &str| {
+            let usage = cohere(text.as_bytes()).unwrap();
+            (usage.input.map(|it| it.0), usage.output.map(|it| it.0), usage.total.map(|it| it.0))
+        };
+        let chat = r#"{"billed_units":{"input_tokens":5,"output_tokens":2},"tokens":{"input_tokens":71.0,"output_tokens":2.0}}"#;
+        assert_eq!(read(chat), (Some(71), Some(2), Some(73)));
+        assert_eq!(read(r#"{"billed_units":{"input_tokens":3}}"#), (Some(3), None, Some(3)));
+        assert_eq!(read(r#"{"billed_units":{"search_units":1}}"#), (None, None, None));
+        assert_eq!(read("null"), (None, None, None));
     }
 
     #[test]
