@@ -1,11 +1,15 @@
 """The real binary between the official SDKs and simulated providers."""
 
+import contextlib
+import json
 import os
 import pathlib
 import re
 import socket
 import subprocess
 import threading
+import time
+import urllib.request
 
 import anthropic
 import openai
@@ -78,8 +82,47 @@ def simulator():
     process.stop()
 
 
+class Provider:
+    """What the simulator has counted."""
+
+    def __init__(self, url):
+        self.url = url
+
+    def stats(self):
+        with urllib.request.urlopen(f"{self.url}/_sim/stats", timeout=5) as reply:
+            return json.load(reply)
+
+    def at_rest(self, patience):
+        """The counts once nothing is in flight; each look takes a round trip, so this does not spin."""
+        end = time.monotonic() + patience
+        while (stats := self.stats())["in_flight"]:
+            assert time.monotonic() < end, f"still answering: {stats}"
+        return stats
+
+    @contextlib.contextmanager
+    def sees_one_client_leave(self):
+        """The client inside leaves a stream that would go on for far longer than this waits."""
+        before = self.at_rest(20)["aborted"]
+        yield
+        assert self.at_rest(10)["aborted"] == before + 1
+
+
+@pytest.fixture
+def provider(simulator):
+    return Provider(simulator)
+
+
 @pytest.fixture(scope="session")
 def gateway(simulator):
+    port_of_simulator = {"SIMULATOR_PORT": simulator.rsplit(":", 1)[1]}
+    checked = subprocess.run(
+        [TOLLGATE, "check", "-"],
+        input=RESOURCES,
+        env={**os.environ, **port_of_simulator},
+        capture_output=True,
+        text=True,
+    )
+    assert checked.returncode == 0, checked.stdout
     port, admin = free_port(), free_port()
     process = Process(
         "run",
@@ -91,7 +134,7 @@ def gateway(simulator):
         "--access-log",
         "json",
         stdin=RESOURCES,
-        env={"SIMULATOR_PORT": simulator.rsplit(":", 1)[1]},
+        env=port_of_simulator,
     )
     process.wait_for(rf"127\.0\.0\.1:{port}")
     process.url = f"http://127.0.0.1:{port}"

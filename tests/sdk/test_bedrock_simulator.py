@@ -109,6 +109,7 @@ def test_errors(bedrock, model, code, status):
         bedrock.converse(modelId=model, messages=HELLO)
     assert caught.value.response["Error"]["Code"] == code
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == status
+    assert caught.value.response["ResponseMetadata"]["RequestId"]
 
 
 def test_error_in_a_stream(bedrock):

@@ -153,8 +153,11 @@ pub(crate) fn head(
         header(out, "x-simulator-key", &exchange.key);
         let id = match exchange.provider {
             Provider::Anthropic => "request-id",
-            // Bedrock's replies name their own.
-            Provider::Bedrock => "x-simulator-request-id",
+            // Bedrock's answers name their own; its errors do not.
+            Provider::Bedrock if reply.headers.iter().any(|(name, _)| *name == "x-amzn-requestid") => {
+                "x-simulator-request-id"
+            }
+            Provider::Bedrock => "x-amzn-requestid",
             Provider::OpenAi | Provider::Azure | Provider::Cohere | Provider::Google | Provider::KServe => {
                 "x-request-id"
             }
