@@ -33,6 +33,8 @@ pub struct Attempt {
     pub patience: Patience,
     /// Reads the reply.
     pub reply: ReplyReader,
+    /// Set by the host where a part of the client's body is gone, so that it cannot be sent again.
+    pub spent: bool,
     choice: usize,
     lease: Lease,
     random: u64,
@@ -71,6 +73,8 @@ pub enum AttemptBody {
     Bytes(Bytes),
     /// The client's own, streamed.
     Client,
+    /// These pieces, then what the host has not yet read of the client's own.
+    Form(Vec<Bytes>),
 }
 
 /// How long to wait. `None` is no limit.
@@ -160,7 +164,7 @@ impl Plan {
         let per_try = rule.traffic.retry.as_ref().and_then(|retry| retry.per_try);
         let idle = rule.timeouts.stream_idle.or(self.record.client.timeouts.stream_idle());
         let patience = Patience { head: per_try.or(rule.timeouts.attempt), idle };
-        Ok(Attempt { backend, outgoing, patience, reply, choice: position, lease, random })
+        Ok(Attempt { backend, outgoing, patience, reply, spent: false, choice: position, lease, random })
     }
 }
 

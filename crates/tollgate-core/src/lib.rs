@@ -15,15 +15,18 @@ mod client;
 mod content;
 mod exchange;
 mod failure;
+mod form;
 mod gate;
 mod head;
 mod headers;
+mod items;
 mod limit;
 mod live;
 mod local;
 mod mirror;
 mod packing;
 mod path;
+mod places;
 mod ports;
 mod prelude;
 mod quota;
@@ -45,11 +48,13 @@ pub use self::{
     content::{Capture, Content, Kept},
     exchange::Exchange,
     failure::Failure,
+    form::{AwaitingForm, FormRest},
     gate::Gate,
     head::{Now, RequestHead},
     live::{Live, Paces},
     local::LocalReply,
     mirror::Mirrored,
+    places::Places,
     ports::{Answer, Asking, ExtAuthVerdict, Ports, Question},
     prelude::Prelude,
     receive::{Received, receive},

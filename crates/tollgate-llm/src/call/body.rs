@@ -17,7 +17,17 @@ pub(super) fn passed(
     usage_chunk: UsageChunk,
 ) -> Result<Bytes, Untranslatable> {
     let Call { endpoint, body, inspected, mutations, .. } = *call;
-    let renamed = endpoint.model() == ModelPlace::Body && *model != inspected.model;
+    // A session, or something that is only looked at.
+    if body.is_empty() {
+        return Ok(body.clone());
+    }
+    // A form has its model elsewhere, and does not stand in `body`.
+    let named = match endpoint.model() {
+        ModelPlace::Body => true,
+        ModelPlace::Form => !body.is_empty(),
+        ModelPlace::Path | ModelPlace::Query | ModelPlace::Nowhere => false,
+    };
+    let renamed = named && *model != inspected.model;
     let model = renamed.then(|| quoted(model.as_str()));
     if model.is_none()
         && usage_chunk == UsageChunk::Keep
