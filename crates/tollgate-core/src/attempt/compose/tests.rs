@@ -1,4 +1,4 @@
-use http::HeaderName;
+use http::{HeaderName, Method};
 use tollgate_snapshot::UrlRewrite;
 
 use super::*;
