@@ -99,11 +99,6 @@ impl<'a> Backends<'a> {
             .map_err(|broken| notes.broken(&at.to(".backendRef"), broken))?;
         let credential = self.credential(object, notes)?;
         let headers = mutations::headers(header_mutation.as_ref(), &at.to(".headerMutation"), notes);
-        if !is_spoken(schema.name) {
-            let fault = Fault::not_served(format!("schema {}", schema.name))
-                .help("requests that this backend is picked for are answered with an error that names it");
-            notes.warning(&at.to(".schema.name"), fault);
-        }
         let backend = self.add(
             BackendId::from(format!("{namespace}/{name}")),
             (Some(target(schema)), credential),
@@ -218,19 +213,6 @@ impl<'a> Backends<'a> {
         let backend = Arc::new(Backend { index, id, target, credential, upstream, proxy, traffic });
         self.list.push(Arc::clone(&backend));
         backend
-    }
-}
-
-/// True where requests can be put into this schema; the others answer for themselves.
-const fn is_spoken(schema: ApiSchema) -> bool {
-    match schema {
-        ApiSchema::OpenAi
-        | ApiSchema::AzureOpenAi
-        | ApiSchema::Anthropic
-        | ApiSchema::AwsBedrock
-        | ApiSchema::AwsAnthropic
-        | ApiSchema::Cohere => true,
-        ApiSchema::GcpVertexAi | ApiSchema::GcpAnthropic => false,
     }
 }
 

@@ -1,7 +1,6 @@
 //! The tables of `docs/compatibility.md` that say what becomes of each parameter, made by asking the translators.
 //! `UPDATE_EXPECT=1` writes them.
 
-#[allow(dead_code, reason = "parameters need no streams")]
 mod support;
 
 use std::{collections::BTreeSet, fmt::Write as _, fs, path::Path};

@@ -1,4 +1,5 @@
 //! Embeddings from OpenAI clients to Vertex AI.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 
