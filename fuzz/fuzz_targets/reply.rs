@@ -7,8 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use tollgate_llm::{Call, Output, Target, inspect, prepare};
 use tollgate_types::{ApiSchema, Endpoint, Usage};
 
-const REQUEST: &str =
-    r#"{"model":"m","stream":STREAM,"max_tokens":9,"messages":[{"role":"user","content":"hi"}],"input":"hi"}"#;
+const REQUEST: &str = r#"{"model":"m","stream":STREAM,"max_tokens":9,"messages":[{"role":"user","content":"hi"}],"input":"hi"}"#;
 const PAIRS: [(Endpoint, ApiSchema); 8] = [
     (Endpoint::ChatCompletions, ApiSchema::OpenAi),
     (Endpoint::ChatCompletions, ApiSchema::Anthropic),

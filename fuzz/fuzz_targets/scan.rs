@@ -11,7 +11,8 @@ fuzz_target!(|bytes: &[u8]| {
         Ok(_) => assert!(ours.is_ok(), "{ours:?}"),
         Err(error) if error.to_string().contains("number out of range") => {}
         Err(error) if error.to_string().contains("recursion limit") => {}
-        Err(error) if error.to_string().contains("surrogate") || error.to_string().contains("hex escape") => {}
+        Err(error) if error.to_string().contains("surrogate") || error.to_string().contains("hex escape") => {
+        }
         Err(error) => assert!(ours.is_err(), "{error}"),
     }
 });

@@ -6,11 +6,11 @@ use std::{net::Ipv4Addr, sync::Arc};
 
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header::AUTHORIZATION};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header::AUTHORIZATION};
 use libfuzzer_sys::fuzz_target;
 use tollgate_auth::{
-    Access, Caller, ClaimToHeader, Identity, Jwt, KeyOrigin, KeyRing, KeySet, KeySourceId, Keys, Leniency,
-    Provider, TokenCache, UnixSeconds,
+    Access, Arrival, Caller, ClaimToHeader, Identity, Jwt, KeyOrigin, KeyRing, KeySet, KeySourceId, Keys,
+    Leniency, Provider, TokenCache, UnixSeconds,
 };
 use tollgate_types::ObjectRef;
 
@@ -55,6 +55,16 @@ fn ask(access: &Access, token: &[u8]) -> Option<(Identity, HeaderMap)> {
         query: None,
         headers: &headers,
         client_ip: Ipv4Addr::LOCALHOST.into(),
+        arrival: Arrival {
+            peer: (Ipv4Addr::LOCALHOST, 1).into(),
+            port: 80,
+            version: Version::HTTP_11,
+            server_name: None,
+            certificate: None,
+            id: "fuzz",
+            unix_ms: 1_800_000_000_000,
+            vetted: None,
+        },
     };
     let mut cache = TokenCache::default();
     let first = access.authenticate(&caller, &NoKeys, &mut cache, UnixSeconds(1_800_000_000));

@@ -138,5 +138,5 @@ fn limits_and_the_quotas_of_the_model_that_is_asked_for_are_told() {
     );
     let limits = told(LIMITS, Some("gpt-4o"));
     assert_eq!(limits.limits.first().unwrap(), "local default/limits/local/0: 50 per second");
-    assert_eq!(limits.limits.len(), 6, "{limits}");
+    assert_eq!(limits.limits.len(), 7, "{limits}");
 }

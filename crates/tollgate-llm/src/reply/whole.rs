@@ -1,5 +1,6 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
+use tollgate_types::Endpoint;
 use tollgate_wire::{
     scan::{self, Kind, NotJson},
     watch::{Found, Watch},
@@ -24,6 +25,8 @@ type Raw<'a> = (&'a [u8], &'a [u8]);
 #[derive(Debug)]
 pub(super) struct Whole {
     watch: Watch,
+    /// Says which members count.
+    is_wanted: fn(&[u8]) -> bool,
     opening: Opening,
     /// Waits until the opening is clear.
     held: Vec<Bytes>,
@@ -33,8 +36,16 @@ pub(super) struct Whole {
 
 impl Whole {
     /// A document behind this white space.
-    pub(super) fn new(held: Vec<Bytes>) -> Self {
-        Self { watch: Watch::new(is_wanted, CAPTURED), opening: Opening::Undecided(0), held }
+    pub(super) fn new(endpoint: Endpoint, held: Vec<Bytes>) -> Self {
+        let is_wanted: fn(&[u8]) -> bool = match endpoint {
+            Endpoint::Files
+            | Endpoint::File
+            | Endpoint::Batches
+            | Endpoint::Batch
+            | Endpoint::BatchCancel => is_wanted_of_items,
+            _ => is_wanted,
+        };
+        Self { watch: Watch::new(is_wanted, CAPTURED), is_wanted, opening: Opening::Undecided(0), held }
     }
 
     /// Reads text of the document.
@@ -76,6 +87,7 @@ impl Whole {
     /// The members that count of a document that is all here, and clearly no error: nearly every reply.
     fn told_at_once<'t>(&mut self, text: &'t [u8]) -> Option<SmallVec<[Raw<'t>; 2]>> {
         let mut members = SmallVec::<[Raw<'_>; 2]>::new();
+        let is_wanted = self.is_wanted;
         let told = self.watch.all(text, |key, value| match key {
             // Whether they say that it is one is read by the walk.
             b"error" => false,
@@ -83,11 +95,10 @@ impl Whole {
                 value != b"\"error\"" && value.starts_with(b"\"") && scan::document(value).is_ok()
             }
             b"message" => scan::document(value).is_ok(),
-            b"usage" | b"model" | b"input_tokens" if value.len() <= CAPTURED => {
+            _ if is_wanted(key) => {
                 members.push((key, value));
-                true
+                value.len() <= CAPTURED
             }
-            b"usage" | b"model" | b"input_tokens" => false,
             // As far as the walk sees.
             _ => value.first().is_some_and(|first| Kind::of(*first).is_some()),
         });
@@ -136,6 +147,20 @@ pub(super) fn malformed(error: NotJson) -> Fault {
     Fault::Malformed(format!("it is not JSON: {}", error.reason))
 }
 
+fn is_wanted_of_items(key: &[u8]) -> bool {
+    is_telling(key) || matches!(key, b"id" | b"input_file_id" | b"output_file_id" | b"error_file_id")
+}
+
 fn is_wanted(key: &[u8]) -> bool {
-    is_telling(key) || matches!(key, b"usage" | b"model" | b"input_tokens")
+    is_telling(key)
+        || matches!(
+            key,
+            b"usage"
+                | b"usageMetadata"
+                | b"meta"
+                | b"model"
+                | b"modelVersion"
+                | b"input_tokens"
+                | b"totalTokens"
+        )
 }

@@ -29,13 +29,14 @@ pub(super) fn openai(text: &[u8]) -> Option<Usage> {
                         b"cache_creation_input_tokens" | b"cache_creation_tokens" | b"cache_write_tokens" => {
                             usage.cache_creation_input = count;
                         }
+                        b"audio_tokens" => usage.audio_input = count,
                         _ => return is_plain(key),
                     }
                     Some(())
                 })?;
             }
             b"completion_tokens_details" | b"output_tokens_details" => {
-                usage.reasoning = None;
+                (usage.reasoning, usage.audio_output) = (None, None);
                 if !reader.is_at_object() {
                     return reader.count().map(drop);
                 }
@@ -43,6 +44,7 @@ pub(super) fn openai(text: &[u8]) -> Option<Usage> {
                     let count = reader.count()?;
                     match key {
                         b"reasoning_tokens" => usage.reasoning = count,
+                        b"audio_tokens" => usage.audio_output = count,
                         _ => return is_plain(key),
                     }
                     Some(())
