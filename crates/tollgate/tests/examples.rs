@@ -5,7 +5,7 @@ use std::{
     collections::BTreeSet,
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::TcpStream,
+    net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -16,11 +16,13 @@ use tollgate_simulate::Simulator;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The names of providers in the examples.
-const PROVIDERS: [&str; 4] = [
+const PROVIDERS: [&str; 6] = [
     "api.openai.com",
     "api.anthropic.com",
+    "api.cohere.com",
     "example.openai.azure.com",
     "bedrock-runtime.us-east-1.amazonaws.com",
+    "us-central1-aiplatform.googleapis.com",
 ];
 
 /// A gateway in service.
@@ -79,6 +81,8 @@ struct Providers {
     anthropic: Simulator,
     tls: Gateway,
     folder: tempfile::TempDir,
+    /// Google's metadata server.
+    metadata: SocketAddr,
 }
 
 // === impl Providers ===
@@ -93,7 +97,7 @@ impl Providers {
         fs::write(&path, front(&made.cert.pem(), &made.signing_key.serialize_pem(), &openai, &anthropic))
             .unwrap();
         let tls = Gateway::start(&path, |_| ());
-        Self { openai, anthropic, tls, folder }
+        Self { openai, anthropic, tls, folder, metadata: metadata() }
     }
 
     fn serve(&self, example: &str) -> Gateway {
@@ -108,8 +112,30 @@ impl Providers {
                 command.env(variable, port(&self.openai));
             }
             command.env("SIMULATED_ANTHROPIC_PORT", port(&self.anthropic));
+            command
+                .env("GCE_METADATA_HOST", self.metadata.to_string())
+                .env("GOOGLE_CLOUD_PROJECT", "my-project");
+            command.env_remove("GOOGLE_APPLICATION_CREDENTIALS").env("HOME", self.folder.path());
         })
     }
+}
+
+/// A metadata server that gives the machine's token to whoever asks.
+fn metadata() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let token = r#"{"access_token":"of-the-machine","expires_in":3600,"token_type":"Bearer"}"#;
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let head = BufReader::new(stream.try_clone().unwrap()).lines();
+            head.map(Result::unwrap).take_while(|line| !line.is_empty()).for_each(drop);
+            let length = token.len();
+            let head = "HTTP/1.1 200 OK\r\nmetadata-flavor: Google\r\ncontent-type: application/json\r\nconnection: close";
+            write!(stream, "{head}\r\ncontent-length: {length}\r\n\r\n{token}").unwrap();
+        }
+    });
+    address
 }
 
 /// Resources that put the providers' names in front of the simulators.
@@ -140,8 +166,15 @@ fn front(chain: &str, key: &str, openai: &Simulator, anthropic: &Simulator) -> S
         ),
         serde_json::json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "front"},
             "type": "kubernetes.io/tls", "stringData": {"tls.crt": chain, "tls.key": key}}),
-        route("openai", &["api.openai.com", "example.openai.azure.com"]),
-        route("anthropic", &["api.anthropic.com", "bedrock-runtime.us-east-1.amazonaws.com"]),
+        route("openai", &["api.openai.com", "api.cohere.com", "example.openai.azure.com"]),
+        route(
+            "anthropic",
+            &[
+                "api.anthropic.com",
+                "bedrock-runtime.us-east-1.amazonaws.com",
+                "us-central1-aiplatform.googleapis.com",
+            ],
+        ),
         backend("openai", openai),
         backend("anthropic", anthropic),
     ];
@@ -197,11 +230,14 @@ fn every_example_has_a_test_here() {
         "aws-bedrock",
         "azure-openai",
         "canary",
+        "cohere",
         "fallback",
+        "google-vertex",
         "http-and-llm",
         "openai",
         "openai-compatible",
         "quickstart",
+        "responses-anywhere",
         "tls",
         "token-limited-azure", // in deployments/token_limited.rs
     ];
@@ -233,6 +269,15 @@ fn providers_over_tls_are_served() {
     let signed = anthropic.last().pop().unwrap().headers;
     assert!(signed.iter().any(|(name, _)| name == "x-amz-date"), "{signed:?}");
 
+    let gateway = providers.serve("google-vertex");
+    let models = "/v1/projects/my-project/locations/us-central1/publishers";
+    let (path, _) = served(anthropic, port(&gateway), "gemini-3-flash-preview");
+    assert_eq!(path, format!("{models}/google/models/gemini-3-flash-preview:generateContent"));
+    let (path, _) = served(anthropic, port(&gateway), "claude-sonnet-5");
+    assert_eq!(path, format!("{models}/anthropic/models/claude-sonnet-5:rawPredict"));
+    let sent = anthropic.last().pop().unwrap().headers;
+    assert!(sent.iter().any(|(name, _)| name == "authorization"), "{sent:?}");
+
     let gateway = providers.serve("canary");
     let (_, model) = served(openai, port(&gateway), "assistant");
     assert!(model == "gpt-4o" || model == "gpt-5", "{model}");
@@ -243,6 +288,62 @@ fn providers_over_tls_are_served() {
     );
     let asked = openai.last().pop().unwrap().body;
     assert!(status == 200 && asked.contains("gpt-5"), "{status} {asked}");
+}
+
+/// Posts JSON; gives the document that comes back, and the path and the model that the provider was asked for.
+fn posted(
+    simulator: &Simulator,
+    port: u16,
+    (path, body): (&str, &str),
+) -> (serde_json::Value, String, String) {
+    let request = format!("POST {path}\nhost: a\ncontent-type: application/json");
+    let (status, reply) = ask(port, &request, body);
+    assert_eq!(status, 200, "{path}: {reply}");
+    let last = simulator.last().pop().unwrap();
+    let asked: serde_json::Value = serde_json::from_str(&last.body).unwrap();
+    let model = asked["model"].as_str().unwrap_or_default().to_owned();
+    (serde_json::from_str(&reply).unwrap(), last.path, model)
+}
+
+#[test]
+fn cohere_is_served_to_its_own_clients_and_to_others() {
+    let providers = Providers::start();
+    let gateway = providers.serve("cohere");
+    let port = gateway.port(1975);
+    let posted = |path, body| posted(&providers.openai, port, (path, body));
+    assert_eq!(served(&providers.openai, port, "command-a-03-2025"), pair("/v2/chat", "command-a-03-2025"));
+    let hello = r#"{"model":"command-a-03-2025","messages":[{"role":"user","content":"hi"}],"max_tokens":9}"#;
+    let (reply, path, _) = posted("/cohere/v2/chat", hello);
+    assert!(path == "/v2/chat" && reply["message"]["content"][0]["text"].is_string(), "{path} {reply}");
+    let (reply, path, _) = posted("/anthropic/v1/messages", hello);
+    assert!(path == "/v2/chat" && reply["content"][0]["text"].is_string(), "{path} {reply}");
+    let (reply, path, _) = posted("/v1/embeddings", r#"{"model":"embed-v4.0","input":["one","two"]}"#);
+    assert!(path == "/v2/embed" && reply["data"][1]["embedding"].is_array(), "{path} {reply}");
+    let query = r#"{"model":"rerank-v3.5","query":"capital of Italy","documents":["Paris","Rome is the capital of Italy"]}"#;
+    let (reply, path, _) = posted("/cohere/v2/rerank", query);
+    assert!(path == "/v2/rerank" && reply["results"][0]["index"] == 1, "{path} {reply}");
+}
+
+#[test]
+fn responses_reach_every_provider() {
+    let providers = Providers::start();
+    let gateway = providers.serve("responses-anywhere");
+    let (openai, anthropic) = (&providers.openai, &providers.anthropic);
+    for (simulator, model, want) in [
+        (openai, "gpt-5", pair("/v1/responses", "gpt-5")),
+        (anthropic, "claude-sonnet-4-5", pair("/v1/messages", "claude-sonnet-4-5")),
+        (openai, "command-a-03-2025", pair("/v2/chat", "command-a-03-2025")),
+        (openai, "agent", pair("/v1/responses", "gpt-5")),
+    ] {
+        let body = format!(r#"{{"model":"{model}","input":"Say hello"}}"#);
+        let (reply, path, asked) = posted(simulator, gateway.port(1975), ("/v1/responses", &body));
+        assert_eq!((path, asked), want, "{model}");
+        assert_eq!(
+            (&reply["object"], &reply["status"]),
+            (&"response".into(), &"completed".into()),
+            "{reply}"
+        );
+    }
 }
 
 #[test]

@@ -28,6 +28,7 @@ impl Plan {
             // The client's stream is gone once it was sent; and a plain request may have had an effect, unless
             // somebody said that it may be repeated.
             (AttemptBody::Client, Came::NotSent | Came::Overflow) | (AttemptBody::Bytes(_), _) => true,
+            (AttemptBody::Form(_), _) => !attempt.spent,
             // It had no effect, but the stream may have begun.
             (AttemptBody::Client, Came::Refused) => !has_body(&self.record.head.headers),
             (AttemptBody::Client, Came::Answered { .. } | Came::Broken) => {

@@ -1,15 +1,27 @@
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Method,
+    HeaderMap, HeaderValue,
     header::{ACCEPT_ENCODING, CONNECTION, COOKIE, HOST, TE, UPGRADE},
 };
-use tollgate_llm::{Call, prepare};
+use tollgate_llm::{Call, Prepared, Reply, Target, prepare, prepare_item};
 use tollgate_snapshot::{Backend, Choice, Filter, ForwardedHost, HostRewrite};
+use tollgate_types::{Endpoint, ModelId};
 
 use crate::{
-    AttemptBody, Now, Outgoing, Plan, Record, Refusal, ReplyReader, client, headers, route::Payload,
+    AttemptBody, Now, Outgoing, Plan, Record, Refusal, ReplyReader, client, headers, items, route::Payload,
 };
+
+/// Who is asked, and when.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    choice: &'a Choice,
+    backend: &'a Backend,
+    now: Now,
+}
+
+type Composed = (Outgoing, ReplyReader);
 
 // === impl Plan ===
 
@@ -21,57 +33,12 @@ impl Plan {
         backend: &Backend,
         now: Now,
     ) -> Result<(Outgoing, ReplyReader), Refusal> {
-        let record = &mut self.record;
-        let mut headers = headers::for_upstream(&record.head.headers);
-        let (mut outgoing, reply) = match (&self.payload, &backend.target) {
-            (Payload::Llm { endpoint, inspected, body }, Some(target)) => {
-                // What a client says to this gateway's host is not for the provider behind it.
-                headers.remove(COOKIE);
-                let query = match (record.head.uri.query(), &backend.credential) {
-                    (Some(query), Some(_)) => headers::without_keys(query).map(Cow::Owned),
-                    (query, _) => query.map(Cow::Borrowed),
-                };
-                let beta = headers::joined(&record.head.headers, "anthropic-beta");
-                let (prepared, reply) = prepare(&Call {
-                    endpoint: *endpoint,
-                    body,
-                    inspected,
-                    target,
-                    model_override: choice.model_override.as_ref(),
-                    mutations: &[&choice.body],
-                    query: query.as_deref(),
-                    beta: beta.as_deref(),
-                    now: now.unix_seconds(),
-                })?;
-                for name in &prepared.remove {
-                    headers.remove(name);
-                }
-                headers.extend(prepared.set.into_iter().map(|(name, value)| (Some(name), value)));
-                for (name, value) in prepared.default {
-                    headers.entry(name).or_insert(value);
-                }
-                record.model_sent = Some(prepared.model);
-                let outgoing = Outgoing {
-                    method: Method::POST,
-                    path: prepared.path,
-                    host: None,
-                    headers,
-                    body: AttemptBody::Bytes(prepared.body),
-                    upgrade: None,
-                };
-                (outgoing, ReplyReader::Llm(Box::new(reply)))
+        let asked = Asked { choice, backend, now };
+        let (mut outgoing, reply) = match &backend.target {
+            Some(target) if !matches!(self.payload, Payload::Http | Payload::Whole(_)) => {
+                to_provider(&mut self.record, &self.payload, asked, target)?
             }
-            (Payload::Llm { body, .. }, None) => {
-                let mut outgoing = plain(record, headers);
-                outgoing.body = AttemptBody::Bytes(body.clone());
-                (outgoing, ReplyReader::Http)
-            }
-            (Payload::Http, _) => (plain(record, headers), ReplyReader::Http),
-            (Payload::Whole(body), _) => {
-                let mut outgoing = plain(record, headers);
-                outgoing.body = AttemptBody::Bytes(body.clone());
-                (outgoing, ReplyReader::Http)
-            }
+            _ => (self.untranslated(), ReplyReader::Http),
         };
         if !self.rule.traffic.compression.is_empty() && matches!(reply, ReplyReader::Http) {
             // The reply is to come as it is, so that it can be compressed as the client wants it.
@@ -79,6 +46,19 @@ impl Plan {
         }
         self.finish(choice, &mut outgoing);
         Ok((outgoing, reply))
+    }
+
+    /// The request as it came.
+    fn untranslated(&self) -> Outgoing {
+        let mut outgoing = plain(&self.record, headers::for_upstream(&self.record.head.headers));
+        match &self.payload {
+            Payload::Http => {}
+            Payload::Form { form, .. } => outgoing.body = form.body(),
+            Payload::Llm { body, .. } | Payload::Item { body, .. } | Payload::Whole(body) => {
+                outgoing.body = AttemptBody::Bytes(body.clone());
+            }
+        }
+        outgoing
     }
 
     /// What the rule wants of the request for this backend; the credential comes after it.
@@ -94,6 +74,106 @@ impl Plan {
         }
         self.strip_own(&mut outgoing.headers);
     }
+}
+
+/// The request in the provider's words.
+fn to_provider(
+    record: &mut Record,
+    payload: &Payload,
+    asked: Asked<'_>,
+    target: &Target,
+) -> Result<Composed, Refusal> {
+    let Asked { choice, backend, now } = asked;
+    let query = query(record, backend);
+    let without_model = || query.as_deref().and_then(items::without_model);
+    let no_body = Bytes::new();
+    let beta = headers::joined(&record.head.headers, "anthropic-beta");
+    let call = |endpoint: Endpoint, inspected, body| Call {
+        endpoint,
+        body,
+        inspected,
+        target,
+        model_override: choice.model_override.as_ref(),
+        mutations: &[],
+        query: query.as_deref(),
+        beta: beta.as_deref(),
+        now: now.unix_seconds(),
+    };
+    Ok(match payload {
+        Payload::Llm { endpoint, inspected, body } => {
+            let call = Call { mutations: &[&choice.body], ..call(*endpoint, inspected, body) };
+            let (outgoing, reply, model) = llm(record, prepare(&call)?, *endpoint);
+            record.model_sent = Some(model);
+            (outgoing, reply)
+        }
+        // An upload is for no model, whatever its query says to us.
+        Payload::Form { endpoint: Endpoint::Files, inspected, form } => {
+            let query = without_model();
+            let call = call(Endpoint::Files, inspected, &no_body);
+            let call = Call { model_override: None, query: query.as_deref(), ..call };
+            let (outgoing, reply, _) = llm(record, prepare(&call)?, Endpoint::Files);
+            (Outgoing { body: form.body(), ..outgoing }, reply)
+        }
+        // Mutations are made for JSON.
+        Payload::Form { endpoint, inspected, form } => {
+            let prepared = prepare(&call(*endpoint, inspected, &no_body))?;
+            let (outgoing, reply, model) = llm(record, prepared, *endpoint);
+            let body = form.asking_for(&inspected.model, &model)?;
+            record.model_sent = Some(model);
+            (Outgoing { body, ..outgoing }, reply)
+        }
+        Payload::Item { endpoint, inspected, id, body } => {
+            let query = without_model();
+            let call = call(*endpoint, inspected, body);
+            let call = Call { model_override: None, query: query.as_deref(), ..call };
+            let prepared = match id {
+                Some(id) => prepare_item(&call, id)?,
+                None => prepare(&call)?,
+            };
+            let (outgoing, reply, _) = llm(record, prepared, *endpoint);
+            (outgoing, reply)
+        }
+        Payload::Http | Payload::Whole(_) => {
+            (plain(record, headers::for_upstream(&record.head.headers)), ReplyReader::Http)
+        }
+    })
+}
+
+/// The query of an LLM request, without keys of the client's where the gateway has one of its own.
+fn query<'a>(record: &'a Record, backend: &Backend) -> Option<Cow<'a, str>> {
+    match (record.head.uri.query(), &backend.credential) {
+        (Some(query), Some(_)) => headers::without_keys(query).map(Cow::Owned),
+        (query, _) => query.map(Cow::Borrowed),
+    }
+}
+
+/// What goes to a provider, the reader of its reply, and the model that is asked for.
+fn llm(
+    record: &Record,
+    (prepared, reply): (Prepared, Reply),
+    endpoint: Endpoint,
+) -> (Outgoing, ReplyReader, ModelId) {
+    let mut headers: HeaderMap = headers::for_upstream(&record.head.headers);
+    // What a client says to this gateway's host is not for the provider behind it.
+    headers.remove(COOKIE);
+    for name in &prepared.remove {
+        headers.remove(name);
+    }
+    headers.extend(prepared.set.into_iter().map(|(name, value)| (Some(name), value)));
+    for (name, value) in prepared.default {
+        headers.entry(name).or_insert(value);
+    }
+    let upgrade =
+        (endpoint == Endpoint::Realtime).then(|| headers::socket(&record.head.headers, &mut headers));
+    let outgoing = Outgoing {
+        method: record.head.method.clone(),
+        path: prepared.path,
+        host: None,
+        headers,
+        body: AttemptBody::Bytes(prepared.body),
+        upgrade,
+    };
+    (outgoing, ReplyReader::Llm(Box::new(reply)), prepared.model)
 }
 
 pub(crate) fn plain(record: &Record, mut headers: HeaderMap) -> Outgoing {

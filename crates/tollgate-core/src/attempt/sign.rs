@@ -77,7 +77,7 @@ impl Plan {
         }
         let body = match body {
             AttemptBody::Bytes(bytes) => &**bytes,
-            AttemptBody::Client => &[],
+            AttemptBody::Client | AttemptBody::Form(_) => &[],
         };
         let call = Outbound { method, host: &authority, path, headers, body };
         let now = UnixSeconds(now.unix_seconds());

@@ -83,7 +83,7 @@ type WriteError = fn(StatusCode, &ProviderError, &mut Vec<u8>);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Counter {
     /// The number in a whole success body.
-    pub(crate) read: fn(&[u8]) -> Result<u64, Fault>,
+    pub(crate) read: ReadCount,
     /// A whole error body of the provider; `None` where it has not the provider's shape.
     pub(crate) read_error: fn(&[u8]) -> Option<ProviderError>,
     /// The client's whole body.
