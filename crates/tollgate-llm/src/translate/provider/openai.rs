@@ -14,7 +14,9 @@ use tollgate_wire::openai as wire;
 pub(crate) use self::{
     call::{azure_call, call},
     embed::{EmbedDecoder, embed_call},
-    stream::Decoder,
+    messages::tool_call,
+    reply::input,
+    stream::{Decoder, present},
 };
 
 /// OpenAI counts as [`tollgate_types::Usage`] does.

@@ -4,6 +4,7 @@ use crate::{
     Untranslatable,
     translate::{
         json::{self, tells_an_error},
+        provider::openai::tool_call,
         turn::{Message, Outcome, Part, PartKind, Role, Source, Turn},
     },
 };
@@ -187,17 +188,4 @@ fn assistant(message: &Message<'_>, out: &mut Vec<u8>) {
         out.push(b']');
     }
     out.push(b'}');
-}
-
-fn tool_call(part: &Part<'_>, out: &mut Vec<u8>) {
-    let PartKind::ToolCall { id, name, input } = &part.kind else { return };
-    json::comma(out);
-    out.push(b'{');
-    json::literal_field(out, "id", *id);
-    json::text_field(out, "type", "function");
-    json::key(out, "function");
-    out.push(b'{');
-    json::literal_field(out, "name", *name);
-    json::text_field(out, "arguments", input);
-    out.extend_from_slice(b"}}");
 }

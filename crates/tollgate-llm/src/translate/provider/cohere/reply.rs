@@ -1,5 +1,3 @@
-use std::borrow::Cow;
-
 use serde_json::value::RawValue;
 use tollgate_types::{Tokens, Usage};
 use tollgate_wire::{Literal, Number, cohere as wire};
@@ -9,6 +7,7 @@ use crate::{
     translate::{
         event::{Answer, Finish, ReplyHead},
         json::reason,
+        provider::openai::{input, present},
         turn::{Citation, Origin, PartKind, Range},
     },
 };
@@ -70,13 +69,6 @@ fn parts(message: wire::Message<'_>) -> Vec<PartKind<'_>> {
     parts
 }
 
-/// Arguments that the model wrote wrongly become an empty object: SDKs take nothing but objects.
-fn input(arguments: Option<Literal<'_>>) -> Cow<'_, str> {
-    let text = arguments.unwrap_or_default().decode();
-    let is_object = text.trim_start().starts_with('{') && serde_json::from_str::<&RawValue>(&text).is_ok();
-    if is_object { text } else { Cow::Borrowed("{}") }
-}
-
 /// One for each source.
 pub(super) fn citations<'c, 'a>(citation: &'c wire::Citation<'a>) -> impl Iterator<Item = Citation<'a>> + 'c {
     let span = citation.start.zip(citation.end);
@@ -116,9 +108,4 @@ pub(super) fn usage(usage: &wire::Usage<'_>) -> Usage {
         cached_input: count(usage.cached_tokens),
         ..Usage::default()
     }
-}
-
-/// Text that is there and not empty.
-pub(super) fn present(text: Option<Literal<'_>>) -> Option<Literal<'_>> {
-    text.filter(|text| !text.is_empty())
 }

@@ -4,13 +4,14 @@ use tollgate_wire::cohere as wire;
 
 use super::{
     error,
-    reply::{self, End, present},
+    reply::{self, End},
 };
 use crate::{
     Fault,
     translate::{
         event::{Answer, Decode, Event, ProviderError, ReplyHead, Sink},
         json::reason,
+        provider::openai::present,
     },
 };
 

@@ -115,7 +115,8 @@ fn thinking(parts: &[Part<'_>], out: &mut Vec<u8>) {
     out.push(b']');
 }
 
-fn tool_call(part: &Part<'_>, out: &mut Vec<u8>) {
+/// One of `tool_calls`, if it is a call.
+pub(crate) fn tool_call(part: &Part<'_>, out: &mut Vec<u8>) {
     let PartKind::ToolCall { id, name, input } = &part.kind else { return };
     json::comma(out);
     out.push(b'{');

@@ -116,7 +116,7 @@ fn parts(message: wire::ReplyMessage<'_>) -> Vec<PartKind<'_>> {
 }
 
 /// Arguments that the model wrote wrongly become an empty object: the client's SDK takes nothing but objects.
-fn input(arguments: Option<Literal<'_>>) -> Cow<'_, str> {
+pub(crate) fn input(arguments: Option<Literal<'_>>) -> Cow<'_, str> {
     let text = arguments.unwrap_or_default().decode();
     let is_object = text.trim_start().starts_with('{') && serde_json::from_str::<&RawValue>(&text).is_ok();
     if is_object { text } else { Cow::Borrowed("{}") }

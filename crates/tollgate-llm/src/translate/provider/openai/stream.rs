@@ -213,6 +213,6 @@ impl Decode for Decoder {
 }
 
 /// Text that is there and not empty.
-pub(super) fn present(text: Option<Literal<'_>>) -> Option<Literal<'_>> {
+pub(crate) fn present(text: Option<Literal<'_>>) -> Option<Literal<'_>> {
     text.filter(|text| !text.is_empty())
 }
