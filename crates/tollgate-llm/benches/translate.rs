@@ -31,7 +31,7 @@ fn run(endpoint: Endpoint, schema: ApiSchema, body: &[u8]) -> Translated {
 }
 
 fn reader(endpoint: Endpoint, schema: ApiSchema) -> Box<dyn Reader> {
-    run(endpoint, schema, br#"{"messages":[]}"#).reader
+    run(endpoint, schema, br#"{"messages":[],"input":"","contents":[]}"#).reader
 }
 
 fn anthropic_stream() -> Vec<Vec<u8>> {
@@ -67,6 +67,26 @@ fn bedrock_stream() -> Vec<Vec<u8>> {
     events
 }
 
+fn gemini_stream() -> Vec<Vec<u8>> {
+    let delta = br#"{"candidates":[{"content":{"parts":[{"text":" and then some"}],"role":"model"},"index":0}],"usageMetadata":{"promptTokenCount":25,"totalTokenCount":25},"modelVersion":"gemini-3-flash","responseId":"r1"}"#;
+    let mut events: Vec<_> = (0..EVENTS - 1).map(|_| delta.to_vec()).collect();
+    events.push(br#"{"candidates":[{"content":{"parts":[{"text":"."}],"role":"model"},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":25,"candidatesTokenCount":199,"totalTokenCount":224},"modelVersion":"gemini-3-flash","responseId":"r1"}"#.to_vec());
+    events
+}
+
+fn cohere_stream() -> Vec<Vec<u8>> {
+    let mut events = vec![
+        br#"{"id":"c14c","type":"message-start","delta":{"message":{"role":"assistant","content":[],"tool_plan":"","tool_calls":[],"citations":[]}}}"#.to_vec(),
+        br#"{"type":"content-start","index":0,"delta":{"message":{"content":{"type":"text","text":""}}}}"#.to_vec(),
+    ];
+    let delta =
+        br#"{"type":"content-delta","index":0,"delta":{"message":{"content":{"text":" and then some"}}}}"#;
+    events.extend((0..EVENTS - 4).map(|_| delta.to_vec()));
+    events.push(br#"{"type":"content-end","index":0}"#.to_vec());
+    events.push(br#"{"type":"message-end","delta":{"finish_reason":"COMPLETE","usage":{"tokens":{"input_tokens":25,"output_tokens":195}}}}"#.to_vec());
+    events
+}
+
 fn streams(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("translate/stream");
     group.throughput(Throughput::Elements(EVENTS));
@@ -75,6 +95,11 @@ fn streams(criterion: &mut Criterion) {
         ("openai-to-messages", Endpoint::Messages, ApiSchema::OpenAi, openai_stream()),
         ("bedrock-to-chat", Endpoint::ChatCompletions, ApiSchema::AwsBedrock, bedrock_stream()),
         ("bedrock-to-messages", Endpoint::Messages, ApiSchema::AwsBedrock, bedrock_stream()),
+        ("anthropic-to-responses", Endpoint::Responses, ApiSchema::Anthropic, anthropic_stream()),
+        ("gemini-to-chat", Endpoint::ChatCompletions, ApiSchema::GcpVertexAi, gemini_stream()),
+        ("gemini-to-messages", Endpoint::Messages, ApiSchema::GcpVertexAi, gemini_stream()),
+        ("cohere-to-chat", Endpoint::ChatCompletions, ApiSchema::Cohere, cohere_stream()),
+        ("openai-to-gemini", Endpoint::StreamGenerateContent, ApiSchema::OpenAi, openai_stream()),
     ];
     for (name, endpoint, schema, events) in &pairs {
         group.bench_function(*name, |bencher| {

@@ -1,8 +1,12 @@
-//! A long prompt that passes through is looked at and never parsed: allocations do not grow with it.
+//! A long prompt that passes through is looked at and never parsed: allocations do not grow with it. A translated stream
+//! holds nothing of what went by.
 
 use allocation_counter::{AllocationInfo, measure};
 use bytes::Bytes;
-use tollgate_llm::{Call, Target, inspect, prepare};
+use tollgate_llm::{
+    Call, Delivery, Target, inspect, prepare,
+    translate::{Job, translate},
+};
 use tollgate_types::{ApiSchema, Endpoint, ModelId};
 
 /// A chat of many messages, so that a parse into a tree would show.
@@ -53,5 +57,65 @@ fn a_patched_prompt_is_copied_once() {
         assert!(many.count_total <= 24, "{many:?}");
         let copied = many.bytes_total - few.bytes_total;
         assert_eq!(copied, (long.len() - short.len()) as u64, "{rest}");
+    }
+}
+
+#[test]
+fn a_stream_of_ten_thousand_events_holds_what_one_of_ten_holds() {
+    let table = [
+        (
+            Endpoint::ChatCompletions,
+            ApiSchema::Anthropic,
+            r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#,
+            r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"some"}}"#,
+        ),
+        (
+            Endpoint::Messages,
+            ApiSchema::OpenAi,
+            r#"{"id":"c","choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}"#,
+            r#"{"id":"c","choices":[{"index":0,"delta":{"content":"some"}}]}"#,
+        ),
+        (
+            Endpoint::ChatCompletions,
+            ApiSchema::AwsBedrock,
+            r#"{"messageStart":{"role":"assistant"}}"#,
+            r#"{"contentBlockDelta":{"contentBlockIndex":0,"delta":{"text":"some"}}}"#,
+        ),
+        (
+            Endpoint::ChatCompletions,
+            ApiSchema::GcpVertexAi,
+            r#"{"candidates":[{"content":{"parts":[{"text":"a"}],"role":"model"}}],"responseId":"r"}"#,
+            r#"{"candidates":[{"content":{"parts":[{"text":"some"}],"role":"model"}}],"responseId":"r"}"#,
+        ),
+        (
+            Endpoint::Messages,
+            ApiSchema::Cohere,
+            r#"{"type":"message-start","id":"c","delta":{"message":{"role":"assistant"}}}"#,
+            r#"{"type":"content-delta","index":0,"delta":{"message":{"content":{"text":"some"}}}}"#,
+        ),
+        (
+            Endpoint::StreamGenerateContent,
+            ApiSchema::OpenAi,
+            r#"{"id":"c","choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}"#,
+            r#"{"id":"c","choices":[{"index":0,"delta":{"content":"some"}}]}"#,
+        ),
+    ];
+    for (endpoint, schema, first, event) in table {
+        let target = Target { schema, prefix: "v1".to_owned(), version: None };
+        let model = ModelId::from("some-model");
+        let delivery = Delivery::Streamed;
+        let job =
+            Job { endpoint, target: &target, model: &model, delivery, wants_usage: true, beta: None, now: 0 };
+        let request = br#"{"messages":[],"contents":[],"max_tokens":9}"#;
+        let mut reader = translate(&job, request).expect("the pair is translated").reader;
+        let mut out = Vec::with_capacity(64 * 1024);
+        let mut feed = |event: &str| {
+            out.clear();
+            reader.event(None, event.as_bytes(), &mut out).expect("the stream is sound");
+        };
+        feed(first);
+        (0..10).for_each(|_| feed(event));
+        let info = measure(|| (0..10_000).for_each(|_| feed(event)));
+        assert!(info.bytes_current <= 0, "{endpoint} by {schema} holds {} bytes more", info.bytes_current);
     }
 }
