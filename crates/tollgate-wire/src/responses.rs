@@ -24,17 +24,26 @@ pub struct Request<'a> {
     pub top_logprobs: Option<Number<'a>>,
     /// What else the answer has to hold.
     pub include: Option<Vec<Literal<'a>>>,
-    /// What the model may call: a list.
-    pub tools: Option<Vec<Tool<'a>>>,
+    /// What the model may call: a list of [`Tool`]s; read apart, for the answer repeats it.
+    #[serde(borrow)]
+    pub tools: Option<&'a RawValue>,
     /// A word, or an object that names a tool.
     #[serde(borrow)]
     pub tool_choice: Option<&'a RawValue>,
     /// False: at most one call in an answer.
     pub parallel_tool_calls: Option<bool>,
-    /// How hard it thinks.
-    pub reasoning: Option<Reasoning<'a>>,
-    /// What the text has to look like.
-    pub text: Option<Text<'a>>,
+    /// At most so many calls of tools that the provider runs.
+    #[serde(borrow)]
+    pub max_tool_calls: Option<&'a RawValue>,
+    /// How hard it thinks: [`Reasoning`], read apart.
+    #[serde(borrow)]
+    pub reasoning: Option<&'a RawValue>,
+    /// What the text has to look like: [`Text`], read apart.
+    #[serde(borrow)]
+    pub text: Option<&'a RawValue>,
+    /// What becomes of a prompt that is too long: `auto`, `disabled`.
+    #[serde(borrow)]
+    pub truncation: Option<&'a RawValue>,
     /// Deprecated name of `safety_identifier`.
     pub user: Option<Literal<'a>>,
     /// Who is behind the call.
@@ -143,7 +152,7 @@ pub struct Reasoning<'a> {
 }
 
 /// What the text has to look like.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub struct Text<'a> {
     /// Its format.
     #[serde(borrow)]

@@ -47,6 +47,15 @@ pub(crate) struct ReplyHead<'a> {
     pub(crate) service_tier: Option<Literal<'a>>,
 }
 
+/// What stands for it where the provider is silent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Names<'a> {
+    /// The model that was asked for; unescaped.
+    pub(crate) model: &'a str,
+    /// Unix seconds.
+    pub(crate) now: u64,
+}
+
 /// Why the model stopped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Finish<'a> {

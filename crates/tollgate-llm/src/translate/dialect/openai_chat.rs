@@ -7,7 +7,9 @@ mod stream;
 
 use tollgate_types::Tokens;
 
-pub(crate) use self::{error::body as error_body, reply::token, request::request, stream::Writer};
+pub(crate) use self::{
+    error::body as error_body, reply::elements as logprobs, request::request, stream::Writer,
+};
 use super::super::{event::Finish, json};
 
 /// `finish_reason`

@@ -2,19 +2,10 @@ use tollgate_wire::Literal;
 
 use super::{Tools, stop_reason, usage};
 use crate::translate::{
-    event::{Answer, Choice, Finish, ReplyHead},
+    event::{Answer, Choice, Finish, Names, ReplyHead},
     json,
     turn::{Citation, Origin, PartKind, Range},
 };
-
-/// What the answer says of itself where the provider is silent.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Names<'a> {
-    /// Unescaped.
-    pub(super) model: &'a str,
-    /// Unix seconds.
-    pub(super) now: u64,
-}
 
 /// `{"id":…,"type":"message","role":"assistant","model":…`
 pub(super) fn head(out: &mut Vec<u8>, head: &ReplyHead<'_>, names: Names<'_>) {

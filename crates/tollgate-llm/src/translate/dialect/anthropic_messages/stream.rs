@@ -2,18 +2,12 @@ use http::StatusCode;
 use tollgate_types::Usage;
 use tollgate_wire::Literal;
 
-use super::{
-    Tools,
-    blocks::Blocks,
-    error,
-    reply::{self, Names},
-    usage,
-};
+use super::{Tools, blocks::Blocks, error, reply, usage};
 use crate::{
     Fault,
     translate::{
         Job,
-        event::{Answer, Encode, Event, Finish, ProviderError, ReplyHead},
+        event::{Answer, Encode, Event, Finish, Names, ProviderError, ReplyHead},
     },
 };
 

@@ -3,19 +3,10 @@ use tollgate_wire::Literal;
 
 use super::seal;
 use crate::translate::{
-    event::{Answer, Choice, Finish, ReplyHead, TokenLogprob},
+    event::{Answer, Choice, Finish, Names, ReplyHead, TokenLogprob},
     json,
     turn::{Citation, Origin, PartKind},
 };
-
-/// What the answer says of itself where the provider is silent.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Names<'a> {
-    /// Unescaped.
-    pub(super) model: &'a str,
-    /// Unix seconds.
-    pub(super) now: u64,
-}
 
 /// A whole reply.
 pub(super) fn whole(answer: &Answer<'_>, names: Names<'_>, out: &mut Vec<u8>) {

@@ -3,16 +3,12 @@ use serde_json::value::RawValue;
 use tollgate_types::Usage;
 use tollgate_wire::Literal;
 
-use super::{
-    error,
-    reply::{self, Names},
-    seal,
-};
+use super::{error, reply, seal};
 use crate::{
     Fault,
     translate::{
         Job,
-        event::{Answer, Encode, Event, Finish, ProviderError, ReplyHead},
+        event::{Answer, Encode, Event, Finish, Names, ProviderError, ReplyHead},
         json,
         turn::{Citation, Origin},
     },

@@ -2,19 +2,10 @@ use tollgate_wire::Literal;
 
 use super::{extras, finish_reason, usage};
 use crate::translate::{
-    event::{Answer, Choice, Finish, TokenLogprob},
+    event::{Answer, Choice, Finish, Names, TokenLogprob},
     json,
     turn::{Citation, Origin, PartKind},
 };
-
-/// What the answer says of itself, filled in where the provider is silent.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Names<'a> {
-    /// Written where the provider gives none; unescaped.
-    pub(super) model: &'a str,
-    /// Unix seconds.
-    pub(super) now: u64,
-}
 
 /// `"id":…,"object":…,"created":…,"model":…` with the opening brace.
 pub(super) fn head(
@@ -91,6 +82,12 @@ pub(super) fn logprobs(tokens: &[TokenLogprob<'_>], out: &mut Vec<u8>) {
         return json::raw(out, "null");
     }
     out.extend_from_slice(br#"{"content":["#);
+    elements(tokens, out);
+    out.extend_from_slice(br#"],"refusal":null}"#);
+}
+
+/// One object for each token, with the alternatives to it.
+pub(crate) fn elements(tokens: &[TokenLogprob<'_>], out: &mut Vec<u8>) {
     for one in tokens {
         json::comma(out);
         out.push(b'{');
@@ -105,11 +102,10 @@ pub(super) fn logprobs(tokens: &[TokenLogprob<'_>], out: &mut Vec<u8>) {
         }
         out.extend_from_slice(b"]}");
     }
-    out.extend_from_slice(br#"],"refusal":null}"#);
 }
 
 /// `"token":…,"logprob":…,"bytes":[…]`
-pub(crate) fn token(text: Literal<'_>, logprob: tollgate_wire::Number<'_>, out: &mut Vec<u8>) {
+fn token(text: Literal<'_>, logprob: tollgate_wire::Number<'_>, out: &mut Vec<u8>) {
     json::literal_field(out, "token", text);
     json::raw_field(out, "logprob", logprob.as_str());
     json::key(out, "bytes");

@@ -3,16 +3,12 @@ use serde_json::value::RawValue;
 use tollgate_types::Usage;
 use tollgate_wire::Literal;
 
-use super::{
-    error, extras, finish_reason,
-    reply::{self, Names},
-    usage,
-};
+use super::{error, extras, finish_reason, reply, usage};
 use crate::{
     Fault,
     translate::{
         Job,
-        event::{Answer, Encode, Event, Finish, ProviderError, ReplyHead, TokenLogprob},
+        event::{Answer, Encode, Event, Finish, Names, ProviderError, ReplyHead, TokenLogprob},
         json,
         turn::{Citation, Origin},
     },

@@ -1,70 +1,58 @@
-use serde::Deserialize;
 use serde_json::value::RawValue;
+use tollgate_wire::{Literal, Number, responses::Request};
 
-use crate::{
-    Untranslatable,
-    translate::json::{self, reason},
-};
+use crate::translate::json;
 
-/// What every response repeats of its request, as JSON members. OpenAI's SDKs require most of them.
+/// What every response repeats of its request, as JSON members in the client's spelling. OpenAI's SDKs require most of
+/// them.
 #[derive(Clone, Debug)]
 pub(crate) struct Echo(Vec<u8>);
-
-/// The members, each as the client wrote it.
-#[derive(Deserialize)]
-struct Members<'a> {
-    #[serde(borrow)]
-    instructions: Option<&'a RawValue>,
-    max_output_tokens: Option<&'a RawValue>,
-    max_tool_calls: Option<&'a RawValue>,
-    metadata: Option<&'a RawValue>,
-    parallel_tool_calls: Option<&'a RawValue>,
-    reasoning: Option<&'a RawValue>,
-    safety_identifier: Option<&'a RawValue>,
-    temperature: Option<&'a RawValue>,
-    text: Option<&'a RawValue>,
-    tool_choice: Option<&'a RawValue>,
-    tools: Option<&'a RawValue>,
-    top_logprobs: Option<&'a RawValue>,
-    top_p: Option<&'a RawValue>,
-    truncation: Option<&'a RawValue>,
-    user: Option<&'a RawValue>,
-}
 
 // === impl Echo ===
 
 impl Echo {
-    /// # Errors
-    /// [`Untranslatable::Shape`] where a member occurs twice.
-    pub(super) fn read(body: &[u8]) -> Result<Self, Untranslatable> {
-        let members: Members<'_> =
-            serde_json::from_slice(body).map_err(|error| Untranslatable::Shape(reason(&error)))?;
-        let mut out = vec![b'{'];
-        for (name, value, default) in [
-            ("background", None, "false"),
-            ("instructions", members.instructions, "null"),
-            ("max_output_tokens", members.max_output_tokens, "null"),
-            ("max_tool_calls", members.max_tool_calls, "null"),
-            ("metadata", members.metadata, "{}"),
-            ("parallel_tool_calls", members.parallel_tool_calls, "true"),
-            ("previous_response_id", None, "null"),
-            ("reasoning", members.reasoning, r#"{"effort":null,"summary":null}"#),
-            ("safety_identifier", members.safety_identifier, "null"),
-            // Nothing is kept here, whatever the client asked for.
-            ("store", None, "false"),
-            ("temperature", members.temperature, "1.0"),
-            ("text", members.text, r#"{"format":{"type":"text"}}"#),
-            ("tool_choice", members.tool_choice, r#""auto""#),
-            ("tools", members.tools, "[]"),
-            ("top_logprobs", members.top_logprobs, "0"),
-            ("top_p", members.top_p, "1.0"),
-            ("truncation", members.truncation, r#""disabled""#),
-            ("user", members.user, "null"),
-        ] {
-            json::raw_field(&mut out, name, value.map_or(default, RawValue::get));
+    pub(super) fn of(request: &Request<'_>) -> Self {
+        let mut echo = Self(Vec::with_capacity(512));
+        echo.constant("background", "false");
+        echo.text("instructions", request.instructions);
+        echo.number("max_output_tokens", request.max_output_tokens, "null");
+        echo.raw("max_tool_calls", request.max_tool_calls, "null");
+        echo.raw("metadata", request.metadata, "{}");
+        let parallel = request.parallel_tool_calls.unwrap_or(true);
+        echo.constant("parallel_tool_calls", if parallel { "true" } else { "false" });
+        echo.constant("previous_response_id", "null");
+        echo.raw("reasoning", request.reasoning, r#"{"effort":null,"summary":null}"#);
+        echo.text("safety_identifier", request.safety_identifier);
+        // Nothing is kept here, whatever the client asked for.
+        echo.constant("store", "false");
+        echo.number("temperature", request.temperature, "1.0");
+        echo.raw("text", request.text, r#"{"format":{"type":"text"}}"#);
+        echo.raw("tool_choice", request.tool_choice, r#""auto""#);
+        echo.raw("tools", request.tools, "[]");
+        echo.number("top_logprobs", request.top_logprobs, "0");
+        echo.number("top_p", request.top_p, "1.0");
+        echo.raw("truncation", request.truncation, r#""disabled""#);
+        echo.text("user", request.user);
+        echo
+    }
+
+    fn constant(&mut self, name: &str, json: &str) {
+        json::raw_field(&mut self.0, name, json);
+    }
+
+    fn raw(&mut self, name: &str, value: Option<&RawValue>, absent: &str) {
+        self.constant(name, value.map_or(absent, RawValue::get));
+    }
+
+    fn number(&mut self, name: &str, value: Option<Number<'_>>, absent: &str) {
+        self.constant(name, value.map_or(absent, Number::as_str));
+    }
+
+    fn text(&mut self, name: &str, value: Option<Literal<'_>>) {
+        match value {
+            Some(text) => json::literal_field(&mut self.0, name, text),
+            None => self.constant(name, "null"),
         }
-        out.remove(0);
-        Ok(Self(out))
     }
 
     /// Appends the members.

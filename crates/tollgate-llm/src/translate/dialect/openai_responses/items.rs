@@ -3,6 +3,7 @@ use tollgate_wire::Literal;
 
 use super::{Echo, REDACTED};
 use crate::translate::{
+    dialect::openai_chat,
     event::{Answer, Finish, ReplyHead, TokenLogprob},
     json,
     turn::{Citation, Origin, PartKind},
@@ -21,8 +22,9 @@ pub(super) enum Item {
 pub(super) enum Content {
     Text {
         text: String,
-        /// Elements of `annotations`.
+        /// Elements of `annotations`, and how many they are.
         annotations: Vec<u8>,
+        cited: usize,
         /// Elements of `logprobs`.
         logprobs: Vec<u8>,
         /// Where the text began to which citations belong, and where it ends, in characters.
@@ -165,7 +167,13 @@ pub(super) fn summary(text: &str, out: &mut Vec<u8>) {
 
 impl Content {
     pub(super) const fn text() -> Self {
-        Self::Text { text: String::new(), annotations: Vec::new(), logprobs: Vec::new(), span: (0, 0) }
+        Self::Text {
+            text: String::new(),
+            annotations: Vec::new(),
+            cited: 0,
+            logprobs: Vec::new(),
+            span: (0, 0),
+        }
     }
 
     pub(super) fn write(&self, out: &mut Vec<u8>) {
@@ -187,6 +195,13 @@ impl Content {
         out.push(b'}');
     }
 
+    /// What follows is another stretch of text: citations after it belong to that alone.
+    pub(super) const fn stretch(&mut self) {
+        if let Self::Text { span, .. } = self {
+            span.0 = span.1;
+        }
+    }
+
     pub(super) fn push(&mut self, more: Literal<'_>) {
         match self {
             Self::Text { text, span, .. } => {
@@ -199,18 +214,18 @@ impl Content {
 
     /// Adds a citation; gives its place among the annotations, or `None` where OpenAI has no such kind.
     pub(super) fn cite(&mut self, citation: &Citation<'_>) -> Option<usize> {
-        let (Self::Text { annotations, span, .. }, Origin::Url(_)) = (self, citation.origin) else {
+        let (Self::Text { annotations, cited, span, .. }, Origin::Url(_)) = (self, citation.origin) else {
             return None;
         };
-        let at = annotations.windows(2).filter(|pair| *pair == b"{\"").count();
         json::comma(annotations);
         annotation(citation, *span, annotations);
-        Some(at)
+        *cited += 1;
+        Some(*cited - 1)
     }
 
     pub(super) fn add_logprobs(&mut self, tokens: &[TokenLogprob<'_>]) {
         if let Self::Text { logprobs, .. } = self {
-            write_logprobs(tokens, logprobs);
+            openai_chat::logprobs(tokens, logprobs);
         }
     }
 }
@@ -225,24 +240,6 @@ pub(super) fn annotation(citation: &Citation<'_>, text: (u64, u64), out: &mut Ve
     json::literal_field(out, "url", url);
     json::literal_field(out, "title", citation.title.unwrap_or_default());
     out.push(b'}');
-}
-
-/// Elements of `logprobs`.
-pub(super) fn write_logprobs(tokens: &[TokenLogprob<'_>], out: &mut Vec<u8>) {
-    for one in tokens {
-        json::comma(out);
-        out.push(b'{');
-        crate::translate::dialect::openai_chat::token(one.token, one.logprob, out);
-        json::key(out, "top_logprobs");
-        out.push(b'[');
-        for (token, logprob) in &one.top {
-            json::comma(out);
-            out.push(b'{');
-            crate::translate::dialect::openai_chat::token(*token, *logprob, out);
-            out.push(b'}');
-        }
-        out.extend_from_slice(b"]}");
-    }
 }
 
 /// Everything of a response but the opening of the object that holds it.
@@ -378,14 +375,5 @@ fn message(items: &mut Vec<Item>, empty: Content, text: Literal<'_>) {
     if let Some(content) = contents.last_mut() {
         content.stretch();
         content.push(text);
-    }
-}
-
-impl Content {
-    /// What follows is another stretch of text: citations after it belong to that alone.
-    pub(super) const fn stretch(&mut self) {
-        if let Self::Text { span, .. } = self {
-            span.0 = span.1;
-        }
     }
 }

@@ -1,3 +1,4 @@
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use tollgate_wire::{Literal, OneOrMany, responses as wire};
 
@@ -28,26 +29,38 @@ const PROVIDER_ITEMS: [&str; 8] = [
 
 /// Reads a responses request, and what its answer repeats of it.
 pub(crate) fn request(body: &[u8]) -> Result<(Turn<'_>, Echo), Untranslatable> {
-    let request: wire::Request<'_> =
-        serde_json::from_slice(body).map_err(|error| Untranslatable::Shape(reason(&error)))?;
-    refuse_what_is_kept(&request)?;
-    let echo = Echo::read(body)?;
+    let request = read(body)?;
+    let echo = Echo::of(&request);
     Ok((turn(request)?, echo))
 }
 
 /// The same for a call that only counts: the two fields that hold the prompt, and the tools.
 pub(crate) fn instructions_and_input(body: &[u8]) -> Result<Turn<'_>, Untranslatable> {
-    let request: wire::Request<'_> =
-        serde_json::from_slice(body).map_err(|error| Untranslatable::Shape(reason(&error)))?;
+    turn(read(body)?)
+}
+
+fn read(body: &[u8]) -> Result<wire::Request<'_>, Untranslatable> {
+    let request: wire::Request<'_> = serde_json::from_slice(body).map_err(shape)?;
     refuse_what_is_kept(&request)?;
-    turn(request)
+    Ok(request)
+}
+
+/// A member that the answer repeats as it is.
+fn member<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Result<Option<T>, Untranslatable> {
+    raw.map(|raw| serde_json::from_str(raw.get()).map_err(shape)).transpose()
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "as map_err gives it")]
+fn shape(error: serde_json::Error) -> Untranslatable {
+    Untranslatable::Shape(reason(&error))
 }
 
 fn turn(request: wire::Request<'_>) -> Result<Turn<'_>, Untranslatable> {
-    let (tools, hosted) = tools(request.tools.unwrap_or_default())?;
+    let (tools, hosted) = tools(member(request.tools)?.unwrap_or_default())?;
     let wants_logprobs =
         request.include.iter().flatten().any(|one| one.escaped() == "message.output_text.logprobs");
-    let text = request.text.unwrap_or(wire::Text { format: None, verbosity: None });
+    let text: wire::Text<'_> = member(request.text)?.unwrap_or_default();
+    let reasoning: Option<wire::Reasoning<'_>> = member(request.reasoning)?;
     let parallel = |many: bool| if many { Parallel::Many } else { Parallel::One };
     Ok(Turn {
         messages: messages(request.instructions, request.input)?,
@@ -60,7 +73,7 @@ fn turn(request: wire::Request<'_>) -> Result<Turn<'_>, Untranslatable> {
         top_p: request.top_p,
         logprobs: wants_logprobs.then_some(Logprobs { top: request.top_logprobs }),
         format: text.format.map_or(Ok(None), |format| text_format(&format))?,
-        effort: request.reasoning.and_then(|reasoning| reasoning.effort),
+        effort: reasoning.and_then(|reasoning| reasoning.effort),
         verbosity: text.verbosity,
         service_tier: request.service_tier,
         user: request.safety_identifier.or(request.user),
