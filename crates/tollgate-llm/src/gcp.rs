@@ -24,6 +24,14 @@ pub(crate) fn path(publisher: &str, model: &str, verb: &str) -> Result<String, U
     Ok(format!("publishers/{publisher}/models/{model}:{verb}"))
 }
 
+/// Names of versions that Vertex AI does not know where it counts tokens.
+const VAGUE: [&str; 2] = ["@default", "@latest"];
+
+/// The model's name where tokens are counted.
+pub(crate) fn exact(model: &str) -> &str {
+    VAGUE.iter().find_map(|version| model.strip_suffix(version)).unwrap_or(model)
+}
+
 /// `anthropic_version`
 pub(crate) fn anthropic_version(target: &Target) -> &str {
     target.version.as_deref().filter(|version| !version.is_empty()).unwrap_or(ANTHROPIC_VERSION)

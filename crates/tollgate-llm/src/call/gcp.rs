@@ -7,9 +7,6 @@ use tollgate_wire::{patch::Patch, text::quoted};
 use super::body::{mutate, refusal, shape};
 use crate::{Call, Delivery, Untranslatable, gcp};
 
-/// Names of versions that Vertex AI does not know where it counts tokens.
-const VAGUE: [&str; 2] = ["@default", "@latest"];
-
 /// The model stands in the path, but for counting, which has a path of its own.
 pub(super) fn path(call: &Call<'_>, model: &ModelId) -> Result<String, Untranslatable> {
     let model = model.as_str();
@@ -33,9 +30,7 @@ pub(super) fn body(call: &Call<'_>, model: &ModelId) -> Result<Bytes, Untranslat
     }
     patch.set("anthropic_version", &quoted(gcp::anthropic_version(call.target))).map_err(refusal)?;
     if call.endpoint == Endpoint::CountTokens {
-        let model = model.as_str();
-        let exact = VAGUE.iter().find_map(|version| model.strip_suffix(version)).unwrap_or(model);
-        patch.set("model", &quoted(exact)).map_err(refusal)?;
+        patch.set("model", &quoted(gcp::exact(model.as_str()))).map_err(refusal)?;
     } else {
         patch.remove("model").map_err(refusal)?;
     }

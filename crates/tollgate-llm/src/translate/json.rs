@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use serde_json::value::RawValue;
-use tollgate_wire::{Literal, escape_into};
+use tollgate_wire::{Literal, Number, escape_into};
 
 /// `"name":`, after a comma where one is due.
 pub(crate) fn key(out: &mut Vec<u8>, name: &str) {
@@ -67,6 +67,29 @@ pub(crate) fn raw_field(out: &mut Vec<u8>, name: &str, json: &str) {
 pub(crate) fn number_field(out: &mut Vec<u8>, name: &str, value: u64) {
     key(out, name);
     number(out, value);
+}
+
+/// `"name":1` for each number that is there.
+pub(crate) fn number_fields(out: &mut Vec<u8>, fields: &[(&str, Option<Number<'_>>)]) {
+    for (name, value) in fields {
+        if let Some(value) = value {
+            raw_field(out, name, value.as_str());
+        }
+    }
+}
+
+/// `"name":["text",…]`, nothing where there are none.
+pub(crate) fn literals_field(out: &mut Vec<u8>, name: &str, texts: &[Literal<'_>]) {
+    if texts.is_empty() {
+        return;
+    }
+    key(out, name);
+    out.push(b'[');
+    for text in texts {
+        comma(out);
+        literal(out, *text);
+    }
+    out.push(b']');
 }
 
 /// The place of a list's element in the client's request, for error texts.

@@ -8,7 +8,11 @@ mod stream;
 mod usage;
 
 pub(crate) use self::{
-    call::{Host, JSON_INSTRUCTION, StreamField, body, call, count_body, count_call, effort, input_schema},
+    call::{
+        Host, JSON_INSTRUCTION, StreamField, body, call, count_body, count_call, effort, input_schema,
+        thinking,
+    },
+    content::{alternating, is_kept},
     error::body as error,
     reply::counted,
     stream::Decoder,

@@ -29,6 +29,6 @@ pub(crate) fn count_call(job: &Job<'_>, turn: &Turn<'_>) -> Result<Call, Untrans
     Ok(Call {
         path: gcp::path("anthropic", "count-tokens", "rawPredict")?,
         headers: Vec::new(),
-        body: count_body(job, turn, Some(version))?,
+        body: count_body(gcp::exact(job.model.as_str()), turn, Some(version))?,
     })
 }

@@ -14,7 +14,7 @@ use tollgate_wire::openai as wire;
 pub(crate) use self::{
     call::{azure_call, call},
     embed::{EmbedDecoder, embed_call},
-    messages::tool_call,
+    messages::{address, tool_call},
     reply::input,
     stream::{Decoder, present},
 };

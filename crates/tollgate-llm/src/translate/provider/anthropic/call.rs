@@ -69,12 +69,12 @@ fn path(job: &Job<'_>) -> String {
 /// Encodes a request to `POST /v1/messages/count_tokens`.
 pub(crate) fn count_call(job: &Job<'_>, turn: &Turn<'_>) -> Result<Call, Untranslatable> {
     let (path, headers) = (path(job) + "/count_tokens", vec![ANTHROPIC_VERSION]);
-    Ok(Call { path, headers, body: count_body(job, turn, None)? })
+    Ok(Call { path, headers, body: count_body(job.model.as_str(), turn, None)? })
 }
 
 /// What is counted: the prompt and the tools, and nothing about the answer.
 pub(crate) fn count_body(
-    job: &Job<'_>,
+    model: &str,
     turn: &Turn<'_>,
     version: Option<&str>,
 ) -> Result<Vec<u8>, Untranslatable> {
@@ -85,10 +85,7 @@ pub(crate) fn count_body(
     if let Some(version) = version {
         json::text_field(buffer, "anthropic_version", version);
     }
-    // Vertex counts for exact models alone.
-    let model = job.model.as_str();
-    let exact = ["@default", "@latest"].iter().find_map(|suffix| model.strip_suffix(suffix));
-    json::text_field(buffer, "model", exact.filter(|_| version.is_some()).unwrap_or(model));
+    json::text_field(buffer, "model", model);
     content::system(turn, None, buffer)?;
     content::messages(turn, buffer)?;
     tools(turn, buffer);
@@ -115,20 +112,11 @@ pub(crate) fn body(job: &Job<'_>, turn: &Turn<'_>, host: Host<'_>) -> Result<Vec
     let effort = effort(job.model.as_str(), turn.effort)?;
     thinking(turn.thinking, effort, buffer);
     output_config(turn.format, effort, buffer);
-    for (name, value) in [("temperature", turn.temperature), ("top_p", turn.top_p), ("top_k", turn.top_k)] {
-        if let Some(value) = value {
-            json::raw_field(buffer, name, value.as_str());
-        }
-    }
-    if !turn.stop.is_empty() {
-        json::key(buffer, "stop_sequences");
-        buffer.push(b'[');
-        for stop in &turn.stop {
-            json::comma(buffer);
-            json::literal(buffer, *stop);
-        }
-        buffer.push(b']');
-    }
+    json::number_fields(
+        buffer,
+        &[("temperature", turn.temperature), ("top_p", turn.top_p), ("top_k", turn.top_k)],
+    );
+    json::literals_field(buffer, "stop_sequences", &turn.stop);
     if let Some(user) =
         turn.user.filter(|user| !user.is_empty() && user.decode().chars().count() <= USER_ID_LIMIT)
     {
@@ -271,7 +259,8 @@ pub(crate) fn effort<'a>(
     Ok((!WITHOUT_EFFORT.iter().any(|old| model.contains(old))).then_some(level))
 }
 
-fn thinking(thinking: Option<Thinking<'_>>, effort: Option<&str>, out: &mut Vec<u8>) {
+/// `thinking`, where the client or the effort says anything of it.
+pub(crate) fn thinking(thinking: Option<Thinking<'_>>, effort: Option<&str>, out: &mut Vec<u8>) {
     let (kind, budget, display): (_, Option<Number<'_>>, _) = match thinking {
         Some(Thinking::Enabled { budget, display }) => ("enabled", Some(budget), display),
         Some(Thinking::Adaptive { display }) => ("adaptive", None, display),

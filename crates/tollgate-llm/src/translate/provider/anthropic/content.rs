@@ -52,6 +52,18 @@ pub(super) fn system(
 /// `messages`: neighbours of one role become one message, so that the roles alternate and all results of parallel
 /// calls stand in one user message, as Anthropic requires.
 pub(super) fn messages(turn: &Turn<'_>, out: &mut Vec<u8>) -> Result<(), Untranslatable> {
+    alternating(turn, out, |message, part, out| {
+        json::comma(out);
+        block(message, part, out)
+    })
+}
+
+/// The same with blocks of another kind, as `write` writes them.
+pub(crate) fn alternating(
+    turn: &Turn<'_>,
+    out: &mut Vec<u8>,
+    mut write: impl FnMut(&Message<'_>, &Part<'_>, &mut Vec<u8>) -> Result<(), Untranslatable>,
+) -> Result<(), Untranslatable> {
     json::key(out, "messages");
     out.push(b'[');
     let mut open = None;
@@ -68,8 +80,7 @@ pub(super) fn messages(turn: &Turn<'_>, out: &mut Vec<u8>) -> Result<(), Untrans
                     Role::User | Role::System => br#"{"role":"user","content":["#.as_slice(),
                 });
             }
-            json::comma(out);
-            block(message, part, out)?;
+            write(message, part, out)?;
         }
     }
     if open.is_some() {
@@ -86,8 +97,9 @@ pub(super) fn cache(mark: Option<&RawValue>, out: &mut Vec<u8>) {
     }
 }
 
-/// False for what Anthropic refuses and nobody misses: blank text, thinking that nobody signed.
-fn is_kept(part: &Part<'_>) -> bool {
+/// False for what Anthropic and Bedrock refuse and nobody misses: blank text, thinking that nobody signed, sources of
+/// old text, which Anthropic takes back only in its own words, with an encrypted index.
+pub(crate) fn is_kept(part: &Part<'_>) -> bool {
     match &part.kind {
         PartKind::Text(text) | PartKind::Refusal(text) => !text.is_blank(),
         PartKind::Thinking { signature, .. } => signature.is_some_and(|signature| !signature.is_empty()),
@@ -98,7 +110,6 @@ fn is_kept(part: &Part<'_>) -> bool {
         | PartKind::Video(_)
         | PartKind::ToolCall { .. }
         | PartKind::ToolResult { .. } => true,
-        // Anthropic takes citations back only in its own words, with an encrypted index.
         PartKind::Citation(_) => false,
     }
 }

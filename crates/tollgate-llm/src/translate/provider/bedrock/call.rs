@@ -7,9 +7,9 @@ use crate::{
         Job, json,
         provider::{
             Call,
-            anthropic::{JSON_INSTRUCTION, effort, input_schema},
+            anthropic::{JSON_INSTRUCTION, effort, input_schema, thinking},
         },
-        turn::{Format, PartKind, Thinking, Tool, ToolChoice, Turn},
+        turn::{Format, PartKind, Tool, ToolChoice, Turn},
     },
 };
 
@@ -91,20 +91,8 @@ fn inference(turn: &Turn<'_>, out: &mut Vec<u8>) {
     }
     json::key(out, "inferenceConfig");
     out.push(b'{');
-    for (name, value) in fields {
-        if let Some(value) = value {
-            json::raw_field(out, name, value.as_str());
-        }
-    }
-    if !turn.stop.is_empty() {
-        json::key(out, "stopSequences");
-        out.push(b'[');
-        for stop in &turn.stop {
-            json::comma(out);
-            json::literal(out, *stop);
-        }
-        out.push(b']');
-    }
+    json::number_fields(out, &fields);
+    json::literals_field(out, "stopSequences", &turn.stop);
     out.push(b'}');
 }
 
@@ -123,26 +111,6 @@ fn more_fields(model: &str, turn: &Turn<'_>, effort: Option<&str>, out: &mut Vec
         json::key(out, "additionalModelRequestFields");
         out.extend_from_slice(&fields);
     }
-}
-
-fn thinking(thinking: Option<Thinking<'_>>, effort: Option<&str>, out: &mut Vec<u8>) {
-    let (kind, budget, display) = match thinking {
-        Some(Thinking::Enabled { budget, display }) => ("enabled", Some(budget), display),
-        Some(Thinking::Adaptive { display }) => ("adaptive", None, display),
-        Some(Thinking::Disabled) => ("disabled", None, None),
-        None if effort == Some("none") => ("disabled", None, None),
-        None => return,
-    };
-    json::key(out, "thinking");
-    out.push(b'{');
-    json::text_field(out, "type", kind);
-    if let Some(budget) = budget {
-        json::raw_field(out, "budget_tokens", budget.as_str());
-    }
-    if let Some(display) = display {
-        json::literal_field(out, "display", display);
-    }
-    out.push(b'}');
 }
 
 /// `outputConfig`: the schema is text there.

@@ -8,6 +8,7 @@ use crate::{
     Untranslatable, aws,
     translate::{
         json,
+        provider::anthropic::{alternating, is_kept},
         turn::{Message, Outcome, Part, PartKind, Role, Turn},
     },
 };
@@ -64,31 +65,12 @@ pub(super) fn system(
 /// `messages`: neighbours of one role become one message, so that the roles alternate and all results of parallel
 /// calls stand in one user message, as Bedrock requires.
 pub(super) fn messages(turn: &Turn<'_>, marks: Marks, out: &mut Vec<u8>) -> Result<(), Untranslatable> {
-    json::key(out, "messages");
-    out.push(b'[');
-    let (mut open, mut documents) = (None, 0);
-    for message in turn.messages.iter().filter(|message| message.role != Role::System) {
-        for part in message.parts.iter().filter(|part| is_kept(part)) {
-            if open != Some(message.role) {
-                if open.is_some() {
-                    out.extend_from_slice(b"]}");
-                }
-                open = Some(message.role);
-                json::comma(out);
-                out.extend_from_slice(match message.role {
-                    Role::Assistant => br#"{"role":"assistant","content":["#.as_slice(),
-                    Role::User | Role::System => br#"{"role":"user","content":["#.as_slice(),
-                });
-            }
-            block(message, part, &mut documents, out)?;
-            mark(part.cache, marks, out);
-        }
-    }
-    if open.is_some() {
-        out.extend_from_slice(b"]}");
-    }
-    out.push(b']');
-    Ok(())
+    let mut documents = 0;
+    alternating(turn, out, |message, part, out| {
+        block(message, part, &mut documents, out)?;
+        mark(part.cache, marks, out);
+        Ok(())
+    })
 }
 
 /// A `cachePoint` behind the block or the tool that a mark stands on.
@@ -106,22 +88,6 @@ pub(super) fn mark(mark: Option<&RawValue>, marks: Marks, out: &mut Vec<u8>) {
         json::literal_field(out, "ttl", ttl);
     }
     out.extend_from_slice(b"}}");
-}
-
-/// False for what Bedrock refuses and nobody misses: blank text, thinking that nobody signed, sources of old text.
-fn is_kept(part: &Part<'_>) -> bool {
-    match &part.kind {
-        PartKind::Text(text) | PartKind::Refusal(text) => !text.is_blank(),
-        PartKind::Thinking { signature, .. } => signature.is_some_and(|signature| !signature.is_empty()),
-        PartKind::RedactedThinking(data) => !data.is_empty(),
-        PartKind::Citation(_) => false,
-        PartKind::Image { .. }
-        | PartKind::Document { .. }
-        | PartKind::Audio(_)
-        | PartKind::Video(_)
-        | PartKind::ToolCall { .. }
-        | PartKind::ToolResult { .. } => true,
-    }
 }
 
 fn block(

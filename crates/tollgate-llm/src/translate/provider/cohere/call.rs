@@ -18,28 +18,19 @@ pub(crate) fn call(job: &Job<'_>, turn: &Turn<'_>) -> Result<Call, Untranslatabl
     body.push(b'{');
     json::text_field(body, "model", job.model.as_str());
     messages::messages(turn, body)?;
-    for (name, value) in [
-        ("max_tokens", turn.max_tokens),
-        ("temperature", turn.temperature),
-        ("p", turn.top_p),
-        ("k", turn.top_k),
-        ("seed", turn.seed),
-        ("presence_penalty", turn.presence_penalty),
-        ("frequency_penalty", turn.frequency_penalty),
-    ] {
-        if let Some(value) = value {
-            json::raw_field(body, name, value.as_str());
-        }
-    }
-    if !turn.stop.is_empty() {
-        json::key(body, "stop_sequences");
-        body.push(b'[');
-        for stop in &turn.stop {
-            json::comma(body);
-            json::literal(body, *stop);
-        }
-        body.push(b']');
-    }
+    json::number_fields(
+        body,
+        &[
+            ("max_tokens", turn.max_tokens),
+            ("temperature", turn.temperature),
+            ("p", turn.top_p),
+            ("k", turn.top_k),
+            ("seed", turn.seed),
+            ("presence_penalty", turn.presence_penalty),
+            ("frequency_penalty", turn.frequency_penalty),
+        ],
+    );
+    json::literals_field(body, "stop_sequences", &turn.stop);
     tools(turn, body);
     response_format(turn.format, body);
     thinking(turn, body);

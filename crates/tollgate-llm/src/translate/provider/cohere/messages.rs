@@ -4,8 +4,8 @@ use crate::{
     Untranslatable,
     translate::{
         json::{self, tells_an_error},
-        provider::openai::tool_call,
-        turn::{Message, Outcome, Part, PartKind, Role, Source, Turn},
+        provider::openai::{address, tool_call},
+        turn::{Message, Outcome, Part, PartKind, Role, Turn},
     },
 };
 
@@ -63,14 +63,7 @@ fn content(message: &Message<'_>, part: &Part<'_>, out: &mut Vec<u8>) -> Result<
         PartKind::Image { source, detail } => {
             json::comma(out);
             out.extend_from_slice(br#"{"type":"image_url","image_url":{"url":""#);
-            match source {
-                Source::Url(url) => out.extend_from_slice(url.escaped().as_bytes()),
-                Source::Base64 { media_type, data } => {
-                    for piece in ["data:", media_type.escaped(), ";base64,", data.escaped()] {
-                        out.extend_from_slice(piece.as_bytes());
-                    }
-                }
-            }
+            address(*source, out);
             out.push(b'"');
             if let Some(detail) = detail {
                 json::literal_field(out, "detail", *detail);

@@ -24,33 +24,24 @@ pub(super) fn config(turn: &Turn<'_>, family: Family, out: &mut Vec<u8>) -> Resu
     json::key(out, "generationConfig");
     out.push(b'{');
     let start = out.len();
-    for (name, value) in [
-        ("temperature", turn.temperature),
-        ("topP", turn.top_p),
-        ("topK", turn.top_k),
-        ("candidateCount", turn.answers),
-        ("maxOutputTokens", turn.max_tokens),
-        ("presencePenalty", turn.presence_penalty),
-        ("frequencyPenalty", turn.frequency_penalty),
-        ("seed", turn.seed),
-        ("logprobs", turn.logprobs.and_then(|logprobs| logprobs.top)),
-    ] {
-        if let Some(value) = value {
-            json::raw_field(out, name, value.as_str());
-        }
-    }
+    json::number_fields(
+        out,
+        &[
+            ("temperature", turn.temperature),
+            ("topP", turn.top_p),
+            ("topK", turn.top_k),
+            ("candidateCount", turn.answers),
+            ("maxOutputTokens", turn.max_tokens),
+            ("presencePenalty", turn.presence_penalty),
+            ("frequencyPenalty", turn.frequency_penalty),
+            ("seed", turn.seed),
+            ("logprobs", turn.logprobs.and_then(|logprobs| logprobs.top)),
+        ],
+    );
     if turn.logprobs.is_some() {
         json::raw_field(out, "responseLogprobs", "true");
     }
-    if !turn.stop.is_empty() {
-        json::key(out, "stopSequences");
-        out.push(b'[');
-        for stop in &turn.stop {
-            json::comma(out);
-            json::literal(out, *stop);
-        }
-        out.push(b']');
-    }
+    json::literals_field(out, "stopSequences", &turn.stop);
     format(turn, family, out)?;
     thinking(turn, family, out)?;
     media_resolution(turn, family, out);

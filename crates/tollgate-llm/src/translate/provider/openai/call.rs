@@ -55,27 +55,26 @@ fn body(job: &Job<'_>, turn: &Turn<'_>, family: Family) -> Result<Vec<u8>, Untra
     buffer.push(b'{');
     json::text_field(buffer, "model", job.model.as_str());
     messages::messages(turn, family, buffer)?;
-    for (name, value) in [
-        ("max_completion_tokens", turn.max_tokens),
-        ("temperature", turn.temperature),
-        ("top_p", turn.top_p),
-        ("n", turn.answers),
-        ("seed", turn.seed),
-        ("presence_penalty", turn.presence_penalty),
-        ("frequency_penalty", turn.frequency_penalty),
-        ("top_logprobs", turn.logprobs.and_then(|logprobs| logprobs.top)),
-    ] {
-        if let Some(value) = value {
-            json::raw_field(buffer, name, value.as_str());
-        }
-    }
+    json::number_fields(
+        buffer,
+        &[
+            ("max_completion_tokens", turn.max_tokens),
+            ("temperature", turn.temperature),
+            ("top_p", turn.top_p),
+            ("n", turn.answers),
+            ("seed", turn.seed),
+            ("presence_penalty", turn.presence_penalty),
+            ("frequency_penalty", turn.frequency_penalty),
+            ("top_logprobs", turn.logprobs.and_then(|logprobs| logprobs.top)),
+        ],
+    );
     if turn.logprobs.is_some() {
         json::raw_field(buffer, "logprobs", "true");
     }
     if let Some(verbosity) = turn.verbosity {
         json::literal_field(buffer, "verbosity", verbosity);
     }
-    stop(&turn.stop, buffer);
+    json::literals_field(buffer, "stop", &turn.stop);
     tools(turn, buffer);
     response_format(turn.format, buffer);
     reasoning(turn, family, buffer);
@@ -89,19 +88,6 @@ fn body(job: &Job<'_>, turn: &Turn<'_>, family: Family) -> Result<Vec<u8>, Untra
     }
     buffer.push(b'}');
     Ok(out)
-}
-
-fn stop(stop: &[Literal<'_>], out: &mut Vec<u8>) {
-    if stop.is_empty() {
-        return;
-    }
-    json::key(out, "stop");
-    out.push(b'[');
-    for one in stop {
-        json::comma(out);
-        json::literal(out, *one);
-    }
-    out.push(b']');
 }
 
 fn tools(turn: &Turn<'_>, out: &mut Vec<u8>) {

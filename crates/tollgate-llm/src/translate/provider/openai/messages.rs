@@ -249,7 +249,7 @@ fn audio_format(media_type: &str) -> &str {
 }
 
 /// The address, inside the quotes.
-fn address(source: Source<'_>, out: &mut Vec<u8>) {
+pub(crate) fn address(source: Source<'_>, out: &mut Vec<u8>) {
     match source {
         Source::Url(url) => out.extend_from_slice(url.escaped().as_bytes()),
         Source::Base64 { media_type, data } => {
