@@ -11,6 +11,7 @@ use std::{
 };
 
 use tollgate_simulate::Simulator;
+use tollgate_testkit::resources::{GATEWAY, web};
 
 use crate::{
     gateway::{Answer, Ask, Gateway, PATIENCE},
@@ -73,32 +74,8 @@ impl KeyServer {
 
 /// A plain route to the simulator under these policies.
 fn start(simulator: &Simulator, policies: &str, options: &[&str]) -> (Gateway, tempfile::TempDir) {
-    let port = simulator.address().port();
-    let text = format!(
-        "apiVersion: gateway.networking.k8s.io/v1
-kind: GatewayClass
-metadata: {{name: tollgate}}
-spec: {{controllerName: gateway.envoyproxy.io/gatewayclass-controller}}
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {{name: tollgate}}
-spec: {{gatewayClassName: tollgate, listeners: [{{name: http, protocol: HTTP, port: 1975}}]}}
----
-apiVersion: gateway.envoyproxy.io/v1alpha1
-kind: Backend
-metadata: {{name: web}}
-spec: {{endpoints: [{{ip: {{address: 127.0.0.1, port: {port}}}}}]}}
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {{name: web}}
-spec:
-  parentRefs: [{{name: tollgate}}]
-  rules: [{{backendRefs: [{{group: gateway.envoyproxy.io, kind: Backend, name: web}}]}}]
----
-{policies}"
-    );
+    let web = web(simulator.address().port());
+    let text = format!("{GATEWAY}{web}{policies}");
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("gateway.yaml"), text).unwrap();
     let gateway = Gateway::start(&folder.path().join("gateway.yaml"), |command| {

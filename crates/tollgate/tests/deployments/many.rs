@@ -2,6 +2,7 @@
 use std::{fs, thread, time::Instant};
 
 use tollgate_simulate::{Behaviour, Simulator};
+use tollgate_testkit::resources::{GATEWAY, openai};
 
 use crate::{
     gateway::{Answer, Ask, Gateway, PATIENCE, Pending},
@@ -18,31 +19,9 @@ struct Three {
 
 /// A Gateway with the model `m`, and a policy.
 fn resources(simulator: &Simulator, policy: &str) -> String {
-    let port = simulator.address().port();
+    let openai = openai(simulator.address().port());
     format!(
-        "apiVersion: gateway.networking.k8s.io/v1
-kind: GatewayClass
-metadata: {{name: tollgate}}
-spec: {{controllerName: gateway.envoyproxy.io/gatewayclass-controller}}
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {{name: tollgate}}
-spec: {{gatewayClassName: tollgate, listeners: [{{name: http, protocol: HTTP, port: 1975}}]}}
----
-apiVersion: aigateway.envoyproxy.io/v1beta1
-kind: AIServiceBackend
-metadata: {{name: openai}}
-spec:
-  schema: {{name: OpenAI}}
-  backendRef: {{group: gateway.envoyproxy.io, kind: Backend, name: openai}}
----
-apiVersion: gateway.envoyproxy.io/v1alpha1
-kind: Backend
-metadata: {{name: openai}}
-spec: {{endpoints: [{{ip: {{address: 127.0.0.1, port: {port}}}}}]}}
----
-apiVersion: aigateway.envoyproxy.io/v1beta1
+        "{GATEWAY}{openai}apiVersion: aigateway.envoyproxy.io/v1beta1
 kind: AIGatewayRoute
 metadata: {{name: m}}
 spec:

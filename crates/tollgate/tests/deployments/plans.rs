@@ -2,6 +2,7 @@
 use std::fs;
 
 use tollgate_simulate::Simulator;
+use tollgate_testkit::resources::{GATEWAY, web};
 
 use crate::gateway::{Ask, Gateway};
 
@@ -13,31 +14,9 @@ pub(crate) const ANN: &str = "eyJhbGciOiJFUzI1NiIsImtpZCI6InRlc3QifQ.eyJzdWIiOiJ
 pub(crate) const BOB: &str = "eyJhbGciOiJFUzI1NiIsImtpZCI6InRlc3QifQ.eyJzdWIiOiJib2IiLCJleHAiOjQxMDI0NDQ4MDB9.QBpeWwE3XdTLbGXJV4avG8Td_Aq05fQX1mMcI7kuWIHFnX8NTD_mqW5lxdW7BNnbu6ne6iDF9ooSDAKyQsNpbw";
 
 fn resources(simulator: &Simulator, rule: &str) -> String {
-    let port = simulator.address().port();
+    let web = web(simulator.address().port());
     format!(
-        "apiVersion: gateway.networking.k8s.io/v1
-kind: GatewayClass
-metadata: {{name: tollgate}}
-spec: {{controllerName: gateway.envoyproxy.io/gatewayclass-controller}}
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {{name: tollgate}}
-spec: {{gatewayClassName: tollgate, listeners: [{{name: http, protocol: HTTP, port: 1975}}]}}
----
-apiVersion: gateway.envoyproxy.io/v1alpha1
-kind: Backend
-metadata: {{name: web}}
-spec: {{endpoints: [{{ip: {{address: 127.0.0.1, port: {port}}}}}]}}
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {{name: web}}
-spec:
-  parentRefs: [{{name: tollgate}}]
-  rules: [{{backendRefs: [{{group: gateway.envoyproxy.io, kind: Backend, name: web}}]}}]
----
-apiVersion: gateway.envoyproxy.io/v1alpha1
+        "{GATEWAY}{web}apiVersion: gateway.envoyproxy.io/v1alpha1
 kind: SecurityPolicy
 metadata: {{name: tokens}}
 spec:

@@ -12,6 +12,7 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tollgate_simulate::Simulator;
+use tollgate_testkit::resources::{GATEWAY, openai};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// What must never be seen outside the request to the provider.
@@ -36,7 +37,7 @@ pub(crate) struct Answer {
 
 /// A Gateway with the model `m` at a simulated provider, and `more` routes to the same for other models.
 pub(crate) fn resources(simulator: &Simulator, more: usize) -> String {
-    let port = simulator.address().port();
+    let openai = openai(simulator.address().port());
     let route = |name: &str| {
         format!(
             "---
@@ -52,29 +53,7 @@ spec:
         )
     };
     let mut text = format!(
-        "apiVersion: gateway.networking.k8s.io/v1
-kind: GatewayClass
-metadata: {{name: tollgate}}
-spec: {{controllerName: gateway.envoyproxy.io/gatewayclass-controller}}
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {{name: tollgate}}
-spec: {{gatewayClassName: tollgate, listeners: [{{name: http, protocol: HTTP, port: 1975}}]}}
----
-apiVersion: aigateway.envoyproxy.io/v1beta1
-kind: AIServiceBackend
-metadata: {{name: openai}}
-spec:
-  schema: {{name: OpenAI}}
-  backendRef: {{group: gateway.envoyproxy.io, kind: Backend, name: openai}}
----
-apiVersion: gateway.envoyproxy.io/v1alpha1
-kind: Backend
-metadata: {{name: openai}}
-spec: {{endpoints: [{{ip: {{address: 127.0.0.1, port: {port}}}}}]}}
----
-apiVersion: aigateway.envoyproxy.io/v1beta1
+        "{GATEWAY}{openai}apiVersion: aigateway.envoyproxy.io/v1beta1
 kind: BackendSecurityPolicy
 metadata: {{name: openai}}
 spec:

@@ -2,6 +2,7 @@
 use bytes::Bytes;
 use http::{StatusCode, Version};
 use tollgate_simulate::Simulator;
+use tollgate_testkit::resources::GATEWAY;
 
 use crate::{
     client::{Client, Offer, Reply},
@@ -17,17 +18,7 @@ const MESSAGE: &[u8] = b"\0\0\0\0\x05hello";
 fn plain(upstream: &Upstream, protocols: &str) -> String {
     let port = upstream.address.port();
     format!(
-        "apiVersion: gateway.networking.k8s.io/v1
-kind: GatewayClass
-metadata: {{name: tollgate}}
-spec: {{controllerName: gateway.envoyproxy.io/gatewayclass-controller}}
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {{name: tollgate}}
-spec: {{gatewayClassName: tollgate, listeners: [{{name: http, protocol: HTTP, port: 1975}}]}}
----
-apiVersion: gateway.networking.k8s.io/v1
+        "{GATEWAY}apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata: {{name: web}}
 spec:
