@@ -159,8 +159,7 @@ impl Meter {
         match key {
             b"model" | b"modelVersion" => self.model = value.text().map(Into::into),
             // Valid already.
-            b"usage" | b"meta" => self.take_usage(key, value.bytes()).unwrap_or_default(),
-            b"usageMetadata" => self.take_usage(key, value.bytes()).unwrap_or_default(),
+            b"usage" | b"meta" | b"usageMetadata" => self.take_usage(key, value.bytes()).unwrap_or_default(),
             // Anthropic's count_tokens, and Gemini's.
             b"input_tokens" | b"totalTokens" => {
                 self.usage.input = value.count().map(tollgate_types::Tokens);

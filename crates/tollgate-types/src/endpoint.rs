@@ -196,7 +196,8 @@ impl Endpoint {
     /// True where it takes this method. What the gateway answers by itself can be asked for without its body.
     #[must_use]
     pub fn takes(self, method: &str) -> bool {
-        self.methods().split(", ").any(|known| known == method) || (self.is_local() && method == "HEAD")
+        self.methods().split(',').any(|known| known.trim_start() == method)
+            || (self.is_local() && method == "HEAD")
     }
 
     /// Where a call says which model it is for.
