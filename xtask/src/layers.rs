@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::shell::{self, Outcome};
 
 /// Layer of each crate; see ARCHITECTURE.md. Tools may use anything.
-const LAYERS: [(&str, u8); 16] = [
+const LAYERS: [(&str, u8); 18] = [
     ("tollgate-types", 0),
     ("tollgate-wire", 0),
     ("tollgate-auth", 1),
@@ -16,8 +16,10 @@ const LAYERS: [(&str, u8); 16] = [
     ("tollgate-llm", 1),
     ("tollgate-compile", 2),
     ("tollgate-core", 2),
+    ("tollgate-generate", 2),
     ("tollgate-resources", 2),
     ("tollgate-snapshot", 2),
+    ("tollgate-envoy", 3),
     ("tollgate-net", 3),
     ("tollgate-ports", 3),
     ("tollgate-proxy", 3),

@@ -1,0 +1,1 @@
+//! The hooks that Envoy Gateway calls while it translates.

@@ -1,0 +1,1 @@
+//! Envoy's external processor (`ext_proc` v3).

@@ -1,0 +1,1 @@
+//! What the AI resources become for Envoy Gateway.
