@@ -37,7 +37,8 @@ const SWEEP: Duration = Duration::from_secs(1);
 pub struct PoolSettings {
     /// Name, TCP and TLS together, and also the wait for a free connection. 10 s.
     pub connect_timeout: Duration,
-    /// Open connections. 1024.
+    /// Open connections. 50,000, as many as a front takes of clients: a stream of a model lasts for minutes and holds
+    /// one, so a lower bound is for policies to set.
     pub max_connections: usize,
     /// Requests that wait for a connection; one more fails with [`Failure::Overflow`]. 1024.
     pub max_waiting: usize,
@@ -92,7 +93,7 @@ impl Default for PoolSettings {
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(10),
-            max_connections: 1024,
+            max_connections: 50_000,
             max_waiting: 1024,
             max_idle: 256,
             idle_timeout: Duration::from_secs(90),

@@ -353,6 +353,25 @@ fn more_waiting_requests_than_allowed_overflow() {
 }
 
 #[test]
+fn more_than_a_thousand_long_replies_are_held_at_once() {
+    on_a_core(async {
+        let upstream = scripted(|_, mut socket| async move {
+            rest(&mut socket).await;
+        })
+        .await;
+        let (pool, origin) = (pool(), plain(upstream, Protocol::Auto));
+        for _ in 0..1_100 {
+            let (pool, origin) = (pool.clone(), origin.clone());
+            spawn_local(async move { pool.send(&origin, post("/", "")).await });
+        }
+        while pool.stats(&origin).open < 1_100 {
+            assert_eq!(pool.stats(&origin).waiting, 0);
+            tokio::task::yield_now().await;
+        }
+    });
+}
+
+#[test]
 fn a_request_that_waits_gets_the_connection_another_gave_back() {
     on_a_core(async {
         let upstream = serve(ServerSettings::default(), None, echo);
