@@ -37,6 +37,11 @@ const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
 /// How deep folders may lie in each other, so that a link to a parent ends.
 const MAX_DEPTH: usize = 16;
 
+/// True where the file's name is one that is read in a folder.
+pub(crate) fn is_resource_file(path: &Path) -> bool {
+    path.extension().is_some_and(|ext| ext == "yaml" || ext == "yml" || ext == "json")
+}
+
 /// Texts as the loader takes them.
 pub(crate) fn sources(texts: &[File]) -> Vec<Source<'_>> {
     texts.iter().map(|File { name, text }| Source { name, text }).collect()
@@ -90,12 +95,11 @@ impl Files {
         paths.sort();
         for path in paths {
             let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-            let known = path.extension().is_some_and(|ext| ext == "yaml" || ext == "yml" || ext == "json");
             // Kubernetes mounts a ConfigMap as links into `..data`; hidden entries would show everything twice.
             if hidden || (depth >= MAX_DEPTH && path.is_dir()) {
                 continue;
             }
-            if known || path.is_dir() {
+            if is_resource_file(&path) || path.is_dir() {
                 self.find(&path, depth + 1, found);
             }
         }

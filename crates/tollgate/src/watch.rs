@@ -1,11 +1,14 @@
 //! Tells when files may have changed.
 use std::{
+    ffi::OsString,
     path::{Path, PathBuf},
     sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     time::{Duration, Instant},
 };
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _, event::ModifyKind};
+
+use crate::files::is_resource_file;
 
 /// Quiet that ends a burst of events: editors and ConfigMap mounts change several files at once.
 const QUIET: Duration = Duration::from_millis(100);
@@ -40,9 +43,9 @@ impl Watch {
     }
 
     fn watcher(paths: &[PathBuf], tell: SyncSender<()>) -> notify::Result<RecommendedWatcher> {
-        let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            let read_only = event.is_ok_and(|event| event.kind.is_access());
-            if !read_only {
+        let named = paths.iter().filter_map(|path| Some(path.file_name()?.to_owned())).collect::<Vec<_>>();
+        let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            if event.as_ref().map_or(true, |event| matters(event, &named)) {
                 // A full queue already says all there is to say.
                 let (Ok(()) | Err(TrySendError::Full(()) | TrySendError::Disconnected(()))) =
                     tell.try_send(());
@@ -70,6 +73,47 @@ impl Watch {
                 Ok(()) => {}
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return,
             }
+        }
+    }
+}
+
+/// False where nothing that is read can have changed. What is written into other files is told apart because a log
+/// that grows beside the resources would have them read twice a second for ever. `named` are files that the user gave
+/// by name, whatever it ends with.
+fn matters(event: &Event, named: &[OsString]) -> bool {
+    match event.kind {
+        EventKind::Access(_) => false,
+        EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Metadata(_)) => {
+            let is_read = |path: &PathBuf| {
+                is_resource_file(path)
+                    || path.file_name().is_some_and(|name| named.iter().any(|one| one == name))
+            };
+            event.paths.is_empty() || event.paths.iter().any(is_read)
+        }
+        // What comes, goes or is renamed may be a folder, or a link that a ConfigMap mount swaps.
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use notify::event::{AccessKind, CreateKind, DataChange};
+
+    use super::*;
+
+    #[test]
+    fn a_log_that_grows_beside_the_resources_is_no_change() {
+        let event = |kind, path: &str| Event::new(kind).add_path(path.into());
+        let written = EventKind::Modify(ModifyKind::Data(DataChange::Any));
+        for (event, expected) in [
+            (event(written, "dir/gateway.yaml"), true),
+            (event(written, "dir/gateway"), true),
+            (event(written, "dir/access.log"), false),
+            (Event::new(written), true),
+            (event(EventKind::Access(AccessKind::Any), "dir/gateway.yaml"), false),
+            (event(EventKind::Create(CreateKind::Any), "dir/..data"), true),
+        ] {
+            assert_eq!(matters(&event, &["gateway".into()]), expected, "{event:?}");
         }
     }
 }
