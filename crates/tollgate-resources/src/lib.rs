@@ -8,6 +8,7 @@ mod finding;
 mod formats;
 mod kinds;
 mod load;
+mod manifest;
 mod merge;
 mod misplaced;
 mod not_yet;
@@ -27,6 +28,7 @@ pub use self::{
     crds::crds,
     kinds::*,
     load::{Loaded, Source, load},
+    manifest::{Manifest, manifests},
     merge::{Written, merged},
     object::{Meta, Object, Positions},
     set::ResourceSet,
