@@ -1,1 +1,34 @@
-//! What the AI resources become for Envoy Gateway.
+//! What the AI resources become for Envoy Gateway: a pure function from resources to objects.
+//!
+//! ```text
+//! ResourceSet ─▶ rules ─▶ parts ─▶ HTTPRoutes, filters, retries, grants ─▶ Generated{objects, origins, diagnostics}
+//! Manifests, Generated ─▶ complete: all that Envoy Gateway reads
+//! ```
+//!
+//! What is wrong with the resources themselves is `compile`'s to say; the diagnostics here are about the translation.
+
+mod complete;
+mod files;
+mod filters;
+mod generate;
+mod grants;
+mod names;
+mod notes;
+mod order;
+mod parts;
+mod policies;
+mod processor;
+mod refs;
+mod retries;
+mod route;
+mod timeouts;
+mod yaml;
+
+pub use self::{
+    complete::{Reader, Written, complete},
+    generate::{Generated, generate},
+    order::sort,
+    parts::{Origin, Origins},
+    processor::{Processor, Proxies, proxies},
+    yaml::{documents, write},
+};

@@ -1,0 +1,95 @@
+//! Every `golden/<case>/in.yaml` is translated; objects and notes are held against the wants beside it.
+//! `UPDATE_EXPECT=1` writes them.
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+use std::{
+    fmt::Write,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use tollgate_generate::{Processor, Reader, Written, complete, documents, generate, proxies};
+use tollgate_resources::{Source, load, manifests};
+use tollgate_types::{Diagnostic, Diagnostics};
+
+fn folders(path: &Path) -> Vec<PathBuf> {
+    let mut folders: Vec<_> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
+    folders.retain(|path| path.is_dir());
+    folders.sort();
+    folders
+}
+
+fn print(notes: &Diagnostics) -> String {
+    let mut out = String::new();
+    for Diagnostic { severity, code, message, help, span, object, field } in notes {
+        let place = span.as_ref().map(|span| format!("{}:{}", span.line, span.column)).unwrap_or_default();
+        let object = object.as_ref().map(ToString::to_string).unwrap_or_default();
+        writeln!(out, "{severity}[{code}] {place} {object} {field}\n  {message}").unwrap();
+        if let Some(help) = help {
+            writeln!(out, "  help: {help}").unwrap();
+        }
+    }
+    out
+}
+
+/// What a text is translated to, and the notes.
+fn translate(text: &str) -> (String, String) {
+    let env = |_: &str| None;
+    let source = [Source { name: "in.yaml", text }];
+    let (loaded, manifests) = (load(&source, &env), manifests(&source, &env));
+    let generated = generate(&loaded.set);
+    let written = Written { set: &loaded.set, manifests: &manifests, refused: &loaded.refused };
+    let objects = complete(written, &generated, Reader::Files);
+    (documents(&objects), print(&loaded.notes) + &print(&generated.diagnostics))
+}
+
+/// The EnvoyProxies with the processor in them, and the notes.
+fn with_processor(text: &str) -> String {
+    let env = |_: &str| None;
+    let source = [Source { name: "in.yaml", text }];
+    let (loaded, manifests) = (load(&source, &env), manifests(&source, &env));
+    let written = Written { set: &loaded.set, manifests: &manifests, refused: &loaded.refused };
+    let processor = Processor { image: "tollgate:1", resources: "tollgate-resources" };
+    let proxies = proxies(written, &processor);
+    let notes = print(&proxies.diagnostics);
+    documents(&proxies.objects) + &notes.lines().map(|line| format!("# {line}\n")).collect::<String>()
+}
+
+#[test]
+fn golden_cases_become_what_stands_beside_them() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
+    let cases = folders(&root);
+    assert!(cases.len() >= 8, "there are only {} cases", cases.len());
+    for case in cases {
+        let text = fs::read_to_string(case.join("in.yaml")).unwrap();
+        let (objects, notes) = translate(&text);
+        expect_test::expect_file![case.join("want.yaml")].assert_eq(&objects);
+        expect_test::expect_file![case.join("want.notes.txt")].assert_eq(&notes);
+        if case.join("want.proxies.yaml").is_file() {
+            expect_test::expect_file![case.join("want.proxies.yaml")].assert_eq(&with_processor(&text));
+        }
+        // What comes out goes in again: nothing is generated twice, nothing taken for a user's.
+        let (again, _) =
+            translate(&format!("{}---\n{objects}", fs::read_to_string(case.join("in.yaml")).unwrap()));
+        assert_eq!(again, objects, "{}", case.display());
+    }
+}
+
+#[test]
+fn golden_examples_are_translated_without_a_word() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    for folder in folders(&root) {
+        let (objects, notes) = translate(&fs::read_to_string(folder.join("gateway.yaml")).unwrap());
+        assert_eq!(notes, "", "{}", folder.display());
+        assert!(objects.contains("kind: HTTPRoute\n"), "{}", folder.display());
+    }
+}
+
+#[test]
+fn the_same_resources_give_the_same_bytes_in_whatever_order_they_come() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/fallback/gateway.yaml");
+    let text = fs::read_to_string(root).unwrap();
+    let mut parts: Vec<_> = text.split("---\n").collect();
+    let (forwards, _) = translate(&text);
+    parts.reverse();
+    assert_eq!(translate(&parts.join("\n---\n")).0, forwards);
+}
