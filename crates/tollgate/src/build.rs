@@ -5,7 +5,10 @@ use tollgate_compile::{Compiled, Options, compile};
 use tollgate_resources::load;
 use tollgate_types::Diagnostics;
 
-use crate::files::{File, Files};
+use crate::{
+    diagnostics::by_place,
+    files::{File, Files},
+};
 
 /// The looked-up environment.
 pub(crate) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -42,12 +45,7 @@ impl Built {
         let mut compiled = compile(&loaded.set, &options);
         notes.0.extend(loaded.notes.0);
         notes.0.append(&mut compiled.notes.0);
-        // In the order of the files, for readers; what has no place comes first.
-        notes.0.sort_by_key(|note| {
-            let span = note.span.as_ref();
-            let file = span.and_then(|span| texts.iter().position(|file| *file.name == *span.file));
-            (file, span.map(|span| (span.line, span.column)))
-        });
+        by_place(&mut notes, &texts);
         Self { texts, compiled, notes }
     }
 }

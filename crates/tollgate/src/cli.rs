@@ -6,7 +6,7 @@ use std::{
 
 use clap::{Parser, Subcommand};
 
-use crate::{check, completion, demo, diagnostics::Colour, explain, healthcheck, run, simulate};
+use crate::{check, completion, demo, diagnostics::Colour, explain, healthcheck, run, simulate, translate};
 
 /// An AI gateway: serves LLM and plain HTTP traffic from Kubernetes resources
 #[derive(Debug, Parser)]
@@ -21,6 +21,7 @@ enum Command {
     Run(Box<run::RunArgs>),
     Check(check::CheckArgs),
     Explain(explain::ExplainArgs),
+    Translate(translate::TranslateArgs),
     Simulate(Box<simulate::SimulateArgs>),
     Demo(demo::DemoArgs),
     Healthcheck(healthcheck::HealthcheckArgs),
@@ -49,6 +50,7 @@ impl Cli {
             Command::Run(args) => run::run(*args),
             Command::Check(args) => check::run(&args, &mut terminal),
             Command::Explain(args) => explain::run(&args, &mut terminal),
+            Command::Translate(args) => translate::run(&args, &mut terminal),
             Command::Simulate(args) => simulate::run(*args),
             Command::Demo(args) => demo::run(args),
             Command::Healthcheck(args) => healthcheck::run(&args),

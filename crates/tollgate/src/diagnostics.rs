@@ -59,6 +59,15 @@ pub(crate) fn json(notes: &Diagnostics) -> serde_json::Result<serde_json::Value>
     serde_json::to_value(notes.iter().map(Record::new).collect::<Vec<_>>())
 }
 
+/// Sorts them in the order of the files, for readers; what has no place comes first.
+pub(crate) fn by_place(notes: &mut Diagnostics, files: &[File]) {
+    notes.0.sort_by_key(|note| {
+        let span = note.span.as_ref();
+        let file = span.and_then(|span| files.iter().position(|file| *file.name == *span.file));
+        (file, span.map(|span| (span.line, span.column)))
+    });
+}
+
 /// `2 errors, 1 warning`
 pub(crate) fn count(notes: &Diagnostics) -> String {
     let of = |severity| notes.iter().filter(|note| note.severity == severity).count();

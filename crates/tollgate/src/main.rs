@@ -17,6 +17,7 @@ mod reload;
 mod run;
 mod serving;
 mod simulate;
+mod translate;
 mod watch;
 
 use std::process::ExitCode;
