@@ -30,5 +30,6 @@ pub use self::{
     order::sort,
     parts::{Origin, Origins},
     processor::{Processor, Proxies, proxies},
+    retries::Retries,
     yaml::{documents, write},
 };

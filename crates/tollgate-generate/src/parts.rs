@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use tollgate_resources::{AiGatewayRoute, Object, ResourceSet};
 use tollgate_types::Diagnostics;
 
-use crate::{names, notes::Note, policies, route::Rule};
+use crate::{names, notes::Note, policies, retries::Retries, route::Rule};
 
 /// The most rules of an HTTPRoute, without the one that answers what no other takes (Gateway API).
 const RULES: usize = 15;
@@ -21,6 +21,8 @@ pub struct Origin {
     pub rule: usize,
     /// For each `backendRefs` entry of the HTTPRoute's rule: which entry of the AIGatewayRoute's rule it was, from 0.
     pub refs: Vec<usize>,
+    /// How its requests are tried again unless a policy says otherwise.
+    pub retries: Retries,
 }
 
 /// From the rules of generated HTTPRoutes back to those of AIGatewayRoutes. Most are the same by number; those of
@@ -122,6 +124,7 @@ impl Origins {
             route: Arc::clone(&route.meta.name),
             rule: rule.index,
             refs: rule.refs.origins.clone(),
+            retries: rule.retries,
         });
         let key = (Arc::clone(&route.meta.namespace), Arc::from(http_route));
         self.0.insert(key, origins.collect());

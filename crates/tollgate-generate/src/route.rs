@@ -12,7 +12,7 @@ use crate::{
     names::{self, GENERATED, HTTP_ROUTE, NOT_FOUND_RULE, PRIORITIES, group},
     policies,
     refs::{self, Refs},
-    retries::Retry,
+    retries::{Asked, Retries},
     timeouts,
 };
 
@@ -34,8 +34,10 @@ pub(crate) struct Rule {
     pub(crate) refs: Refs,
     /// The deadline of a request; `None` where a policy has one.
     pub(crate) request: Option<Duration>,
-    /// How its requests are tried again, where the translation has to say it.
-    pub(crate) retry: Option<Retry>,
+    /// How its requests are tried again.
+    pub(crate) retries: Retries,
+    /// The same, where a policy has to say it.
+    pub(crate) asked: Option<Asked>,
 }
 
 /// The rules of a route, before they are spread over HTTPRoutes.
@@ -44,13 +46,15 @@ pub(crate) fn rules(set: &ResourceSet, route: &Object<AiGatewayRoute>, notes: &m
     rules
         .map(|(index, spec)| {
             let refs = refs::of(set, route, index, notes);
+            let attempt = spec.timeouts.and_then(|timeouts| timeouts.backend_request);
             Rule {
                 index,
                 name: spec.name.clone(),
                 matches: spec.matches.iter().map(matched).collect(),
+                retries: Retries::of(&refs.live, attempt),
                 refs,
                 request: request(set, route, spec),
-                retry: None,
+                asked: None,
             }
         })
         .collect()

@@ -1,9 +1,5 @@
 //! `tollgate translate`: what the AI resources become for Envoy Gateway.
-use std::{
-    io::{self, Write as _},
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{io, path::PathBuf, process::ExitCode};
 
 use serde_json::json;
 use tollgate_compile::{Options, compile};
