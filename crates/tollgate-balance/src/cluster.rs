@@ -309,6 +309,12 @@ impl Cluster {
 // === impl Lease ===
 
 impl Lease {
+    /// A request that somebody else has led to this endpoint: nothing is counted here.
+    #[must_use]
+    pub const fn uncounted(position: usize) -> Self {
+        Self { position, cluster: None }
+    }
+
     /// Says what the request came to.
     pub fn report(&self, outcome: Outcome, now: u64) -> Option<Turn> {
         self.cluster.as_ref()?.report(self.position, outcome, now)

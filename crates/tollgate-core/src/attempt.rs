@@ -16,10 +16,12 @@ use crate::{AttemptRecord, LocalReply, Now, Plan, Ports, Refusal};
 
 mod again;
 mod answer;
+mod chosen;
 mod compose;
 mod pick;
 mod sign;
 
+pub use self::chosen::Chosen;
 pub(crate) use self::{answer::tell_turn, compose::plain};
 
 /// One request to one backend, ready to send, with the reader of its reply.
@@ -151,15 +153,7 @@ impl Plan {
         if let Some(health) = self.record.live.health_of(&backend) {
             health.asked(now.unix_ms);
         }
-        self.record.attempts.push(AttemptRecord {
-            backend: Arc::clone(&backend),
-            address: None,
-            path: None,
-            began: now.instant,
-            ended: None,
-            status: None,
-            failure: None,
-        });
+        self.record.attempts.push(AttemptRecord::new(Arc::clone(&backend), now.instant));
         self.tried.push((backend.index, lease.position));
         let per_try = rule.traffic.retry.as_ref().and_then(|retry| retry.per_try);
         let idle = rule.timeouts.stream_idle.or(self.record.client.timeouts.stream_idle());
@@ -215,6 +209,10 @@ impl ReplyReader {
 // === impl AttemptRecord ===
 
 impl AttemptRecord {
+    pub(crate) const fn new(backend: Arc<Backend>, began: Instant) -> Self {
+        Self { backend, address: None, path: None, began, ended: None, status: None, failure: None }
+    }
+
     /// From its start to the head of its reply, or to its failure.
     #[must_use]
     pub fn duration(&self, until: Instant) -> Duration {

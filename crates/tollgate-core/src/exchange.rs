@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tollgate_balance::{Lease, Outcome};
 use tollgate_llm::{Fault, Output};
+use tollgate_types::Usage;
 
 use crate::{Failure, Now, Record, ReplyReader, attempt::tell_turn};
 
@@ -26,6 +27,24 @@ impl Exchange {
     #[must_use]
     pub fn record(&self) -> &Record {
         &self.record
+    }
+
+    /// The tokens of the reply up to now.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        match &self.reply {
+            ReplyReader::Llm(reply) => reply.usage(),
+            ReplyReader::Http => Usage::default(),
+        }
+    }
+
+    /// The model that the provider says it serves, as far as it has said so.
+    #[must_use]
+    pub fn model_served(&self) -> Option<&str> {
+        match &self.reply {
+            ReplyReader::Llm(reply) => reply.model(),
+            ReplyReader::Http => None,
+        }
     }
 
     /// Says that the first piece of the reply's body was there at this moment. Later calls change nothing.

@@ -19,6 +19,7 @@ mod form;
 mod gate;
 mod head;
 mod headers;
+mod in_hand;
 mod items;
 mod limit;
 mod live;
@@ -43,7 +44,7 @@ mod trace;
 
 pub use self::{
     admit::{Admission, Admitted},
-    attempt::{Again, Attempt, AttemptBody, Outgoing, Patience, ReplyReader, Verdict},
+    attempt::{Again, Attempt, AttemptBody, Chosen, Outgoing, Patience, ReplyReader, Verdict},
     client::HeadFault,
     content::{Capture, Content, Kept},
     exchange::Exchange,
@@ -51,6 +52,7 @@ pub use self::{
     form::{AwaitingForm, FormRest},
     gate::Gate,
     head::{Now, RequestHead},
+    in_hand::{InHand, Ledger, Unfinished},
     live::{Live, Paces},
     local::LocalReply,
     mirror::Mirrored,

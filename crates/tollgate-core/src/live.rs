@@ -24,6 +24,18 @@ pub struct Live {
     pub sampler: Option<Sampler>,
     /// What is kept of prompts and replies; `None` for nothing.
     pub capture: Option<Capture>,
+    /// Who leads requests to their backends.
+    pub(crate) leads: Leads,
+}
+
+/// Who picks endpoints, tries again and judges backends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Leads {
+    /// This gateway.
+    #[default]
+    Here,
+    /// The proxy in front of it; here requests are only made, and replies only read.
+    Elsewhere,
 }
 
 /// How fast bodies go.
@@ -75,7 +87,15 @@ impl Live {
         let admissions = admissions(&snapshot, before);
         let paces = paces(&snapshot, before);
         let places = before.map(|before| Arc::clone(&before.places)).unwrap_or_default();
-        Self { snapshot, health, clusters, admissions, paces, places, sampler: None, capture: None }
+        let (sampler, capture, leads) = (None, None, Leads::Here);
+        Self { snapshot, health, clusters, admissions, paces, places, sampler, capture, leads }
+    }
+
+    /// Beside a proxy that picks endpoints, tries again and judges backends itself: nothing of that is done here,
+    /// and request ids are the proxy's.
+    #[must_use]
+    pub fn led_elsewhere(self) -> Self {
+        Self { leads: Leads::Elsewhere, ..self }
     }
 
     /// How the requests of a rule have fared, where its policy looks at that.
@@ -106,7 +126,7 @@ impl Live {
 
     /// What the gateway thinks of a backend, unless a policy judges its endpoints.
     pub(crate) fn health_of(&self, backend: &Backend) -> Option<&Health> {
-        if backend.traffic.judges_endpoints() {
+        if backend.traffic.judges_endpoints() || self.leads == Leads::Elsewhere {
             return None;
         }
         self.health.get(backend.index as usize).map(|health| &**health)

@@ -10,7 +10,8 @@ use tollgate_snapshot::RequestIds;
 use tollgate_types::Usage;
 
 use crate::{
-    Live, Now, Record, Refusal, Refused, RequestHead, TraceContext, client, gate::Gate, headers, trace::hex,
+    Live, Now, Record, Refusal, Refused, RequestHead, TraceContext, client, gate::Gate, headers, live::Leads,
+    trace::hex,
 };
 
 /// A request whose listener is known and whose internal headers are gone.
@@ -81,8 +82,12 @@ fn begin(
         _ => live.snapshot.settings.prefixes.endpoint(head.uri.path()),
     };
     let length = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let ids = match live.leads {
+        Leads::Here => client.heads.request_ids,
+        Leads::Elsewhere => RequestIds::PreserveOrGenerate,
+    };
     let record = Box::new(Record {
-        request_id: request_id(&mut head.headers, client.heads.request_ids, [a, b]),
+        request_id: request_id(&mut head.headers, ids, [a, b]),
         trace: TraceContext::of(&head.headers, live.sampler, [b, c, d]),
         host: host(&head.uri, &head.headers),
         client_ip,

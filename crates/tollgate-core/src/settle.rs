@@ -95,6 +95,36 @@ impl Exchange {
     }
 }
 
+// === impl Exchange: costs ===
+
+impl Exchange {
+    /// What the reply costs up to now, by metadata key, and what a quota of the choice makes of it: for hosts that
+    /// tell others before the end. Nothing where the backend did not do what it was asked.
+    #[must_use]
+    pub fn costs(&self) -> Vec<(Arc<str>, u64)> {
+        let ReplyReader::Llm(reply) = &self.reply else { return Vec::new() };
+        let record = &self.record;
+        let (Some(rule), Some(backend), Some(model)) = (&record.rule, record.backend(), &record.model_sent)
+        else {
+            return Vec::new();
+        };
+        if !record.succeeded() {
+            return Vec::new();
+        }
+        let usage = reply.usage();
+        let inputs =
+            CostInputs { model, backend: backend.id.as_str(), route: rule.route.as_str(), usage: &usage };
+        let asked = rule
+            .choices()
+            .iter()
+            .filter(|choice| choice.backend.as_ref().is_ok_and(|known| Arc::ptr_eq(known, backend)));
+        let quota = asked.filter_map(|choice| choice.quota.as_ref()).next();
+        let budgets = quota.iter().flat_map(|quota| quota.budgets(model)).map(|budget| &budget.cost);
+        let all = rule.costs().iter().chain(budgets);
+        all.filter_map(|cost| Some((Arc::clone(&cost.key), cost.evaluate(&inputs).ok()?))).collect()
+    }
+}
+
 fn settle(record: Box<Record>, end: End, ended: Instant) -> Settled {
     judge(&record, &end, ended);
     let mut settled =

@@ -9,7 +9,8 @@ use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
 use tollgate_balance::Pace;
 use tollgate_core::{
-    Again, Attempt, AttemptBody, End, Failure, LocalReply, Outgoing, Plan, Refusal, ReplyReader, Verdict,
+    Again, Attempt, AttemptBody, End, Failure, InHand, LocalReply, Outgoing, Plan, Refusal, ReplyReader,
+    Verdict,
 };
 use tollgate_llm::{Delivery, Head, Output};
 use tollgate_net::{Chunks, Payload, Peer, UpstreamBody};
@@ -17,7 +18,6 @@ use tollgate_net::{Chunks, Payload, Peer, UpstreamBody};
 use crate::{
     ReplyBody, failure,
     failure::Unsent,
-    in_hand::InHand,
     lent::{Lent, Loan},
     mirror, paced,
     paced::Paced,

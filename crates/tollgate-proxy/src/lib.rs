@@ -9,12 +9,10 @@
 //! served.
 
 mod client;
-mod clock;
 mod failure;
 mod forward;
 mod gateway;
 mod health;
-mod in_hand;
 mod lent;
 mod mirror;
 mod observer;
@@ -23,7 +21,6 @@ mod paced;
 mod packed;
 mod ports;
 mod prelude;
-mod random;
 mod relay;
 mod reply;
 mod serve;

@@ -12,7 +12,7 @@ use http::{HeaderValue, Request, Response, Version, header::CONNECTION};
 use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
 use tollgate_core::{
-    Admission, Admitted, AwaitingBody, AwaitingForm, Now, Plan, Question, Received, Record, Refusal,
+    Admission, Admitted, AwaitingBody, AwaitingForm, InHand, Now, Plan, Question, Received, Record, Refusal,
     RequestHead, Reserved, Routed, Step, receive,
 };
 use tollgate_net::{Inbound, InboundError, Peer};
@@ -20,7 +20,6 @@ use tollgate_net::{Inbound, InboundError, Peer};
 use crate::{
     ReplyBody,
     forward::{Client, forward},
-    in_hand::InHand,
     ports,
     served::Served,
     timer::Timer,

@@ -12,13 +12,13 @@ use std::{
 use arc_swap::{ArcSwap, Cache};
 use http::Response;
 use tollgate_auth::TokenCache;
-use tollgate_core::{Answered, End, LocalReply, Now, Refused, Settled};
+use tollgate_core::{Answered, End, Ledger, LocalReply, Now, Refused, Settled};
 use tollgate_limit::{Store, UnixMillis};
 use tollgate_net::{Pool, PoolStats, Resolver};
-use tollgate_ports::{ExtAuthClient, KeySets, Tokens};
+use tollgate_ports::{Clock, ExtAuthClient, KeySets, Random, Tokens};
 use tollgate_types::BackendId;
 
-use crate::{Observer, Options, ReplyBody, clock::Clock, random::Random, served::Served};
+use crate::{Observer, Options, ReplyBody, served::Served};
 
 /// Verified tokens that one core remembers, and their bytes.
 const MAX_TOKENS: usize = 10_000;
@@ -67,7 +67,7 @@ impl Worker {
             mirrors: Cell::new(0),
             core,
             served: RefCell::new(Cache::new(Arc::clone(&shared.published))),
-            clock: Clock::new(),
+            clock: Clock::default(),
             random: Random::new(core),
             shared,
         })
@@ -87,7 +87,7 @@ impl Worker {
     }
 
     pub(crate) fn random(&self) -> u64 {
-        self.random.next()
+        self.random.word()
     }
 
     pub(crate) fn randoms<const N: usize>(&self) -> [u64; N] {
@@ -135,6 +135,16 @@ impl Worker {
         let (reply, settled) = answered.settle(self.now().instant);
         self.settle(settled);
         local(reply)
+    }
+}
+
+impl Ledger for Worker {
+    fn now(&self) -> Now {
+        self.now()
+    }
+
+    fn settle(&self, settled: Settled) {
+        self.settle(settled);
     }
 }
 

@@ -4,13 +4,16 @@ use http::HeaderMap;
 use tollgate_balance::Standing;
 use tollgate_snapshot::{Came, RetryScope, Service};
 
-use crate::{Again, Attempt, AttemptBody, Now, Plan, route::Payload};
+use crate::{Again, Attempt, AttemptBody, Now, Plan, live::Leads, route::Payload};
 
 // === impl Plan ===
 
 impl Plan {
     /// The right to make another attempt, and after which pause.
     pub(super) fn again(&self, attempt: &Attempt, came: Came, now: Now) -> Option<Again> {
+        if self.record.live.leads == Leads::Elsewhere {
+            return None;
+        }
         let made = self.record.attempts.len();
         let policy = self.rule.traffic.retry.as_ref();
         let wanted = match policy {

@@ -3,36 +3,46 @@ use std::{
     rc::Rc,
 };
 
-use tollgate_core::{Asking, AwaitingBody, AwaitingForm, Plan, Received, Record, Routed};
-
-use crate::worker::Worker;
+use crate::{Asking, AwaitingBody, AwaitingForm, Now, Plan, Received, Record, Routed, Settled};
 
 /// A stage that is held while something is waited for. Where the client leaves meanwhile this is dropped, and the
 /// request is settled all the same.
 #[derive(Debug)]
-pub(crate) struct InHand<T: Unfinished> {
+pub struct InHand<T: Unfinished, L: Ledger> {
     stage: Option<T>,
-    worker: Rc<Worker>,
+    ledger: L,
 }
 
 /// A stage that can end without a reply.
-pub(crate) trait Unfinished {
+pub trait Unfinished {
+    /// Gives up without a reply.
     fn into_record(self) -> Box<Record>;
+}
+
+/// Whoever takes requests that have ended: the host.
+pub trait Ledger {
+    /// The time.
+    fn now(&self) -> Now;
+    /// Takes a request that has ended.
+    fn settle(&self, settled: Settled);
 }
 
 // === impl InHand ===
 
-impl<T: Unfinished> InHand<T> {
-    pub(crate) fn new(worker: &Rc<Worker>, stage: T) -> Self {
-        Self { stage: Some(stage), worker: Rc::clone(worker) }
+impl<T: Unfinished, L: Ledger + Clone> InHand<T, L> {
+    /// Holds the stage.
+    pub fn new(ledger: &L, stage: T) -> Self {
+        Self { stage: Some(stage), ledger: ledger.clone() }
     }
 
-    pub(crate) fn release(mut self) -> T {
+    /// Gives the stage back, since the wait is over.
+    #[must_use]
+    pub fn release(mut self) -> T {
         self.stage.take().expect("a stage leaves by value, so it leaves once")
     }
 }
 
-impl<T: Unfinished> Deref for InHand<T> {
+impl<T: Unfinished, L: Ledger> Deref for InHand<T, L> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -40,18 +50,30 @@ impl<T: Unfinished> Deref for InHand<T> {
     }
 }
 
-impl<T: Unfinished> DerefMut for InHand<T> {
+impl<T: Unfinished, L: Ledger> DerefMut for InHand<T, L> {
     fn deref_mut(&mut self) -> &mut T {
         self.stage.as_mut().expect("a stage leaves by value, so it is here")
     }
 }
 
-impl<T: Unfinished> Drop for InHand<T> {
+impl<T: Unfinished, L: Ledger> Drop for InHand<T, L> {
     fn drop(&mut self) {
         if let Some(stage) = self.stage.take() {
-            let now = self.worker.now().instant;
-            self.worker.settle(stage.into_record().abandon(now));
+            let now = self.ledger.now().instant;
+            self.ledger.settle(stage.into_record().abandon(now));
         }
+    }
+}
+
+// === impl Ledger ===
+
+impl<L: Ledger> Ledger for Rc<L> {
+    fn now(&self) -> Now {
+        (**self).now()
+    }
+
+    fn settle(&self, settled: Settled) {
+        (**self).settle(settled);
     }
 }
 

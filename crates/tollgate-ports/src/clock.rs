@@ -10,18 +10,21 @@ const REFRESH_MS: u64 = 1000;
 
 /// Both clocks for the price of one: the wall clock is read once a second and follows the monotonic one between.
 #[derive(Debug)]
-pub(crate) struct Clock {
+pub struct Clock {
     base: Cell<Now>,
 }
 
 // === impl Clock ===
 
-impl Clock {
-    pub(crate) fn new() -> Self {
+impl Default for Clock {
+    fn default() -> Self {
         Self { base: Cell::new(read(Instant::now())) }
     }
+}
 
-    pub(crate) fn now(&self) -> Now {
+impl Clock {
+    /// What both say now.
+    pub fn now(&self) -> Now {
         let instant = Instant::now();
         let base = self.base.get();
         let passed = instant.saturating_duration_since(base.instant).as_millis();
