@@ -6,11 +6,13 @@ use std::{
 use tollgate_auth::{Credential, TokenSource};
 use tollgate_llm::{BodyMutation, Target};
 use tollgate_resources::{AiServiceBackend, BackendObjectRef, Object, VersionedSchema};
-use tollgate_snapshot::{Backend, ForwardProxy, HeaderEdit, Problem, Traffic, Upstream};
+use tollgate_snapshot::{Backend, ForwardProxy, HeaderEdit, Problem, Traffic, Upstream, UpstreamProtocol};
 use tollgate_types::{ApiSchema, BackendId};
 
 use crate::{
-    Fault, credentials,
+    Fault,
+    beside_envoy::Host,
+    credentials,
     grants::Party,
     mutations,
     notes::{At, Broken, Notes},
@@ -94,9 +96,11 @@ impl<'a> Backends<'a> {
         let (namespace, name) = (&*object.meta.namespace, &*object.meta.name);
         let at = At::new(object, "spec");
         let from = Party { group: group::AI, kind: "AIServiceBackend", namespace };
-        let upstream = self
-            .upstream(backend_ref, from, notes)
-            .map_err(|broken| notes.broken(&at.to(".backendRef"), broken))?;
+        let upstream = match (self.upstream(backend_ref, from, notes), self.world.host) {
+            (Ok(upstream), _) => upstream,
+            (Err(_), Host::Envoy) => nowhere(),
+            (Err(broken), Host::Native) => return Err(notes.broken(&at.to(".backendRef"), broken)),
+        };
         let credential = self.credential(object, notes)?;
         let headers = mutations::headers(header_mutation.as_ref(), &at.to(".headerMutation"), notes);
         let backend = self.add(
@@ -106,6 +110,20 @@ impl<'a> Backends<'a> {
             how.clone(),
         );
         Ok(AiBackend { backend, headers, body: mutations::body(body_mutation.as_ref()) })
+    }
+
+    /// An InferencePool, where Envoy finds its endpoints: it speaks OpenAI's dialect.
+    pub(crate) fn pool(&mut self, (namespace, name): (&str, &str), how: &How) -> AiBackend {
+        let key = (namespace.to_owned(), format!("InferencePool/{name}"), how.clone());
+        if let Some(Ok(known)) = self.ai.get(&key) {
+            return known.clone();
+        }
+        let target = Target { schema: ApiSchema::OpenAi, prefix: "v1".to_owned(), version: None };
+        let id = BackendId::from(format!("{namespace}/InferencePool/{name}"));
+        let backend = self.add(id, (Some(target), None), nowhere(), how.clone());
+        let made = AiBackend { backend, headers: HeaderEdit::default(), body: BodyMutation::default() };
+        self.ai.insert(key, Ok(made.clone()));
+        made
     }
 
     fn credential(
@@ -214,6 +232,11 @@ impl<'a> Backends<'a> {
         self.list.push(Arc::clone(&backend));
         backend
     }
+}
+
+/// What only Envoy can reach.
+const fn nowhere() -> Upstream {
+    Upstream { addresses: Vec::new(), tls: None, protocol: UpstreamProtocol::Auto }
 }
 
 /// OpenAI and Anthropic have a prefix, all others a version; what does not belong to the schema is dropped.

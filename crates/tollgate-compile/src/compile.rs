@@ -7,6 +7,7 @@ use tollgate_types::{Diagnostics, ObjectRef};
 use crate::{
     attach::{Attaching, Attachment, attach},
     backends::Backends,
+    beside_envoy::{self, Host},
     costs::{self, Costs},
     environment, envoy_proxy,
     forward_proxy::{self, Proxy},
@@ -31,6 +32,8 @@ pub struct Options {
     pub prefixes: Prefixes,
     /// Largest request body that is held for routing, in bytes.
     pub body_limit: usize,
+    /// Who carries the bytes.
+    pub host: Host,
     /// The zone in which the gateway runs, for load balancers that prefer what is near.
     pub zone: Option<Arc<str>>,
     /// Objects that the loader left out (`Loaded::refused`), so that references to them are explained.
@@ -76,9 +79,18 @@ struct Placed<'a> {
 /// The same resources in the same order give the same snapshot and the same notes.
 #[must_use]
 pub fn compile(set: &ResourceSet, options: &Options) -> Compiled {
-    let Options { prefixes, body_limit, zone, refused } = options;
+    let Options { prefixes, body_limit, host, zone, refused } = options;
+    let own;
+    let set = match host {
+        Host::Native => set,
+        Host::Envoy => {
+            own = beside_envoy::part(set);
+            &own
+        }
+    };
     let mut world = World::new(set, refused);
     world.zone = zone.as_ref();
+    world.host = *host;
     let mut notes = Notes::default();
     let mut listeners = listeners::listeners(&world, &mut notes);
     let global = set
@@ -154,6 +166,7 @@ impl Default for Options {
         Self {
             prefixes: Prefixes::default(),
             body_limit: Settings::DEFAULT_BODY_LIMIT,
+            host: Host::Native,
             zone: None,
             refused: Vec::new(),
         }

@@ -11,6 +11,7 @@ mod access_log;
 mod attach;
 mod backends;
 mod balancing;
+mod beside_envoy;
 mod client;
 mod client_heads;
 mod client_tls;
@@ -52,6 +53,7 @@ mod upstreams;
 mod world;
 
 pub use self::{
+    beside_envoy::Host,
     compile::{Compiled, Options, compile},
     describe::describe,
 };

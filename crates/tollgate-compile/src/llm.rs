@@ -9,6 +9,7 @@ use tollgate_types::{ModelId, RouteId, RuleId, Severity};
 
 use crate::{
     Fault,
+    beside_envoy::Host,
     compile::Work,
     forward_proxy::Proxy,
     governed::Governed,
@@ -216,12 +217,17 @@ fn backend(
     given: &Given<'_>,
     work: &mut Work<'_>,
 ) -> Result<crate::backends::AiBackend, Broken> {
-    if spec.kind.as_deref().is_some_and(|kind| !kind.is_empty() && kind != "AIServiceBackend") {
-        return Err(Fault::not_served(format!("InferencePool {} as a backend", spec.name)).into());
-    }
-    let from = Party { group: group::AI, kind: "AIGatewayRoute", namespace };
     let proxy = given.proxy.clone().map_err(Broken::Known)?;
     let how = (given.governed.traffic(), proxy);
+    if spec.kind.as_deref().is_some_and(|kind| !kind.is_empty() && kind != "AIServiceBackend") {
+        return match work.world.host {
+            Host::Envoy => Ok(work.backends.pool((target(spec, namespace), &spec.name), &how)),
+            Host::Native => {
+                Err(Fault::not_served(format!("InferencePool {} as a backend", spec.name)).into())
+            }
+        };
+    }
+    let from = Party { group: group::AI, kind: "AIGatewayRoute", namespace };
     work.backends.ai(from, (target(spec, namespace), &spec.name), &how, &mut work.notes)
 }
 

@@ -8,7 +8,7 @@ use tollgate_resources::{
 };
 use tollgate_types::{ObjectRef, Span};
 
-use crate::{grants::Grants, lookup::Lookup, notes::Located};
+use crate::{beside_envoy::Host, grants::Grants, lookup::Lookup, notes::Located};
 
 /// The groups of the kinds that we read.
 pub(crate) mod group {
@@ -40,6 +40,8 @@ pub(crate) struct World<'a> {
     pub(crate) grants: Grants<'a>,
     /// Where the gateway runs.
     pub(crate) zone: Option<&'a Arc<str>>,
+    /// Who carries the bytes.
+    pub(crate) host: Host,
     /// By namespace and name of the Service.
     slices: HashMap<(&'a str, &'a str), Vec<&'a Object<EndpointSlice>>>,
     /// By namespace and name of the AIServiceBackend.
@@ -127,6 +129,7 @@ impl<'a> World<'a> {
             ai_backends: Lookup::new("AIServiceBackend", &set.ai_service_backends, refused),
             grants: Grants(&set.reference_grants),
             zone: None,
+            host: Host::Native,
             slices,
             security,
         }

@@ -81,7 +81,7 @@ pub(crate) struct RunArgs {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum LogChoice {
+pub(crate) enum LogChoice {
     /// A JSON object per line
     Json,
     /// For people
@@ -106,6 +106,7 @@ pub(crate) fn run(args: RunArgs) -> io::Result<ExitCode> {
     let compile = tollgate_compile::Options {
         prefixes: args.endpoint_prefixes.clone(),
         body_limit: args.body_limit,
+        host: tollgate_compile::Host::Native,
         zone: args.zone.clone().map(Arc::from).or_else(|| build::zone(&|name| env::var(name).ok())),
         refused: Vec::new(),
     };
@@ -150,7 +151,8 @@ impl RunArgs {
     }
 }
 
-fn access_log(choice: Option<LogChoice>) -> Option<AccessLog> {
+/// What to write of requests on standard output, if anything.
+pub(crate) fn access_log(choice: Option<LogChoice>) -> Option<AccessLog> {
     let terminal = io::stdout().is_terminal();
     let format = match choice {
         Some(LogChoice::Off) => return None,
@@ -162,7 +164,8 @@ fn access_log(choice: Option<LogChoice>) -> Option<AccessLog> {
     Some(AccessLog { format, to: Box::new(io::stdout()) })
 }
 
-fn invalid(error: &dyn std::error::Error) -> io::Error {
+/// An argument that means nothing.
+pub(crate) fn invalid(error: &dyn std::error::Error) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, error.to_string())
 }
 
@@ -173,7 +176,7 @@ fn port_pair(text: &str) -> Result<(u16, u16), String> {
 }
 
 /// `key:path` pairs; keys are the dialects, a path may be empty.
-fn prefixes(text: &str) -> Result<Prefixes, String> {
+pub(crate) fn prefixes(text: &str) -> Result<Prefixes, String> {
     let mut own = Vec::new();
     for pair in text.split(',') {
         let (key, path) = pair.split_once(':').ok_or_else(|| format!("{pair} is not KEY:PATH"))?;

@@ -1,0 +1,28 @@
+//! What is left to compile where Envoy carries the bytes.
+
+use tollgate_resources::ResourceSet;
+
+/// Who carries the bytes of requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Host {
+    /// This gateway.
+    #[default]
+    Native,
+    /// Envoy, which serves plain routes and applies policies itself. Backends need not be resolvable here, and a rule
+    /// may go to an InferencePool, whose endpoints Envoy is told by the endpoint picker.
+    Envoy,
+}
+
+/// The resources less those that Envoy Gateway turns into configuration of Envoy: what they say must not happen twice.
+pub(crate) fn part(set: &ResourceSet) -> ResourceSet {
+    let mut part = set.clone();
+    part.http_routes.clear();
+    part.http_route_filters.clear();
+    part.client_traffic_policies.clear();
+    part.backend_tls_policies.clear();
+    part.security_policies.clear();
+    part.backend_traffic_policies.clear();
+    part.envoy_proxies.clear();
+    part.refused_policies.clear();
+    part
+}
