@@ -1,4 +1,6 @@
 //! Beside Envoy: its external processor, and the extension server of Envoy Gateway. Protobuf stops here.
 
 pub mod extension;
+mod grpc;
 pub mod processor;
+pub mod proto;

@@ -1,0 +1,161 @@
+//! The client's body as it comes over a stream of messages.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::StatusCode;
+use tokio::time::timeout;
+use tollgate_core::{LocalReply, Refusal};
+
+use super::{
+    answers::{self, Way},
+    heads::Seen,
+    wire::Wire,
+};
+use crate::proto::ext_proc::{ProcessingRequest, Said};
+
+/// How long a body that is held may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Bytes of a body in one message.
+const PIECE: usize = 64 * 1024;
+
+/// How far the client's body has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Body {
+    /// More of it may come
+    Open,
+    /// It has ended
+    Ended,
+    /// It has ended with trailers
+    Trailed,
+}
+
+/// What came in place of the body.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The stream has ended: the client left, or Envoy did.
+    Gone,
+    /// It cannot be taken.
+    Refused(Refusal),
+    /// Somebody has answered already.
+    Answered(Box<ProcessingRequest>),
+}
+
+// === impl Body ===
+
+impl Body {
+    /// As the head says.
+    pub(crate) const fn after_head(end_of_stream: bool) -> Self {
+        if end_of_stream { Self::Ended } else { Self::Open }
+    }
+
+    /// The next piece; nothing once it has ended.
+    pub(crate) async fn next(&mut self, wire: &mut Wire) -> Result<Option<Bytes>, Stop> {
+        if *self != Self::Open {
+            return Ok(None);
+        }
+        let Some(request) = wire.next().await else { return Err(Stop::Gone) };
+        match request.said {
+            Some(Said::RequestBody(body)) => {
+                *self = Self::after_head(body.end_of_stream);
+                Ok(Some(body.body))
+            }
+            Some(Said::RequestTrailers(_)) => {
+                *self = Self::Trailed;
+                Ok(None)
+            }
+            _ => Err(Stop::Answered(Box::new(request))),
+        }
+    }
+
+    /// All of it, of at most `limit` bytes.
+    pub(crate) async fn collect(&mut self, wire: &mut Wire, limit: usize) -> Result<Bytes, Stop> {
+        match timeout(PATIENCE, self.gather(wire, limit)).await {
+            Ok(gathered) => gathered,
+            Err(_) => Err(Stop::Refused(Refusal::SlowBody(PATIENCE))),
+        }
+    }
+
+    async fn gather(&mut self, wire: &mut Wire, limit: usize) -> Result<Bytes, Stop> {
+        let (mut first, mut joined) = (Bytes::new(), BytesMut::new());
+        while let Some(piece) = self.next(wire).await? {
+            if first.len() + joined.len() + piece.len() > limit {
+                return Err(Stop::Refused(Refusal::TooLarge(limit)));
+            }
+            if joined.is_empty() && first.is_empty() {
+                first = piece;
+            } else if !piece.is_empty() {
+                // Not held beside each other, since what is cut out of Envoy's messages keeps all of them.
+                if joined.is_empty() {
+                    joined.reserve(first.len() + piece.len());
+                    joined.extend_from_slice(&std::mem::take(&mut first));
+                }
+                joined.extend_from_slice(&piece);
+            }
+        }
+        Ok(if joined.is_empty() { first } else { joined.freeze() })
+    }
+
+    /// Gives Envoy a body that has come to its end, or all there is of it until now.
+    pub(crate) async fn give(self, wire: &mut Wire, pieces: impl IntoIterator<Item = Bytes>) {
+        let mut pieces = pieces.into_iter().peekable();
+        let mut empty = true;
+        while let Some(mut piece) = pieces.next() {
+            while piece.len() > PIECE {
+                wire.room().await;
+                wire.send(&answers::piece(Way::Request, piece.split_to(PIECE), false));
+            }
+            let last = pieces.peek().is_none();
+            empty = false;
+            wire.send(&answers::piece(Way::Request, piece, last && self == Self::Ended));
+        }
+        match self {
+            Self::Ended if empty => wire.send(&answers::piece(Way::Request, Bytes::new(), true)),
+            Self::Trailed => wire.send(&answers::trailers(Way::Request)),
+            Self::Open | Self::Ended => {}
+        }
+    }
+}
+
+/// Lets the rest of the stream pass as it is: whatever was to be said has been said.
+pub(crate) async fn pass(wire: &mut Wire, first: Option<ProcessingRequest>) {
+    let mut next = first;
+    loop {
+        let Some(request) = next.take() else {
+            next = wire.next().await;
+            if next.is_none() {
+                return;
+            }
+            continue;
+        };
+        if let Some(said) = request.said {
+            wire.send(&unchanged(said));
+        }
+    }
+}
+
+pub(crate) fn unchanged(said: Said) -> crate::proto::ext_proc::ProcessingResponse {
+    use answers::Route::Keep;
+    match said {
+        Said::RequestHeaders(_) => answers::head(Way::Request, super::heads::Changes::default(), Keep),
+        Said::ResponseHeaders(_) => answers::head(Way::Reply, super::heads::Changes::default(), Keep),
+        Said::RequestBody(body) => answers::piece(Way::Request, body.body, body.end_of_stream),
+        Said::ResponseBody(body) => answers::piece(Way::Reply, body.body, body.end_of_stream),
+        Said::RequestTrailers(_) => answers::trailers(Way::Request),
+        Said::ResponseTrailers(_) => answers::trailers(Way::Reply),
+    }
+}
+
+/// What somebody else has answered, as far as its head tells.
+pub(crate) fn foreign(request: &ProcessingRequest) -> Refusal {
+    let status = match &request.said {
+        Some(Said::ResponseHeaders(head)) => Seen::of(head.headers.clone()).status,
+        _ => String::new(),
+    };
+    let status = status.parse().ok().and_then(|status: u16| StatusCode::from_u16(status).ok());
+    Refusal::Vetoed(Box::new(LocalReply {
+        status: status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        headers: http::HeaderMap::new(),
+        body: Bytes::new(),
+    }))
+}

@@ -1,0 +1,331 @@
+//! A reply on its way through: from the backend's head to the end of its body.
+
+use std::rc::Rc;
+
+use bytes::{Bytes, BytesMut};
+use http::{StatusCode, header::CONTENT_LENGTH};
+use tollgate_core::{Attempt, End, Exchange, Failure, Ledger as _, Refusal, ReplyReader, Verdict};
+use tollgate_llm::{Delivery, Head, Output};
+
+use super::{
+    answers::{self, Route, Way},
+    body::pass,
+    heads::{Changes, Seen},
+    local, metadata,
+    stages::Held,
+    wire::Wire,
+    worker::Worker,
+};
+use crate::proto::{
+    ext_proc::{ProcessingResponse, Said},
+    value::Struct,
+};
+
+/// Bytes of a whole reply that are held back until its end; of a longer one the client gets each piece at once.
+const HELD: usize = 64 * 1024;
+/// After so many pieces of a stream Envoy is told again what it costs, in case the client leaves before the end.
+const TOLD_EVERY: u32 = 32;
+
+/// A reply whose head is there.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    pub(crate) attempt: Box<Attempt>,
+    pub(crate) seen: Seen,
+    /// True where the head is all there is.
+    pub(crate) ended: bool,
+}
+
+/// How far the backend's body has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Far {
+    /// There is none
+    Bodiless,
+    Open,
+    Ended,
+    /// Ended with trailers
+    Trailed,
+}
+
+/// A piece of the backend's reply, or its end.
+enum Came {
+    Piece(Bytes),
+    End,
+    /// The stream is over: the client left.
+    Gone,
+}
+
+/// A reply that has to be settled, whatever happens to its stream.
+struct Owed {
+    /// `None` once it is.
+    exchange: Option<Exchange>,
+    worker: Rc<Worker>,
+}
+
+/// Reads the reply and hands it on.
+pub(crate) async fn relay(worker: &Rc<Worker>, mut wire: Wire, mut plan: Held, opening: Opening) {
+    let Opening { mut attempt, seen, ended } = opening;
+    let status = seen.status.parse().ok().and_then(|status: u16| StatusCode::from_u16(status).ok());
+    let status = status.unwrap_or(StatusCode::BAD_GATEWAY);
+    let head = Head { status, headers: seen.headers.clone() };
+    let head = match plan.answered(&mut attempt, head, worker.now()) {
+        Verdict::Accept(head) => head,
+        Verdict::Replace(reply) => {
+            let answered = plan.release().replace(&attempt, *reply, worker.now());
+            let (reply, settled) = answered.settle(worker.now().instant);
+            worker.settle(settled);
+            wire.send(&answers::immediate(reply, local::OURS));
+            return pass(&mut wire, None).await;
+        }
+        // Envoy has made all attempts already.
+        Verdict::Again(_) => return refuse(worker, wire, plan, Refusal::NoEndpoints).await,
+    };
+    let mut far = if ended { Far::Bodiless } else { Far::Open };
+    let mut out = Output::default();
+    let most = most_held(&plan, &seen);
+    match hold(&mut wire, (&mut attempt.reply, &mut far), &mut out, most).await {
+        Ok(true) => {}
+        Ok(false) => return,
+        Err(failure) => {
+            let refusal = match plan.failed(&attempt, failure, worker.now()) {
+                Err(refusal) => refusal,
+                Ok(_) => Refusal::NoEndpoints,
+            };
+            return refuse(worker, wire, plan, refusal).await;
+        }
+    }
+    let exchange = plan.release().accept(*attempt, head.status, worker.now());
+    let owed = Owed { exchange: Some(exchange), worker: Rc::clone(worker) };
+    Relay { wire, owed, far, out, pieces: 0 }.run((&seen, head)).await;
+}
+
+async fn refuse(worker: &Rc<Worker>, mut wire: Wire, plan: Held, refusal: Refusal) {
+    let (reply, settled) = plan.release().refuse(refusal).settle(worker.now().instant);
+    worker.settle(settled);
+    wire.send(&answers::immediate(reply, local::OURS));
+    pass(&mut wire, None).await;
+}
+
+/// A short document is held until it is whole: a reply that breaks before is no reply.
+fn most_held(plan: &Held, seen: &Seen) -> usize {
+    let length =
+        seen.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    match plan.record().delivery {
+        Some(Delivery::Whole) if length.unwrap_or_default() <= HELD => HELD,
+        Some(Delivery::Whole | Delivery::Streamed) | None => 0,
+    }
+}
+
+/// Holds the head back until there is something to send after it. False where the stream ended meanwhile.
+async fn hold(
+    wire: &mut Wire,
+    (reply, far): (&mut ReplyReader, &mut Far),
+    out: &mut Output,
+    most: usize,
+) -> Result<bool, Failure> {
+    let most = match reply {
+        ReplyReader::Http => return Ok(true),
+        ReplyReader::Llm(reply) if reply.is_unread() => 0,
+        ReplyReader::Llm(_) => most,
+    };
+    if let ReplyReader::Llm(reply) = &reply
+        && reply.is_unread()
+        && *far == Far::Open
+    {
+        return Ok(true);
+    }
+    loop {
+        if *far != Far::Open {
+            reply.finish(out).map_err(Failure::Reply)?;
+            return Ok(true);
+        }
+        match next(wire, far).await {
+            Came::Piece(piece) => reply.push(piece, out).map_err(Failure::Reply)?,
+            Came::End => {}
+            Came::Gone => return Ok(false),
+        }
+        let held: usize = out.0.iter().map(Bytes::len).sum();
+        if *far == Far::Open && held > most {
+            return Ok(true);
+        }
+    }
+}
+
+/// What comes next of the backend's body. What the client still sends passes on its way.
+async fn next(wire: &mut Wire, far: &mut Far) -> Came {
+    loop {
+        let Some(request) = wire.next().await else { return Came::Gone };
+        match request.said {
+            Some(Said::ResponseBody(body)) => {
+                if body.end_of_stream {
+                    *far = Far::Ended;
+                }
+                return Came::Piece(body.body);
+            }
+            Some(Said::ResponseTrailers(_)) => {
+                *far = Far::Trailed;
+                return Came::End;
+            }
+            Some(Said::RequestBody(body)) => {
+                wire.send(&answers::piece(Way::Request, body.body, body.end_of_stream));
+            }
+            Some(Said::RequestTrailers(_)) => wire.send(&answers::trailers(Way::Request)),
+            Some(Said::RequestHeaders(_) | Said::ResponseHeaders(_)) | None => {}
+        }
+    }
+}
+
+/// One reply that the client gets.
+struct Relay {
+    wire: Wire,
+    owed: Owed,
+    far: Far,
+    out: Output,
+    /// Pieces that were sent.
+    pieces: u32,
+}
+
+// === impl Relay ===
+
+impl Relay {
+    async fn run(mut self, (seen, head): (&Seen, Head)) {
+        let held = self.far != Far::Open;
+        self.head(seen, &head);
+        drop(head);
+        if held {
+            self.end();
+        } else {
+            // What was held back of a long reply.
+            self.send(false);
+            self.stream().await;
+        }
+        pass(&mut self.wire, None).await;
+    }
+
+    fn head(&mut self, seen: &Seen, head: &Head) {
+        let mut changes = Changes::of_reply(&seen.headers, &head.headers);
+        if head.status.as_str() != seen.status {
+            changes.set(":status", head.status.as_str().to_owned());
+        }
+        // All of the body is here, so that its length is known; a head without a body says what it says.
+        if matches!(self.far, Far::Ended) {
+            let length: usize = self.out.0.iter().map(Bytes::len).sum();
+            changes.set("content-length", length.to_string());
+        }
+        let response = answers::head(Way::Reply, changes, Route::Keep);
+        let metadata = self.metadata();
+        self.tell(response, metadata);
+    }
+
+    /// Hands on pieces as they come.
+    async fn stream(&mut self) {
+        loop {
+            let came = next(&mut self.wire, &mut self.far).await;
+            let Some(exchange) = &mut self.owed.exchange else { return };
+            let read = match came {
+                Came::Piece(piece) if exchange.record().status == Some(StatusCode::SWITCHING_PROTOCOLS) => {
+                    exchange.see(&piece);
+                    self.out.0.push(piece);
+                    Ok(())
+                }
+                Came::Piece(piece) => exchange.push(piece, &mut self.out),
+                Came::End => Ok(()),
+                Came::Gone => return,
+            };
+            let read = match self.far {
+                Far::Open | Far::Bodiless => read,
+                Far::Ended | Far::Trailed => read.and_then(|()| exchange.finish(&mut self.out)),
+            };
+            match read {
+                Err(fault) => return self.break_off(Failure::Reply(fault)),
+                Ok(()) if self.far == Far::Open => self.send(false),
+                Ok(()) => return self.end(),
+            }
+        }
+    }
+
+    /// Hands on what there is; `last` where nothing follows.
+    fn send(&mut self, last: bool) {
+        let bytes = joined(&mut self.out);
+        if bytes.is_empty() && !last {
+            return;
+        }
+        if let Some(exchange) = &mut self.owed.exchange {
+            exchange.first_byte(self.owed.worker.now().instant);
+            exchange.sent(bytes.len());
+        }
+        self.pieces += 1;
+        let due = last
+            || self.pieces % TOLD_EVERY == 0
+            || (self.pieces < TOLD_EVERY && self.pieces.is_power_of_two());
+        let metadata = if due { self.metadata() } else { None };
+        let response = answers::piece(Way::Reply, bytes, last && self.far == Far::Ended);
+        self.tell(response, metadata);
+    }
+
+    /// The backend is done.
+    fn end(&mut self) {
+        if self.far != Far::Bodiless {
+            self.send(true);
+        }
+        if self.far == Far::Trailed {
+            self.wire.send(&answers::trailers(Way::Reply));
+        }
+        self.owed.settle(End::Complete);
+    }
+
+    /// Tells the client in its own dialect, then by breaking the connection: a broken reply never ends like a whole
+    /// one.
+    fn break_off(&mut self, failure: Failure) {
+        if let Some(exchange) = &mut self.owed.exchange {
+            exchange.break_off(&failure, &mut self.out, self.owed.worker.now());
+        }
+        self.far = Far::Open;
+        self.send(false);
+        self.wire.send(&answers::immediate(local::broken_reply(), local::OURS));
+        self.owed.settle(End::UpstreamBroke(failure));
+    }
+
+    fn metadata(&self) -> Option<Struct> {
+        let exchange = self.owed.exchange.as_ref()?;
+        Some(metadata::of_reply(exchange, self.owed.worker.now().instant))
+    }
+
+    fn tell(&self, response: ProcessingResponse, metadata: Option<Struct>) {
+        self.wire.send(&ProcessingResponse { dynamic_metadata: metadata, ..response });
+    }
+}
+
+/// What there is to send, in one piece.
+fn joined(out: &mut Output) -> Bytes {
+    match &mut out.0[..] {
+        [] => Bytes::new(),
+        [only] => {
+            let only = std::mem::take(only);
+            out.0.clear();
+            only
+        }
+        many => {
+            let mut all = BytesMut::with_capacity(many.iter().map(Bytes::len).sum());
+            many.iter().for_each(|piece| all.extend_from_slice(piece));
+            out.0.clear();
+            all.freeze()
+        }
+    }
+}
+
+// === impl Owed ===
+
+impl Owed {
+    fn settle(&mut self, end: End) {
+        if let Some(exchange) = self.exchange.take() {
+            self.worker.settle(exchange.settle(end, self.worker.now().instant));
+        }
+    }
+}
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        let end = self.worker.gone();
+        self.settle(end);
+    }
+}

@@ -1,0 +1,118 @@
+//! Connections of Envoy, on the core that serves them.
+
+use std::{convert::Infallible, future::Future, pin::pin, rc::Rc};
+
+use http::{Request, Response};
+use hyper::{body::Incoming, server::conn::http2, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::watch,
+    task::spawn_local,
+};
+
+use super::{
+    attributes::Attributes,
+    body::{pass, unchanged},
+    health, router, upstream,
+    wire::{Replies, Wire},
+    worker::Worker,
+};
+use crate::{
+    grpc::{self, Code},
+    proto::ext_proc::Said,
+};
+
+const PROCESS: &str = "/envoy.service.ext_proc.v3.ExternalProcessor/Process";
+/// Bytes of one stream that may be under way to us. Envoy holds what does not fit.
+const STREAM_WINDOW: u32 = 1 << 20;
+/// Bytes of all streams of a connection that may be under way to us.
+const CONNECTION_WINDOW: u32 = 16 << 20;
+/// Streams of one connection: two for each request.
+const STREAMS: u32 = 1 << 20;
+
+/// Runs tasks of connections on this core.
+#[derive(Clone, Copy, Debug)]
+struct Local;
+
+impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for Local {
+    fn execute(&self, future: F) {
+        spawn_local(future);
+    }
+}
+
+/// How far the end has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    Serving,
+    /// No new streams
+    Draining,
+    /// No streams at all
+    Cut,
+}
+
+/// Serves one connection until its end.
+pub(crate) async fn connection<S>(worker: Rc<Worker>, stream: S, mut phase: watch::Receiver<Phase>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let service = service_fn(move |request| {
+        let worker = Rc::clone(&worker);
+        async move { Ok::<_, Infallible>(call(worker, request)) }
+    });
+    let mut builder = http2::Builder::new(Local);
+    builder
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_concurrent_streams(STREAMS)
+        .max_send_buf_size(1 << 20);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    loop {
+        let reached = *phase.borrow_and_update();
+        match reached {
+            Phase::Serving => {}
+            Phase::Draining => connection.as_mut().graceful_shutdown(),
+            Phase::Cut => return,
+        }
+        tokio::select! {
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "connection of Envoy ended");
+                }
+                return;
+            }
+            changed = phase.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+fn call(worker: Rc<Worker>, request: Request<Incoming>) -> Response<Replies> {
+    let path = request.uri().path().to_owned();
+    let body = request.into_body();
+    let limit = worker.shared.options.max_message_size;
+    match path.as_str() {
+        PROCESS => grpc::reply(Wire::open(body, limit, move |wire| process(worker, wire))),
+        health::CHECK => grpc::reply(Wire::open(body, limit, move |wire| health::check(worker, wire))),
+        health::WATCH => grpc::reply(Wire::open(body, limit, move |wire| health::watch(worker, wire))),
+        _ => grpc::refusal(Code::Unimplemented, "no such method"),
+    }
+}
+
+/// One stream of either level.
+async fn process(worker: Rc<Worker>, mut wire: Wire) {
+    let Some(mut first) = wire.next().await else { return };
+    let attributes = Attributes::take(&mut first);
+    match first.said.take() {
+        Some(Said::RequestHeaders(head)) if attributes.is_upstream() => {
+            // Boxed one by one, so that a stream takes room for the level it is of.
+            Box::pin(upstream::serve(worker, wire, (head, attributes))).await;
+        }
+        Some(Said::RequestHeaders(head)) => Box::pin(router::serve(worker, wire, (head, attributes))).await,
+        // An earlier filter has answered: there is no request to speak of.
+        Some(said) => {
+            wire.send(&unchanged(said));
+            pass(&mut wire, None).await;
+        }
+        None => {}
+    }
+}
