@@ -97,7 +97,12 @@ impl Admin {
             "/decisions" if request.method == Method::POST => self.arm(request),
             "/decisions" if !read => not_allowed("GET, HEAD, POST"),
             _ if !read => not_allowed("GET, HEAD"),
-            "/healthz" | "/health" => reply(StatusCode::OK, TEXT, "OK\n"),
+            "/healthz" => reply(StatusCode::OK, TEXT, "OK\n"),
+            // Of whom nothing can be had yet nobody should say that all is well.
+            "/health" => match self.telemetry.status.phase() {
+                Phase::Starting => reply(StatusCode::SERVICE_UNAVAILABLE, TEXT, "no configuration yet\n"),
+                Phase::Serving | Phase::Draining => reply(StatusCode::OK, TEXT, "OK\n"),
+            },
             "/readyz" => self.ready(),
             "/metrics" => reply(StatusCode::OK, Exposition::CONTENT_TYPE, self.telemetry.metrics()),
             "/config" => self.config(request),

@@ -6,7 +6,9 @@ use std::{
 
 use clap::{Parser, Subcommand};
 
-use crate::{check, completion, demo, diagnostics::Colour, explain, healthcheck, run, simulate, translate};
+use crate::{
+    check, completion, demo, diagnostics::Colour, explain, extproc, healthcheck, run, simulate, translate,
+};
 
 /// An AI gateway: serves LLM and plain HTTP traffic from Kubernetes resources
 #[derive(Debug, Parser)]
@@ -19,6 +21,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(Box<run::RunArgs>),
+    Extproc(extproc::ExtprocArgs),
     Check(check::CheckArgs),
     Explain(explain::ExplainArgs),
     Translate(translate::TranslateArgs),
@@ -48,6 +51,7 @@ impl Cli {
         };
         match self.command {
             Command::Run(args) => run::run(*args),
+            Command::Extproc(args) => extproc::run(args),
             Command::Check(args) => check::run(&args, &mut terminal),
             Command::Explain(args) => explain::run(&args, &mut terminal),
             Command::Translate(args) => translate::run(&args, &mut terminal),

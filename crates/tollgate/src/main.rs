@@ -2,6 +2,7 @@
 
 mod autoconfig;
 mod build;
+mod changes;
 mod check;
 mod cli;
 mod completion;
@@ -10,12 +11,14 @@ mod counters;
 mod demo;
 mod diagnostics;
 mod explain;
+mod extproc;
 mod files;
 mod healthcheck;
 mod limits;
 mod reload;
 mod run;
 mod serving;
+mod signals;
 mod simulate;
 mod translate;
 mod watch;

@@ -3,8 +3,7 @@ use std::{
     env, io,
     net::SocketAddr,
     process::ExitCode,
-    sync::{Arc, mpsc::SyncSender},
-    thread,
+    sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -12,16 +11,14 @@ use arc_swap::ArcSwap;
 use tokio::{
     net::TcpListener,
     runtime::Builder,
-    signal::unix::{Signal, SignalKind, signal},
-    sync::mpsc,
     time::{MissedTickBehavior, interval, sleep},
 };
 use tollgate_auth::UnixSeconds;
 use tollgate_core::{Capture, Live, Sampler, Settled};
-use tollgate_net::PoolStats;
+use tollgate_net::{Origin, PoolStats};
 use tollgate_ports::TokenState;
 use tollgate_proxy::{Gateway, NotServed, Observer, Published};
-use tollgate_snapshot::{Settings, Shutdown, Snapshot};
+use tollgate_snapshot::{Settings, Shutdown, Snapshot, Upstream};
 use tollgate_telemetry::{
     AccessLog, Admin, Build, CredentialState, HeaderAttributes, Options as Watching, PoolCounts, Reload,
     Telemetry, TraceSettings, serve,
@@ -29,10 +26,11 @@ use tollgate_telemetry::{
 use tollgate_types::{BackendId, Severity};
 
 use crate::{
+    changes::{self, Change},
     config::Config,
     counters::Counters,
     reload::{Resources, State, line},
-    watch::Watch,
+    signals::Signals,
 };
 
 /// How often a port that could not be bound is tried again.
@@ -40,10 +38,7 @@ const REBIND: Duration = Duration::from_secs(5);
 /// Patience with requests under way at the end where nobody says otherwise.
 pub(crate) const DRAIN: Duration = Duration::from_secs(60);
 /// Exit status after a second signal, as shells have it for SIGINT.
-const CUT: u8 = 130;
-/// Changes that wait to be put into service; a later one says all that an earlier one says.
-const CHANGES: usize = 4;
-
+pub(crate) const CUT: u8 = 130;
 /// How to serve.
 pub(crate) struct Serving {
     pub(crate) proxy: tollgate_proxy::Options,
@@ -52,12 +47,6 @@ pub(crate) struct Serving {
     pub(crate) access_log: Option<AccessLog>,
     /// Patience with requests under way at the end; `None` for what the resources say.
     pub(crate) drain: Option<Duration>,
-}
-
-/// Resources that were read again.
-struct Change {
-    state: State,
-    took: Duration,
 }
 
 /// What the control thread holds.
@@ -72,8 +61,9 @@ struct Control {
     problems: Vec<String>,
 }
 
+/// Tells telemetry of requests.
 #[derive(Debug)]
-struct Tell(Arc<Telemetry>);
+pub(crate) struct Tell(pub(crate) Arc<Telemetry>);
 
 impl Observer for Tell {
     fn began(&self, port: u16) {
@@ -92,6 +82,13 @@ impl Observer for Tell {
     }
 
     fn tokens(&self, tokens: Vec<TokenState>) {
+        self.credentials(tokens);
+    }
+}
+
+impl Tell {
+    /// How the tokens for providers are doing.
+    pub(crate) fn credentials(&self, tokens: Vec<TokenState>) {
         let states = tokens.into_iter().map(|TokenState { source, held, expires, failures, error }| {
             let expires = expires.map(|UnixSeconds(seconds)| seconds);
             let error = error.as_deref().map(str::to_owned);
@@ -113,22 +110,8 @@ pub(crate) fn run(mut resources: Resources, serving: Serving) -> io::Result<Exit
     }
     startable(&state)?;
     let Serving { proxy, counters, admin, access_log, drain } = serving;
-    let settings = &state.compiled.snapshot.settings;
-    let reporting = |name: &str| of_gateways(settings, name).or_else(|| variable(name));
-    let traces = TraceSettings::from_env(&reporting).map_err(io::Error::other)?;
-    let sampler = traces.as_ref().map(|traces| traces.sampler);
-    let capture = traces.as_ref().and_then(|traces| traces.capture);
-    let telemetry = Arc::new(Telemetry::start(Watching {
-        build: Build {
-            version: env!("CARGO_PKG_VERSION"),
-            commit: option_env!("TOLLGATE_COMMIT").unwrap_or("unknown"),
-        },
-        access_log,
-        traces,
-        attributes: HeaderAttributes::from_env(&reporting).map_err(io::Error::other)?,
-        response_models: Watching::RESPONSE_MODELS,
-        origins: tollgate_proxy::origins,
-    })?);
+    let Watched { telemetry, sampler, capture } =
+        watched(&state.compiled.snapshot.settings, access_log, tollgate_proxy::origins)?;
     let gateway = Gateway::start(proxy, Arc::new(Tell(Arc::clone(&telemetry))))?;
     let control = Control {
         gateway,
@@ -150,7 +133,42 @@ pub(crate) fn run(mut resources: Resources, serving: Serving) -> io::Result<Exit
     code
 }
 
-fn variable(name: &str) -> Option<String> {
+/// What watches over requests, and what of them it wants to have.
+pub(crate) struct Watched {
+    pub(crate) telemetry: Arc<Telemetry>,
+    pub(crate) sampler: Option<Sampler>,
+    pub(crate) capture: Option<Capture>,
+}
+
+/// Starts telemetry as the environment says, and a GatewayConfig before it.
+///
+/// # Errors
+/// Where a variable cannot be understood, or the system gives no thread.
+pub(crate) fn watched(
+    settings: &Settings,
+    access_log: Option<AccessLog>,
+    origins: fn(&Upstream) -> Vec<Origin>,
+) -> io::Result<Watched> {
+    let reporting = |name: &str| of_gateways(settings, name).or_else(|| variable(name));
+    let traces = TraceSettings::from_env(&reporting).map_err(io::Error::other)?;
+    let sampler = traces.as_ref().map(|traces| traces.sampler);
+    let capture = traces.as_ref().and_then(|traces| traces.capture);
+    let telemetry = Arc::new(Telemetry::start(Watching {
+        build: Build {
+            version: env!("CARGO_PKG_VERSION"),
+            commit: option_env!("TOLLGATE_COMMIT").unwrap_or("unknown"),
+        },
+        access_log,
+        traces,
+        attributes: HeaderAttributes::from_env(&reporting).map_err(io::Error::other)?,
+        response_models: Watching::RESPONSE_MODELS,
+        origins,
+    })?);
+    Ok(Watched { telemetry, sampler, capture })
+}
+
+/// A variable of the process.
+pub(crate) fn variable(name: &str) -> Option<String> {
     env::var(name).ok()
 }
 
@@ -160,7 +178,8 @@ fn of_gateways(settings: &Settings, name: &str) -> Option<String> {
     Some(String::from_utf8_lossy(value.expose()).into_owned())
 }
 
-fn report(severity: Severity, line: &str) {
+/// Logs a line of what is wrong with resources.
+pub(crate) fn report(severity: Severity, line: &str) {
     match severity {
         Severity::Error => tracing::error!("{line}"),
         Severity::Warning => tracing::warn!("{line}"),
@@ -192,7 +211,8 @@ fn said(problem: &NotServed) -> String {
     }
 }
 
-fn help(kind: io::ErrorKind, elsewhere: &str) -> String {
+/// What to do about an address that cannot be listened on.
+pub(crate) fn help(kind: io::ErrorKind, elsewhere: &str) -> String {
     match kind {
         io::ErrorKind::AddrInUse => format!("; another process listens there: end it, or {elsewhere}"),
         io::ErrorKind::PermissionDenied => format!("; ports below 1024 need a privilege: {elsewhere}"),
@@ -200,19 +220,6 @@ fn help(kind: io::ErrorKind, elsewhere: &str) -> String {
             "; this machine has no such address, and --bind says which to use".to_owned()
         }
         _ => String::new(),
-    }
-}
-
-/// Reads again whenever something may have changed; ends with its receiver.
-fn watch(mut resources: Resources, changes: &mpsc::Sender<Change>, watch: &Watch) {
-    while !changes.is_closed() {
-        watch.wait();
-        let began = Instant::now();
-        if let Some(state) = resources.read(&variable)
-            && changes.blocking_send(Change { state, took: began.elapsed() }).is_err()
-        {
-            return;
-        }
     }
 }
 
@@ -237,7 +244,7 @@ impl Control {
             return Err(io::Error::other(format!("no listener: {}", reasons.join("; "))));
         }
         tokio::spawn(serve(listener, Arc::new(self.admin())));
-        let (changes, stop) = start_watching(resources)?;
+        let (changes, stop) = changes::start(resources)?;
         let mut changes = changes;
         self.say_ready(&published, admin, began);
         let mut rebind = interval(REBIND);
@@ -379,37 +386,5 @@ impl Control {
         };
         telemetry.flush(Duration::from_secs(2));
         Ok(code)
-    }
-}
-
-fn start_watching(resources: Resources) -> io::Result<(mpsc::Receiver<Change>, Option<SyncSender<()>>)> {
-    let (tell, changes) = mpsc::channel(CHANGES);
-    let paths = resources.paths();
-    if paths.is_empty() {
-        return Ok((changes, None));
-    }
-    let (watcher, stop) = Watch::new(&paths);
-    thread::Builder::new().name("reload".to_owned()).spawn(move || watch(resources, &tell, &watcher))?;
-    Ok((changes, Some(stop)))
-}
-
-/// The signals that end a process.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-// === impl Signals ===
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
     }
 }
