@@ -1,1 +1,40 @@
 //! The hooks that Envoy Gateway calls while it translates.
+//!
+//! ```text
+//! PostEndpointsModify ─▶ endpoints      whose each endpoint is, by priority
+//! PostClusterModify   ─▶ pools          clusters that follow an endpoint picker
+//! PostRouteModify     ─▶ pools          routes to them
+//! PostTranslateModify ─▶ clusters ─▶ routes ─▶ listeners ─▶ check
+//! ```
+//!
+//! Resources of Envoy are edited as bytes ([`Message`]): Envoy Gateway may know fields that we do not.
+
+mod check;
+mod clusters;
+mod connection;
+mod endpoints;
+mod fields;
+mod filters;
+mod health;
+mod listeners;
+mod messages;
+mod metadata;
+mod plan;
+mod pools;
+mod proto;
+mod routes;
+mod server;
+mod settings;
+#[cfg(test)]
+mod testing;
+mod translate;
+mod wire;
+
+pub use self::{
+    messages::Translation,
+    plan::{Key, Made, Plan},
+    server::{Called, Extension, Serve},
+    settings::{NoAddress, Processor, Settings},
+    translate::{post_cluster, post_endpoints, post_route, post_translate},
+    wire::{Malformed, Message},
+};
