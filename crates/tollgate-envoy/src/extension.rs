@@ -9,6 +9,7 @@
 //!
 //! Resources of Envoy are edited as bytes ([`Message`]): Envoy Gateway may know fields that we do not.
 
+mod admin;
 mod check;
 mod clusters;
 mod connection;
@@ -27,6 +28,7 @@ mod server;
 mod settings;
 #[cfg(test)]
 mod testing;
+mod tls;
 mod translate;
 mod wire;
 
@@ -35,6 +37,7 @@ pub use self::{
     plan::{Key, Made, Plan},
     server::{Called, Extension, Serve},
     settings::{NoAddress, Processor, Settings},
+    tls::{BadCertificate, tls},
     translate::{post_cluster, post_endpoints, post_route, post_translate},
     wire::{Malformed, Message},
 };

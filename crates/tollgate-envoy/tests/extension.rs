@@ -99,7 +99,7 @@ fn text(number: u32, value: &str) -> Message {
 #[tokio::test]
 async fn hooks_answer_what_envoy_gateway_asks() {
     let running = start(1 << 20).await;
-    running.extension.publish(plan());
+    running.extension.publish(plan(), Vec::new());
     let client = connect(running.address).await;
     // Two clusters: ours comes back with the processor in it, the other as it was, and the processor's own behind.
     let mut asked = Message::default();
@@ -138,7 +138,7 @@ async fn health_waits_for_something_to_know() {
     let status = async |name: &str| call(&client, &format!("{HEALTH}/Check"), &text(1, name)).await;
     let serving = |reply: Option<Bytes>| Message::parse(reply.unwrap()).unwrap().uint(1) == 1;
     assert!(!serving(status("").await.0));
-    running.extension.publish(plan());
+    running.extension.publish(plan(), Vec::new());
     assert!(serving(status("").await.0));
     assert!(serving(status("envoygateway.extension.EnvoyGatewayExtension").await.0));
     assert_eq!(status("other").await.1, "5");
@@ -150,7 +150,7 @@ async fn health_waits_for_something_to_know() {
 #[tokio::test]
 async fn what_is_too_large_or_no_resource_is_refused_with_a_status() {
     let running = start(100).await;
-    running.extension.publish(plan());
+    running.extension.publish(plan(), Vec::new());
     let client = connect(running.address).await;
     let path = format!("{HOOKS}/PostTranslateModify");
     let mut large = Message::default();

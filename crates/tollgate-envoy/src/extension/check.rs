@@ -25,7 +25,7 @@ pub(super) struct Outcome<'a> {
     pub(super) listeners: &'a [Message],
 }
 
-/// What is known of clusters.
+/// What is known of clusters, and what is wrong.
 struct Known {
     /// By name, whether the processor stands in front of every attempt.
     clusters: BTreeMap<String, bool>,
@@ -44,17 +44,27 @@ pub(super) fn check(plan: &Plan, outcome: &Outcome<'_>) -> Result<Diagnostics, M
         known.cluster(plan, one)?;
     }
     let mut chains: BTreeMap<String, Vec<Chain>> = BTreeMap::new();
+    let mut inlined = false;
     for one in outcome.listeners {
         for (config, manager) in listeners::managers(one)? {
             known.processors(&manager)?;
-            chains.entry(config).or_default().push(Chain { filters: listeners::names(&manager)? });
+            let chain = Chain { filters: listeners::names(&manager)? };
+            if let Some(inline) = manager.message(hcm::ROUTE_CONFIG)? {
+                known.config(plan, &inline, std::slice::from_ref(&chain))?;
+                inlined = true;
+            }
+            chains.entry(config).or_default().push(chain);
         }
     }
     for config in outcome.configs {
         let name = config.text(route_config::NAME);
         known.config(plan, config, chains.get(name).map_or(&[][..], Vec::as_slice))?;
     }
-    if outcome.configs.is_empty() && !plan.is_empty() && known.clusters.values().any(|processed| *processed) {
+    if outcome.configs.is_empty()
+        && !inlined
+        && !plan.is_empty()
+        && known.clusters.values().any(|processed| *processed)
+    {
         let message =
             "Envoy Gateway hands on no routes, so that the external processor is on for none of them";
         known.note("xds-no-routes", message.to_owned(), INCLUDE_ALL);

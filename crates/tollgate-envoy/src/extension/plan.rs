@@ -57,6 +57,8 @@ pub(super) struct Route {
     /// Gateways that it attaches to, in its order.
     gateways: Vec<Key>,
     rules: BTreeMap<usize, Rule>,
+    /// There no more: kept until Envoy Gateway has heard of it, which translates what it knows until then.
+    retired: bool,
 }
 
 /// A rule of it.
@@ -142,14 +144,24 @@ impl Plan {
             gateways: source.spec.parent_refs.iter().filter_map(|parent| gateway(parent, source)).collect(),
             source: source_key,
             rules: BTreeMap::new(),
+            retired: false,
         });
         route.rules.insert(rule, planned);
+    }
+
+    /// This plan with the routes of the one before it that are there no more: Envoy Gateway may translate once more
+    /// what it has read before, and no request may go out past the processor meanwhile.
+    pub(super) fn after(mut self, before: &Self) -> Self {
+        for (key, route) in before.routes.iter().filter(|(_, route)| !route.retired) {
+            self.routes.entry(key.clone()).or_insert_with(|| Route { retired: true, ..route.clone() });
+        }
+        self
     }
 
     /// True where nothing is served.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.routes.is_empty()
+        self.routes.values().all(|route| route.retired)
     }
 
     /// Changes whenever something changes that reaches Envoy by the hooks alone: an HTTPRoute that carries it changes

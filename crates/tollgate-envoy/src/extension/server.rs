@@ -51,6 +51,8 @@ pub struct Extension {
     calls: Calls,
     /// What was wrong with what went to Envoy last.
     notes: ArcSwap<Diagnostics>,
+    /// What was wrong with the resources.
+    problems: ArcSwap<Vec<String>>,
 }
 
 /// How often each hook was called since the start.
@@ -99,13 +101,29 @@ impl Extension {
             ready: watch::Sender::new(false),
             calls: Calls::default(),
             notes: ArcSwap::default(),
+            problems: ArcSwap::default(),
         }
     }
 
-    /// Puts what there is to know in place of what there was; hooks that are under way end with what they began with.
-    pub fn publish(&self, plan: Plan) {
-        self.plan.store(Arc::new(plan));
+    /// Puts what there is to know in place of what there was, with what is wrong with it. Hooks that are under way end
+    /// with what they began with.
+    pub fn publish(&self, plan: Plan, problems: Vec<String>) {
+        let before = self.plan.load();
+        self.plan.store(Arc::new(plan.after(&before)));
+        self.problems.store(Arc::new(problems));
         self.ready.send_replace(true);
+    }
+
+    /// True once something has been published.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        *self.ready.borrow()
+    }
+
+    /// What was wrong with the resources.
+    #[must_use]
+    pub fn problems(&self) -> Arc<Vec<String>> {
+        self.problems.load_full()
     }
 
     /// How often each hook was called since the start.

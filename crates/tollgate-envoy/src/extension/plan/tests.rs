@@ -81,3 +81,11 @@ fn what_only_the_hooks_carry_changes_the_revision() {
     all.dedup();
     assert_eq!(all.len(), 5);
 }
+
+#[test]
+fn a_route_that_is_gone_is_known_for_one_more_change() {
+    let gone = plan(&route_yaml(&[("a", 1, 0)], ""));
+    let once = Plan::default().after(&gone);
+    assert!(once.route("prod", "chat").is_some() && once.is_empty());
+    assert!(Plan::default().after(&once).route("prod", "chat").is_none());
+}
