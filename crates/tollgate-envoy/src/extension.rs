@@ -4,7 +4,7 @@
 //! PostEndpointsModify ─▶ endpoints      whose each endpoint is, by priority
 //! PostClusterModify   ─▶ pools          clusters that follow an endpoint picker
 //! PostRouteModify     ─▶ pools          routes to them
-//! PostTranslateModify ─▶ clusters ─▶ routes ─▶ listeners ─▶ check
+//! PostTranslateModify ─▶ clusters ─▶ fallback ─▶ routes ─▶ listeners ─▶ check
 //! ```
 //!
 //! Resources of Envoy are edited as bytes ([`Message`]): Envoy Gateway may know fields that we do not.
@@ -14,6 +14,7 @@ mod check;
 mod clusters;
 mod connection;
 mod endpoints;
+mod fallback;
 mod fields;
 mod filters;
 mod health;

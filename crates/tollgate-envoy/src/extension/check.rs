@@ -41,7 +41,7 @@ struct Chain {
 pub(super) fn check(plan: &Plan, outcome: &Outcome<'_>) -> Result<Diagnostics, Malformed> {
     let mut known = Known { clusters: BTreeMap::new(), notes: Diagnostics::default() };
     for one in outcome.clusters {
-        known.cluster(plan, one)?;
+        known.cluster(one)?;
     }
     let mut chains: BTreeMap<String, Vec<Chain>> = BTreeMap::new();
     let mut inlined = false;
@@ -93,22 +93,9 @@ impl Known {
         });
     }
 
-    fn cluster(&mut self, plan: &Plan, one: &Message) -> Result<(), Malformed> {
+    fn cluster(&mut self, one: &Message) -> Result<(), Malformed> {
         let name = one.text(cluster::NAME).to_owned();
         let processed = clusters::is_processed(one)?;
-        if let Some(place) = plan.cluster(&name)
-            && processed
-            && place.backend.is_some()
-            && place.rule.has_fallback()
-        {
-            let message = format!(
-                "cluster {name} is one backend's alone: requests of its rule go to all priorities at once, and none \
-                 falls back to another"
-            );
-            let help = "give all backends of the rule addresses of one kind (IP or host name), and no zone-aware \
-                        routing: then Envoy Gateway makes one cluster of them";
-            self.note("xds-priorities-ignored", message, help);
-        }
         if self.clusters.insert(name.clone(), processed).is_some() {
             self.note(
                 "xds-duplicate-cluster",
@@ -161,6 +148,16 @@ impl Known {
         let ours = metadata::ours(plan, one, route::METADATA)?.is_some();
         let on = one.entry(route::PER_FILTER, filters::FILTER)?.is_some();
         for target in routes::clusters(one)? {
+            let place = plan.cluster(&target).filter(|place| place.backend.is_some());
+            if place.is_some_and(|place| place.rule.has_fallback()) {
+                let message = format!(
+                    "route {name} goes to cluster {target} by weight: requests go to backends of all priorities at \
+                     once, and none falls back to another"
+                );
+                let help = "give the backends of the rule different priorities, no filters of their own, and \
+                            addresses that exist: then they become one";
+                self.note("xds-priorities-ignored", message, help);
+            }
             match self.clusters.get(&target) {
                 Some(false) if ours => {
                     let message = format!(

@@ -72,7 +72,7 @@ fn wrap(address: &Address, holder: &mut Message, field: u32) -> Result<(), Malfo
 }
 
 /// Puts the processor in front of every attempt.
-fn processed(own: &mut Message) -> Result<(), Malformed> {
+pub(super) fn processed(own: &mut Message) -> Result<(), Malformed> {
     own.edit_entry(cluster::PROTOCOL_OPTIONS, filters::HTTP_OPTIONS, |typed| {
         if typed.text(any::TYPE_URL).is_empty() {
             typed.set_bytes(any::TYPE_URL, proto::type_url::<HttpProtocolOptions>());

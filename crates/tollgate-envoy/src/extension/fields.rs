@@ -27,6 +27,7 @@ pub(super) mod cluster {
     pub(crate) const EDS: u32 = 3;
     pub(crate) const CONNECT_TIMEOUT: u32 = 4;
     pub(crate) const LB_POLICY: u32 = 6;
+    pub(crate) const CIRCUIT_BREAKERS: u32 = 10;
     pub(crate) const TRANSPORT_SOCKET: u32 = 24;
     pub(crate) const METADATA: u32 = 25;
     pub(crate) const LOAD_ASSIGNMENT: u32 = 33;
@@ -149,8 +150,8 @@ pub(super) mod route {
     pub(crate) const METADATA: u32 = 4;
     pub(crate) const PER_FILTER: u32 = 13;
     pub(crate) const NAME: u32 = 14;
+    /// What `BODY_BUFFER_LIMIT` was called before Envoy 1.36.
     pub(crate) const BUFFER_LIMIT: u32 = 16;
-    /// The newer name of `BUFFER_LIMIT`.
     pub(crate) const BODY_BUFFER_LIMIT: u32 = 20;
 }
 

@@ -39,6 +39,10 @@ messages! {
     UInt32Value {
         value: u32 = [uint32, tag = "1"],
     }
+    /// `google.protobuf.UInt64Value`
+    UInt64Value {
+        value: u64 = [uint64, tag = "1"],
+    }
     /// `google.protobuf.BoolValue`
     BoolValue {
         value: bool = [bool, tag = "1"],
@@ -120,6 +124,15 @@ messages! {
         load_assignment: Option<ClusterLoadAssignment> = [message, optional, tag = "33"],
         typed_extension_protocol_options: std::collections::BTreeMap<String, Any>
             = [btree_map = "string, message", tag = "36"],
+    }
+    /// `envoy.config.cluster.v3.Cluster.CustomClusterType`
+    CustomClusterType {
+        name: String = [string, tag = "1"],
+        typed_config: Option<Any> = [message, optional, tag = "2"],
+    }
+    /// `envoy.extensions.clusters.aggregate.v3.ClusterConfig`
+    AggregateConfig {
+        clusters: Vec<String> = [string, repeated, tag = "1"],
     }
     /// `envoy.config.cluster.v3.Cluster.CommonLbConfig`
     CommonLbConfig {
@@ -317,6 +330,7 @@ macro_rules! typed {
 }
 
 typed! {
+    AggregateConfig = "envoy.extensions.clusters.aggregate.v3.ClusterConfig";
     OverrideHost = "envoy.extensions.load_balancing_policies.override_host.v3.OverrideHost";
     RoundRobin = "envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin";
     HttpProtocolOptions = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";

@@ -7,7 +7,7 @@ use super::{
     metadata::{self, ROUTE},
     plan::{Key, Plan},
     pools::Pool,
-    proto::{self, UInt32Value},
+    proto::{self, UInt64Value},
     wire::{Malformed, Message},
 };
 
@@ -15,7 +15,7 @@ use super::{
 mod tests;
 
 /// What a request may have, in bytes, so that it can be tried again: Envoy keeps what it has sent.
-const BUFFER_LIMIT: u32 = 50 << 20;
+const BUFFER_LIMIT: u64 = 50 << 20;
 
 /// What the filter chains of a route configuration have to have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -86,7 +86,7 @@ fn one(plan: &Plan, pools: &Pools, own: &mut Message, wants: &mut Wants) -> Resu
         return Ok(());
     }
     if !own.has(route::BUFFER_LIMIT) && !own.has(route::BODY_BUFFER_LIMIT) {
-        own.set_bytes(route::BUFFER_LIMIT, proto::bytes(&UInt32Value { value: BUFFER_LIMIT }));
+        own.set_bytes(route::BODY_BUFFER_LIMIT, proto::bytes(&UInt64Value { value: BUFFER_LIMIT }));
     }
     let idle = plan.rule_of_route(own.text(route::NAME)).and_then(|rule| rule.stream_idle);
     let Some(idle) = idle else { return Ok(()) };

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use tollgate_types::Diagnostics;
 
 use super::{
-    check, clusters, endpoints,
+    check, clusters, endpoints, fallback,
     fields::route_config,
     filters, listeners,
     listeners::{Insert, Wanted},
@@ -75,6 +75,7 @@ pub fn post_translate(
     for cluster in &mut clusters {
         clusters::modify(plan, &here, cluster)?;
     }
+    fallback::modify(plan, &mut clusters, &mut configs)?;
     let pools = routes::pools(&clusters)?;
     let mut wanted = Wanted::new();
     for config in &mut configs {

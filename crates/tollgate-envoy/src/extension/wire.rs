@@ -90,6 +90,11 @@ impl Message {
         self.fields.iter().any(|field| field.number == number)
     }
 
+    /// The numbers of the fields that are there.
+    pub fn numbers(&self) -> impl Iterator<Item = u32> {
+        self.fields.iter().map(|field| field.number)
+    }
+
     /// A number, 0 where there is none; the last one counts, as protobuf has it.
     #[must_use]
     pub fn uint(&self, number: u32) -> u64 {

@@ -86,6 +86,9 @@ fn priorities_need_one_cluster() {
     let mut split = eds_cluster(&own);
     clusters::modify(&two(), &BTreeSet::new(), &mut split).unwrap();
     xds.clusters.push(split);
+    let mut config = config("http", &[route(true, Some(&own))]);
+    routes::modify(&two(), &routes::Pools::new(), &mut config).unwrap();
+    xds.configs = vec![config];
     assert_eq!(codes(&xds), ["xds-priorities-ignored"]);
 }
 

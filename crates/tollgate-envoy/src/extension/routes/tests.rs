@@ -57,14 +57,15 @@ fn silence_and_size_of_bodies_are_bounded() {
     let retry = action.message(route_action::RETRY_POLICY).unwrap().unwrap();
     let idle = retry.message(route_action::PER_TRY_IDLE).unwrap().unwrap();
     assert_eq!(idle.uint(1), 7);
-    let limit = own.message(route::BUFFER_LIMIT).unwrap().unwrap();
-    assert_eq!(limit.uint(1), u64::from(BUFFER_LIMIT));
+    let limit = own.message(route::BODY_BUFFER_LIMIT).unwrap().unwrap();
+    assert_eq!(limit.uint(1), BUFFER_LIMIT);
     // A limit that is there stays.
     let mut limited = sample(true, Some(CLUSTER));
-    limited.set_bytes(route::BUFFER_LIMIT, proto::bytes(&UInt32Value { value: 9 }));
+    limited.set_bytes(route::BUFFER_LIMIT, proto::bytes(&UInt64Value { value: 9 }));
     let (config, _) = modified(&[limited]);
-    let limit = routes_of(&config)[0].message(route::BUFFER_LIMIT).unwrap().unwrap();
-    assert_eq!(limit.uint(1), 9);
+    let own = &routes_of(&config)[0];
+    assert_eq!(own.message(route::BUFFER_LIMIT).unwrap().unwrap().uint(1), 9);
+    assert!(!own.has(route::BODY_BUFFER_LIMIT));
 }
 
 #[test]
