@@ -24,6 +24,7 @@ mod metadata;
 mod plan;
 mod pools;
 mod proto;
+mod quotas;
 mod routes;
 mod server;
 mod settings;
@@ -37,7 +38,7 @@ pub use self::{
     messages::Translation,
     plan::{Key, Made, Plan},
     server::{Called, Extension, Serve},
-    settings::{NoAddress, Processor, Settings},
+    settings::{NoAddress, Processor, QuotaService, Settings},
     tls::{BadCertificate, tls},
     translate::{post_cluster, post_endpoints, post_route, post_translate},
     wire::{Malformed, Message},

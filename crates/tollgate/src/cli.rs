@@ -7,7 +7,8 @@ use std::{
 use clap::{Parser, Subcommand};
 
 use crate::{
-    check, completion, demo, diagnostics::Colour, explain, extproc, healthcheck, run, simulate, translate,
+    check, completion, controller, demo, diagnostics::Colour, explain, extproc, healthcheck, run, simulate,
+    translate,
 };
 
 /// An AI gateway: serves LLM and plain HTTP traffic from Kubernetes resources
@@ -22,6 +23,7 @@ pub(crate) struct Cli {
 enum Command {
     Run(Box<run::RunArgs>),
     Extproc(extproc::ExtprocArgs),
+    Controller(Box<controller::ControllerArgs>),
     Check(check::CheckArgs),
     Explain(explain::ExplainArgs),
     Translate(translate::TranslateArgs),
@@ -52,6 +54,7 @@ impl Cli {
         match self.command {
             Command::Run(args) => run::run(*args),
             Command::Extproc(args) => extproc::run(args),
+            Command::Controller(args) => controller::run(*args),
             Command::Check(args) => check::run(&args, &mut terminal),
             Command::Explain(args) => explain::run(&args, &mut terminal),
             Command::Translate(args) => translate::run(&args, &mut terminal),

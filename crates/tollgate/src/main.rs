@@ -7,6 +7,7 @@ mod check;
 mod cli;
 mod completion;
 mod config;
+mod controller;
 mod counters;
 mod demo;
 mod diagnostics;

@@ -103,6 +103,21 @@ impl Resources {
         self.paths.iter().filter(|path| path.as_os_str() != "-").cloned().collect()
     }
 
+    /// What was read last, with the last good version of what is broken.
+    pub(crate) fn set(&self) -> &ResourceSet {
+        &self.set
+    }
+
+    /// The texts in use.
+    pub(crate) fn texts(&self) -> &[File] {
+        &self.reading.texts
+    }
+
+    /// Objects that break their schema, whether or not they keep a good version.
+    pub(crate) fn refused(&self) -> &[ObjectRef] {
+        &self.reading.refused
+    }
+
     /// Reads everything again; `None` where nothing has changed since the last time.
     pub(crate) fn read(&mut self, env: Env<'_>) -> Option<State> {
         let files = match &self.fixed {

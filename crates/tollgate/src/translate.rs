@@ -141,7 +141,8 @@ fn say_what_is_missing(
     Ok(())
 }
 
-fn concerns_envoy(note: &Diagnostic) -> bool {
+/// True for notes that matter behind Envoy Gateway.
+pub(crate) fn concerns_envoy(note: &Diagnostic) -> bool {
     let nowhere = note.object.as_ref().is_some_and(|object| NOWHERE.contains(&&*object.kind));
     !OF_THE_DATA_PLANE.contains(&note.code) || nowhere || note.severity == Severity::Info
 }

@@ -5,10 +5,8 @@ use bytes::Bytes;
 
 use super::{
     fields::{any, extension, filter_chain, hcm, http_filter, listener, network_filter, route_config},
-    filters,
-    plan::Plan,
-    routes::{self, Pools, Wants},
-    settings::Settings,
+    filters, quotas,
+    routes::{self, Know, Wants},
     wire::{Malformed, Message},
 };
 
@@ -42,9 +40,7 @@ pub(super) type Wanted = BTreeMap<String, Wants>;
 
 /// What goes into listeners.
 pub(super) struct Insert<'a> {
-    pub(super) plan: &'a Plan,
-    pub(super) settings: &'a Settings,
-    pub(super) pools: &'a Pools,
+    pub(super) know: Know<'a>,
     pub(super) wanted: &'a Wanted,
 }
 
@@ -76,9 +72,7 @@ impl Insert<'_> {
 
     fn manager(&self, manager: &mut Message) -> Result<(), Malformed> {
         let inline = match manager.has(hcm::ROUTE_CONFIG) {
-            true => {
-                manager.edit(hcm::ROUTE_CONFIG, |config| routes::modify(self.plan, self.pools, config))?
-            }
+            true => manager.edit(hcm::ROUTE_CONFIG, |config| routes::modify(self.know, config))?,
             false => Wants::default(),
         };
         let rds = manager.message(hcm::RDS)?.unwrap_or_default();
@@ -88,12 +82,16 @@ impl Insert<'_> {
             let names = names(manager)?;
             insert(manager, &names, names.len().saturating_sub(1), (&pool.filter_name(), pool.filter()));
         }
+        if let (true, Some(service)) = (wants.quotas, &self.know.settings.quota) {
+            let names = names(manager)?;
+            insert(manager, &names, names.len().saturating_sub(1), (quotas::FILTER, quotas::filter(service)));
+        }
         if !wants.processor {
             return Ok(());
         }
         let before = names(manager)?;
         insert(manager, &before, place(&before), (filters::FILTER, filters::router_level()));
-        if let Some(log) = filters::log_headers(self.settings) {
+        if let Some(log) = filters::log_headers(self.know.settings) {
             let names = names(manager)?;
             let at = names.iter().position(|name| name == filters::FILTER).unwrap_or_default();
             insert(manager, &names, at, (filters::LOG_FILTER, log));

@@ -11,6 +11,8 @@ use tollgate_resources::{
     AiGatewayRoute, EndpointSlice, Gateway, GatewayConfig, Object, ParentRef, ResourceSet, ServicePort,
 };
 
+use super::quotas::{self, ModelQuota};
+
 #[cfg(test)]
 mod tests;
 
@@ -44,6 +46,8 @@ pub struct Plan {
     routes: BTreeMap<Key, Route>,
     /// By Gateway; those whose GatewayConfig names a proxy.
     proxies: BTreeMap<Key, Proxy>,
+    /// By AIServiceBackend, what is counted of it.
+    quotas: BTreeMap<Key, Vec<ModelQuota>>,
     slices: Vec<Slice>,
     /// Ports of Services that speak HTTP/2 in clear text.
     plain_h2: BTreeSet<(Key, u16)>,
@@ -79,6 +83,10 @@ pub(super) struct Ref {
     pub(super) weight: u32,
     /// From 0 without a gap, as Envoy wants it.
     pub(super) priority: u32,
+    /// The AIServiceBackend or InferencePool.
+    pub(super) target: Key,
+    /// The model that it is asked for, where it is another than the client's.
+    pub(super) model: Option<Arc<str>>,
 }
 
 /// The address of a forward proxy; nothing where it cannot be understood, and nothing may go around it then.
@@ -110,6 +118,7 @@ impl Plan {
     pub fn new(set: &ResourceSet, made: impl IntoIterator<Item = Made>) -> Self {
         let mut plan = Self {
             proxies: set.gateways.iter().filter_map(|gateway| proxy(set, gateway)).collect(),
+            quotas: quotas::all(set),
             slices: set.endpoint_slices.iter().map(slice).collect(),
             plain_h2: plain_h2(set),
             ..Self::default()
@@ -137,6 +146,8 @@ impl Plan {
                     .into(),
                 weight: spec.weight,
                 priority: u32::try_from(rank).unwrap_or(u32::MAX),
+                target: (given(spec.namespace.as_deref(), namespace), spec.name.as_str().into()),
+                model: spec.model_name_override.as_deref().map(Arc::from),
             })
         });
         let planned = Rule { refs: refs.collect(), stream_idle: spec.stream_idle_timeout };
@@ -173,6 +184,9 @@ impl Plan {
             route.rules.hash(&mut hash);
             for gateway in &route.gateways {
                 self.proxies.get(gateway).hash(&mut hash);
+            }
+            for target in route.rules.values().flat_map(|rule| &rule.refs).map(|own| &own.target) {
+                self.quotas.get(target).hash(&mut hash);
             }
         }
         self.slices.hash(&mut hash);
@@ -217,6 +231,11 @@ impl Plan {
             candidates = own.collect();
         }
         candidates.into_iter().find_map(|gateway| self.proxies.get(gateway))
+    }
+
+    /// What is counted of a backend.
+    pub(super) fn quotas(&self, target: &Key) -> &[ModelQuota] {
+        self.quotas.get(target).map_or(&[], Vec::as_slice)
     }
 
     /// The pods with these labels, as far as EndpointSlices tell them.
@@ -272,9 +291,13 @@ fn key<T>(object: &Object<T>) -> Key {
 }
 
 fn gateway(parent: &ParentRef, route: &Object<AiGatewayRoute>) -> Option<Key> {
-    let own = || Arc::clone(&route.meta.namespace);
-    let namespace = parent.namespace.as_deref().filter(|namespace| !namespace.is_empty());
-    (parent.kind == "Gateway").then(|| (namespace.map_or_else(own, Arc::from), parent.name.as_str().into()))
+    let namespace = given(parent.namespace.as_deref(), &route.meta.namespace);
+    (parent.kind == "Gateway").then(|| (namespace, parent.name.as_str().into()))
+}
+
+/// A namespace that is given, or else one's own.
+fn given(namespace: Option<&str>, own: &Arc<str>) -> Arc<str> {
+    namespace.filter(|namespace| !namespace.is_empty()).map_or_else(|| Arc::clone(own), Arc::from)
 }
 
 fn proxy(set: &ResourceSet, gateway: &Object<Gateway>) -> Option<(Key, Proxy)> {

@@ -302,6 +302,82 @@ messages! {
     EarlyHeaderMutation {
         mutations: Vec<HeaderEdit> = [message, repeated, tag = "1"],
     }
+    /// `envoy.extensions.filters.http.ratelimit.v3.RateLimit`
+    RateLimitFilter {
+        domain: String = [string, tag = "1"],
+        stage: u32 = [uint32, tag = "2"],
+        timeout: Option<Duration> = [message, optional, tag = "4"],
+        failure_mode_deny: bool = [bool, tag = "5"],
+        rate_limit_service: Option<RateLimitService> = [message, optional, tag = "7"],
+        /// `XRateLimitHeadersRFCVersion`: 1 is `DRAFT_VERSION_03`.
+        enable_x_ratelimit_headers: i32 = [int32, tag = "8"],
+        disable_x_envoy_ratelimited_header: bool = [bool, tag = "9"],
+    }
+    /// `envoy.config.ratelimit.v3.RateLimitServiceConfig`
+    RateLimitService {
+        grpc_service: Option<GrpcService> = [message, optional, tag = "2"],
+        /// `ApiVersion`: 2 is `V3`.
+        transport_api_version: i32 = [int32, tag = "4"],
+    }
+    /// `envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute`
+    RateLimitPerRoute {
+        rate_limits: Vec<RateLimit> = [message, repeated, tag = "3"],
+        domain: String = [string, tag = "4"],
+    }
+    /// `envoy.config.route.v3.RateLimit`
+    RateLimit {
+        actions: Vec<Action> = [message, repeated, tag = "3"],
+        hits_addend: Option<HitsAddend> = [message, optional, tag = "5"],
+        apply_on_stream_done: bool = [bool, tag = "6"],
+    }
+    /// `envoy.config.route.v3.RateLimit.HitsAddend`
+    HitsAddend {
+        number: Option<UInt64Value> = [message, optional, tag = "1"],
+        format: String = [string, tag = "2"],
+    }
+    /// `envoy.config.route.v3.RateLimit.Action`; one of its fields
+    Action {
+        request_headers: Option<RequestHeaders> = [message, optional, tag = "3"],
+        generic_key: Option<GenericKey> = [message, optional, tag = "5"],
+        header_value_match: Option<HeaderValueMatch> = [message, optional, tag = "6"],
+        metadata: Option<MetadataAction> = [message, optional, tag = "8"],
+    }
+    /// `envoy.config.route.v3.RateLimit.Action.RequestHeaders`
+    RequestHeaders {
+        header_name: String = [string, tag = "1"],
+        descriptor_key: String = [string, tag = "2"],
+    }
+    /// `envoy.config.route.v3.RateLimit.Action.GenericKey`
+    GenericKey {
+        descriptor_value: String = [string, tag = "1"],
+        descriptor_key: String = [string, tag = "2"],
+    }
+    /// `envoy.config.route.v3.RateLimit.Action.HeaderValueMatch`
+    HeaderValueMatch {
+        descriptor_value: String = [string, tag = "1"],
+        expect_match: Option<BoolValue> = [message, optional, tag = "2"],
+        headers: Vec<HeaderMatcher> = [message, repeated, tag = "3"],
+        descriptor_key: String = [string, tag = "4"],
+    }
+    /// `envoy.config.route.v3.RateLimit.Action.MetaData`, of the request
+    MetadataAction {
+        descriptor_key: String = [string, tag = "1"],
+        metadata_key: Option<MetadataKey> = [message, optional, tag = "2"],
+    }
+    /// `envoy.config.route.v3.HeaderMatcher`
+    HeaderMatcher {
+        name: String = [string, tag = "1"],
+        string_match: Option<StringMatcher> = [message, optional, tag = "13"],
+    }
+    /// `envoy.type.matcher.v3.StringMatcher`; one of its fields
+    StringMatcher {
+        exact: Option<String> = [string, optional, tag = "1"],
+        safe_regex: Option<RegexMatcher> = [message, optional, tag = "5"],
+    }
+    /// `envoy.type.matcher.v3.RegexMatcher`
+    RegexMatcher {
+        regex: String = [string, tag = "2"],
+    }
     /// `envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec`, nothing set
     UpstreamCodec {}
     /// `envoy.extensions.filters.http.header_to_metadata.v3.Config`
@@ -333,6 +409,8 @@ typed! {
     AggregateConfig = "envoy.extensions.clusters.aggregate.v3.ClusterConfig";
     OverrideHost = "envoy.extensions.load_balancing_policies.override_host.v3.OverrideHost";
     RoundRobin = "envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin";
+    RateLimitFilter = "envoy.extensions.filters.http.ratelimit.v3.RateLimit";
+    RateLimitPerRoute = "envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute";
     HttpProtocolOptions = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
     UpstreamTlsContext = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext";
     Http11Proxy = "envoy.extensions.transport_sockets.http_11_proxy.v3.Http11ProxyUpstreamTransport";

@@ -8,6 +8,8 @@ use super::{
     plan::{Key, Plan},
     pools::Pool,
     proto::{self, UInt64Value},
+    quotas,
+    settings::Settings,
     wire::{Malformed, Message},
 };
 
@@ -22,8 +24,18 @@ const BUFFER_LIMIT: u64 = 50 << 20;
 pub(super) struct Wants {
     /// A route of an AIGatewayRoute.
     pub(super) processor: bool,
+    /// A route whose backends have quotas.
+    pub(super) quotas: bool,
     /// In order, so that chains come out the same every time.
     pub(super) pools: BTreeSet<Pool>,
+}
+
+/// What there is to know beside the routes.
+#[derive(Clone, Copy)]
+pub(super) struct Know<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) settings: &'a Settings,
+    pub(super) pools: &'a Pools,
 }
 
 /// Pools by the name of their cluster.
@@ -55,10 +67,10 @@ pub(super) fn gateways(configs: &[Message]) -> Result<BTreeSet<Key>, Malformed> 
 
 /// Switches our filters on for our routes, and says what chains they need. No other route is touched: the
 /// configuration as a whole says that our filters let pass what does not ask for them.
-pub(super) fn modify(plan: &Plan, pools: &Pools, config: &mut Message) -> Result<Wants, Malformed> {
+pub(super) fn modify(know: Know<'_>, config: &mut Message) -> Result<Wants, Malformed> {
     let mut wants = Wants::default();
     config.edit_each(route_config::VIRTUAL_HOSTS, |_, host| {
-        host.edit_each(virtual_host::ROUTES, |_, own| one(plan, pools, own, &mut wants))
+        host.edit_each(virtual_host::ROUTES, |_, own| one(know, own, &mut wants))
     })?;
     if wants.processor {
         config.set_entry(route_config::PER_FILTER, filters::FILTER, filters::skipped())?;
@@ -69,7 +81,8 @@ pub(super) fn modify(plan: &Plan, pools: &Pools, config: &mut Message) -> Result
     Ok(wants)
 }
 
-fn one(plan: &Plan, pools: &Pools, own: &mut Message, wants: &mut Wants) -> Result<(), Malformed> {
+fn one(know: Know<'_>, own: &mut Message, wants: &mut Wants) -> Result<(), Malformed> {
+    let Know { plan, pools, settings } = know;
     if let Some(pool) = pool(pools, own)? {
         own.set_entry(route::PER_FILTER, &pool.filter_name(), filters::enabled())?;
         wants.pools.insert(pool);
@@ -88,8 +101,13 @@ fn one(plan: &Plan, pools: &Pools, own: &mut Message, wants: &mut Wants) -> Resu
     if !own.has(route::BUFFER_LIMIT) && !own.has(route::BODY_BUFFER_LIMIT) {
         own.set_bytes(route::BODY_BUFFER_LIMIT, proto::bytes(&UInt64Value { value: BUFFER_LIMIT }));
     }
-    let idle = plan.rule_of_route(own.text(route::NAME)).and_then(|rule| rule.stream_idle);
-    let Some(idle) = idle else { return Ok(()) };
+    let Some(rule) = plan.rule_of_route(own.text(route::NAME)) else { return Ok(()) };
+    let limits = settings.quota.as_ref().and_then(|_| quotas::of_rule(plan, rule));
+    if let Some(limits) = limits {
+        own.set_entry(route::PER_FILTER, quotas::FILTER, limits)?;
+        wants.quotas = true;
+    }
+    let Some(idle) = rule.stream_idle else { return Ok(()) };
     own.edit(route::ACTION, |action| {
         action.edit(route_action::RETRY_POLICY, |retry| {
             retry.set_bytes(route_action::PER_TRY_IDLE, filters::idle(idle));

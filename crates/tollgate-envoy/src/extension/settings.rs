@@ -1,4 +1,4 @@
-use std::str::FromStr;
+use std::{str::FromStr, time::Duration};
 
 /// How Envoy is set up beside what the resources say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -7,6 +7,21 @@ pub struct Settings {
     pub processor: Processor,
     /// Request headers that become attributes of access logs, with the attribute's name.
     pub log_attributes: Vec<(String, String)>,
+    /// Who counts quotas for Envoy.
+    pub quota: Option<QuotaService>,
+}
+
+/// A rate limit service that counts quotas.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuotaService {
+    /// Host.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// Whether requests fail where it does not answer.
+    pub failure_mode_deny: bool,
 }
 
 /// Where Envoy finds the external processor.
@@ -43,6 +58,7 @@ impl Default for Settings {
         Self {
             processor: Processor::Unix(Self::SOCKET.to_owned()),
             log_attributes: vec![(header.to_owned(), attribute.to_owned())],
+            quota: None,
         }
     }
 }

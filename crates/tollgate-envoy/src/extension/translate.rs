@@ -11,7 +11,8 @@ use super::{
     listeners::{Insert, Wanted},
     messages::Translation,
     plan::Plan,
-    pools, routes,
+    pools, quotas,
+    routes::{self, Know},
     settings::Settings,
     wire::{Malformed, Message},
 };
@@ -77,18 +78,22 @@ pub fn post_translate(
     }
     fallback::modify(plan, &mut clusters, &mut configs)?;
     let pools = routes::pools(&clusters)?;
+    let know = Know { plan, settings, pools: &pools };
     let mut wanted = Wanted::new();
     for config in &mut configs {
-        let wants = routes::modify(plan, &pools, config)?;
+        let wants = routes::modify(know, config)?;
         wanted.insert(config.text(route_config::NAME).to_owned(), wants);
     }
-    let insert = Insert { plan, settings, pools: &pools, wanted: &wanted };
+    let insert = Insert { know, wanted: &wanted };
     for listener in &mut listeners {
         insert.listener(listener)?;
     }
     let pickers: BTreeSet<_> = wanted.values().flat_map(|wants| &wants.pools).chain(pools.values()).collect();
     for pool in pickers {
         clusters::add(&mut clusters, pool.cluster(plan))?;
+    }
+    if let (true, Some(service)) = (wanted.values().any(|wants| wants.quotas), &settings.quota) {
+        clusters::add(&mut clusters, quotas::cluster(service))?;
     }
     if needs_processor(&clusters, &listeners)? {
         clusters::add(&mut clusters, filters::processor_cluster(settings))?;

@@ -1,6 +1,7 @@
 use super::*;
-use crate::extension::testing::{
-    chain, config, dns_cluster, eds_cluster, group, listener, plan, route, route_yaml,
+use crate::extension::{
+    settings::Settings,
+    testing::{chain, config, dns_cluster, eds_cluster, group, listener, plan, route, route_yaml},
 };
 use std::collections::BTreeSet;
 
@@ -19,12 +20,18 @@ fn good() -> Xds {
     let mut own = dns_cluster(NAME, &[group(&format!("{NAME}/backend/0"), &["x.example"])]);
     clusters::modify(&plan, &BTreeSet::new(), &mut own).unwrap();
     let mut config = config("http", &[route(true, Some(NAME)), route(true, None)]);
-    routes::modify(&plan, &routes::Pools::new(), &mut config).unwrap();
+    switched(&plan, &mut config);
     Xds {
         clusters: vec![own, eds_cluster(filters::PROCESSOR)],
         configs: vec![config],
         listeners: vec![listener(&[chain("http", &[filters::FILTER, ROUTER])], None)],
     }
+}
+
+/// With our filters on where they should be.
+fn switched(plan: &Plan, config: &mut Message) {
+    let (settings, pools) = (Settings::default(), routes::Pools::new());
+    routes::modify(routes::Know { plan, settings: &settings, pools: &pools }, config).unwrap();
 }
 
 fn two() -> Plan {
@@ -87,7 +94,7 @@ fn priorities_need_one_cluster() {
     clusters::modify(&two(), &BTreeSet::new(), &mut split).unwrap();
     xds.clusters.push(split);
     let mut config = config("http", &[route(true, Some(&own))]);
-    routes::modify(&two(), &routes::Pools::new(), &mut config).unwrap();
+    switched(&two(), &mut config);
     xds.configs = vec![config];
     assert_eq!(codes(&xds), ["xds-priorities-ignored"]);
 }

@@ -1,6 +1,8 @@
 use super::*;
 use crate::extension::{
     pools::Pool,
+    routes::Pools,
+    settings::Settings,
     testing::{chain, listener as sample, plan, pool, route_yaml},
 };
 
@@ -25,7 +27,8 @@ fn insert_into(own: &mut Message, wants: Wants) {
     let plan = plan(&route_yaml(&[("a", 1, 0)], ""));
     let (settings, pools) = (Settings::default(), Pools::new());
     let wanted = Wanted::from([("http".to_owned(), wants)]);
-    Insert { plan: &plan, settings: &settings, pools: &pools, wanted: &wanted }.listener(own).unwrap();
+    let know = Know { plan: &plan, settings: &settings, pools: &pools };
+    Insert { know, wanted: &wanted }.listener(own).unwrap();
 }
 
 fn processor() -> Wants {
@@ -72,7 +75,7 @@ fn pickers_are_asked_last_and_in_one_order() {
     let pools = [found("b"), found("a")].into();
     let chains = inserted(
         &sample(&[chain("http", &["envoy.filters.http.lua", ROUTER])], None),
-        Wants { processor: true, pools },
+        Wants { processor: true, pools, ..Wants::default() },
     );
     let want = [
         filters::LOG_FILTER.to_owned(),

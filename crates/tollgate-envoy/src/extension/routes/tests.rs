@@ -11,7 +11,8 @@ const CLUSTER: &str = "httproute/prod/chat/rule/0";
 fn modified(routes: &[Message]) -> (Message, Wants) {
     let plan = plan(&route_yaml(&[("a", 1, 0)], ""));
     let mut config = config("http", routes);
-    let wants = modify(&plan, &Pools::new(), &mut config).unwrap();
+    let (settings, pools) = (Settings::default(), Pools::new());
+    let wants = modify(Know { plan: &plan, settings: &settings, pools: &pools }, &mut config).unwrap();
     (config, wants)
 }
 
