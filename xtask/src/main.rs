@@ -3,6 +3,7 @@
 
 mod bench;
 mod crds;
+mod envoy;
 mod fuzz;
 mod golden;
 mod layers;
@@ -26,6 +27,7 @@ cargo xtask <task>
   golden          write the expected files of every golden test anew; read the diff afterwards
   fuzz [TARGET]   fuzz one target, or all in turn; --seconds N for each (default 60)
   bench [ARGS]    run the gateway and its peers side by side; see docs/performance.md
+  envoy           install the Envoy and the Envoy Gateway that tests run against; --all for every version
   sdk             drive the gateway with the official SDKs
 ";
 
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         "golden" => golden::run(),
         "fuzz" => fuzz::run(rest),
         "bench" => bench::run(rest),
+        "envoy" => envoy::run(rest),
         "sdk" => sdk::run(),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

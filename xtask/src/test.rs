@@ -1,7 +1,7 @@
 //! Everything that has to hold before a change may land.
 
 use crate::{
-    crds, fuzz, layers, sdk,
+    crds, envoy, fuzz, layers, sdk,
     shell::{self, Outcome},
     tools,
 };
@@ -22,6 +22,9 @@ pub(crate) fn run(args: &[String]) -> Outcome {
         "warnings",
     ]))?;
     tools::install();
+    if !quick {
+        envoy::install();
+    }
     shell::run(shell::cargo().args(["test", "--workspace"]))?;
     if !quick {
         sdk::run()?;

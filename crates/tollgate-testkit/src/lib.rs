@@ -1,6 +1,12 @@
 //! Builders, a fake clock and the golden walker for the other crates' tests.
 
+pub mod envoy;
 mod golden;
+pub mod http;
+pub mod process;
+#[cfg(feature = "processor")]
+pub mod processor;
 pub mod resources;
+pub mod stack;
 
 pub use self::golden::{Case, cases};

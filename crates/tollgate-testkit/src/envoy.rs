@@ -1,0 +1,194 @@
+//! The real Envoy and the real Envoy Gateway, where `cargo xtask envoy` has installed them.
+
+use std::{
+    env,
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use crate::process::{PATIENCE, Running, cache};
+
+/// The version of Envoy Gateway that the tests run against, unless `TOLLGATE_ENVOY_GATEWAY` names a program.
+pub const GATEWAY: &str = "v1.8.1";
+
+/// Envoy Gateway without Kubernetes: it reads a folder, asks an extension server, and runs Envoy as its child.
+#[derive(Debug)]
+pub struct Standalone {
+    gateway: Running,
+    folder: PathBuf,
+    /// Its ports are fixed (18000 for xDS, 8081, 18002, 19003 for its Envoy), so one runs at a time on a machine.
+    _alone: File,
+}
+
+/// How it is configured.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup<'a> {
+    /// A folder for everything that it writes.
+    pub folder: &'a Path,
+    /// The folder whose files it reads.
+    pub resources: &'a Path,
+    /// The port of the extension server on this machine.
+    pub extension: Option<u16>,
+    /// The hooks that are called after translation.
+    pub hooks: &'a [&'a str],
+    /// The program of Envoy.
+    pub envoy: &'a Path,
+}
+
+/// The hooks that our Helm values ask for.
+pub const HOOKS: [&str; 4] = ["Translation", "Cluster", "Route", "Endpoints"];
+
+/// Envoy `1.40`, say, or the one that `TOLLGATE_ENVOY` names.
+#[must_use]
+pub fn envoy(version: &str) -> Option<PathBuf> {
+    program("TOLLGATE_ENVOY", &format!("envoy-{version}/envoy"))
+}
+
+/// The program of Envoy Gateway.
+#[must_use]
+pub fn envoy_gateway() -> Option<PathBuf> {
+    program("TOLLGATE_ENVOY_GATEWAY", &format!("envoy-gateway-{GATEWAY}/envoy-gateway"))
+}
+
+fn program(variable: &str, cached: &str) -> Option<PathBuf> {
+    let named = env::var_os(variable).map(PathBuf::from);
+    named.or_else(|| Some(cache().join(cached))).filter(|path| path.exists())
+}
+
+// === impl Standalone ===
+
+impl Standalone {
+    /// Starts it and waits until it has read its resources. `None` where it is not installed.
+    ///
+    /// # Errors
+    /// Where it does not start; the text has what it said.
+    pub fn start(setup: &Setup<'_>) -> Result<Option<Self>, String> {
+        let Some(program) = envoy_gateway() else { return Ok(None) };
+        let named = |error: io::Error| format!("envoy-gateway: {error}");
+        let alone = File::create(env::temp_dir().join("tollgate-envoy-gateway.lock")).map_err(named)?;
+        alone.lock().map_err(named)?;
+        let config = setup.folder.join("envoy-gateway.yaml");
+        fs::write(&config, setup.config()).map_err(named)?;
+        plant(&program, setup).map_err(named)?;
+        // The keys with which it and its Envoy know each other.
+        let mut command = Command::new(&program);
+        command.args(["certgen", "--local", "--config-home"]).arg(setup.folder.join("config"));
+        let made = command.output().map_err(named)?;
+        if !made.status.success() {
+            return Err(format!("envoy-gateway certgen: {}", String::from_utf8_lossy(&made.stderr)));
+        }
+        let mut command = Command::new(&program);
+        command.arg("server").arg("--config-path").arg(&config);
+        let mut gateway = Running::start("envoy-gateway", &mut command).map_err(named)?;
+        gateway.wait_for("Watching path added")?;
+        Ok(Some(Self { gateway, folder: setup.folder.to_owned(), _alone: alone }))
+    }
+
+    /// Where the administration of its Envoy answers: `127.0.0.1:PORT`.
+    ///
+    /// # Errors
+    /// Where its Envoy does not start.
+    pub fn envoy_admin(&mut self) -> Result<String, String> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            for run in fs::read_dir(self.folder.join("run")).into_iter().flatten().flatten() {
+                let address = fs::read_to_string(run.path().join("admin-address.txt")).unwrap_or_default();
+                if !address.trim().is_empty() {
+                    return Ok(address.trim().to_owned());
+                }
+            }
+            if Instant::now() > end || !self.gateway.lives() {
+                return Err(format!("envoy-gateway starts no Envoy:\n{}", self.gateway.said().join("\n")));
+            }
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+    }
+
+    /// What it and its Envoy have said.
+    pub fn said(&mut self) -> String {
+        self.gateway.said().join("\n")
+    }
+
+    /// The program, for those who wait for a line or end it.
+    pub const fn running(&mut self) -> &mut Running {
+        &mut self.gateway
+    }
+}
+
+// === impl Setup ===
+
+impl Setup<'_> {
+    /// The configuration of Envoy Gateway, whose extension manager is as users have it in a cluster.
+    #[must_use]
+    pub fn config(&self) -> String {
+        let folder = self.folder.display();
+        let extension = self.extension.map(|port| extension(port, self.hooks)).unwrap_or_default();
+        format!(
+            "apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: EnvoyGateway
+gateway:
+  controllerName: gateway.envoyproxy.io/gatewayclass-controller
+provider:
+  type: Custom
+  custom:
+    resource:
+      type: File
+      file:
+        paths: [\"{}\"]
+    infrastructure:
+      type: Host
+      host:
+        configHome: {folder}/config
+        dataHome: {folder}/data
+        stateHome: {folder}/state
+        runtimeDir: {folder}/run
+admin: {{address: {{host: 127.0.0.1, port: 0}}}}
+telemetry:
+  metrics:
+    prometheus: {{disable: true}}
+logging:
+  level: {{default: info}}
+extensionApis:
+  enableBackend: true
+{extension}",
+            self.resources.display()
+        )
+    }
+}
+
+fn extension(port: u16, hooks: &[&str]) -> String {
+    let hooks: String = hooks.iter().map(|hook| format!("        - {hook}\n")).collect();
+    format!(
+        "extensionManager:
+  maxMessageSize: 64Mi
+  hooks:
+    xdsTranslator:
+      translation:
+        listener: {{includeAll: true}}
+        route: {{includeAll: true}}
+        cluster: {{includeAll: true}}
+        secret: {{includeAll: true}}
+      post:
+{hooks}  service:
+    ip: {{address: 127.0.0.1, port: {port}}}
+  backendResources:
+    - group: inference.networking.k8s.io
+      kind: InferencePool
+      version: v1
+"
+    )
+}
+
+/// Envoy Gateway downloads the Envoy that it was made for, unless there is one in this place.
+fn plant(program: &Path, setup: &Setup<'_>) -> io::Result<()> {
+    let output = Command::new(program).arg("version").output()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let wanted = text.lines().find_map(|line| line.strip_prefix("ENVOY_PROXY_VERSION:"));
+    let version = wanted.and_then(|image| image.rsplit('v').next()).map(str::trim).unwrap_or_default();
+    let folder = setup.folder.join("data/envoy-versions").join(version).join("bin");
+    fs::create_dir_all(&folder)?;
+    std::os::unix::fs::symlink(setup.envoy, folder.join("envoy"))
+}

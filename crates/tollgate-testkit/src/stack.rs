@@ -1,0 +1,153 @@
+//! Tollgate beside Envoy, as it runs in a cluster: the extension server, the external processor, Envoy Gateway, Envoy.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::{
+    envoy::{self, Setup, Standalone},
+    http,
+    process::{Running, free_ports},
+};
+
+/// What is started.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan<'a> {
+    /// The program under test.
+    pub tollgate: &'a Path,
+    /// The program of Envoy.
+    pub envoy: &'a Path,
+    /// The folder of resources as users write them.
+    pub resources: &'a Path,
+    /// An empty folder for everything that is written.
+    pub folder: &'a Path,
+    /// The hooks that Envoy Gateway calls.
+    pub hooks: &'a [&'a str],
+}
+
+/// All four processes.
+#[derive(Debug)]
+pub struct Stack {
+    /// Envoy Gateway and its Envoy.
+    pub gateway: Standalone,
+    /// The extension server.
+    pub controller: Running,
+    /// The external processor.
+    pub processor: Running,
+    /// The port of the processor's administration.
+    pub admin: u16,
+    tollgate: PathBuf,
+    resources: PathBuf,
+    socket: String,
+}
+
+/// The Envoy of this version, or what has to be installed first.
+///
+/// # Errors
+/// Where Envoy or Envoy Gateway is missing: says which, and how to get it.
+pub fn programs(version: &str) -> Result<PathBuf, String> {
+    let missing = |what: &str| format!("{what} is not installed: cargo xtask envoy");
+    envoy::envoy_gateway().ok_or_else(|| missing("Envoy Gateway"))?;
+    envoy::envoy(version).ok_or_else(|| missing(&format!("Envoy {version}")))
+}
+
+// === impl Stack ===
+
+impl Stack {
+    /// Starts everything, and waits until Envoy Gateway reads what the controller has written. Whether Envoy serves it
+    /// already is seen by asking.
+    ///
+    /// # Errors
+    /// Where a program does not start; the text has what it said.
+    pub fn start(plan: &Plan<'_>) -> Result<Self, String> {
+        let generated = plan.folder.join("generated");
+        fs::create_dir_all(&generated).map_err(|error| error.to_string())?;
+        let socket = format!("unix:{}", plan.folder.join("processor.sock").display());
+        let (processor, admin) = processor(plan.tollgate, plan.resources, &socket)?;
+        let ports = free_ports(1).map_err(|error| error.to_string())?;
+        let extension = ports.first().copied().unwrap_or_default();
+        let mut command = Command::new(plan.tollgate);
+        command.arg("controller").arg("--resources").arg(plan.resources).arg("--output").arg(&generated);
+        command.args(["--extension-server", &format!("127.0.0.1:{extension}"), "--admin", "127.0.0.1:0"]);
+        command.args(["--extproc", &socket]);
+        let mut controller = started("tollgate controller", &mut command)?;
+        controller.wait_for(" ready")?;
+        let setup = Setup {
+            folder: plan.folder,
+            resources: &generated,
+            extension: Some(extension),
+            hooks: plan.hooks,
+            envoy: plan.envoy,
+        };
+        let gateway =
+            Standalone::start(&setup)?.ok_or("Envoy Gateway is not installed: cargo xtask envoy")?;
+        let (tollgate, resources) = (plan.tollgate.to_owned(), plan.resources.to_owned());
+        Ok(Self { gateway, controller, processor, admin, tollgate, resources, socket })
+    }
+
+    /// Starts the external processor anew at the same place, after it was ended.
+    ///
+    /// # Errors
+    /// Where it does not start.
+    pub fn restart_processor(&mut self) -> Result<(), String> {
+        let (processor, admin) = processor(&self.tollgate, &self.resources, &self.socket)?;
+        (self.processor, self.admin) = (processor, admin);
+        Ok(())
+    }
+
+    /// Fails where one of them has ended, with what it said.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn lives(&mut self) -> Result<(), String> {
+        let all = [
+            ("envoy-gateway", self.gateway.running()),
+            ("controller", &mut self.controller),
+            ("extproc", &mut self.processor),
+        ];
+        for (name, running) in all {
+            if !running.lives() {
+                return Err(format!("{name}: {}", running.said().join("\n")));
+            }
+        }
+        Ok(())
+    }
+
+    /// What the external processor counts.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        http::get(self.admin, "/metrics").text()
+    }
+
+    /// What all of them have said, for whoever asks why something went wrong.
+    pub fn said(&mut self) -> String {
+        let [controller, processor] =
+            [&mut self.controller, &mut self.processor].map(|one| one.said().join("\n"));
+        format!("{}\n=== controller\n{controller}\n=== extproc\n{processor}", self.gateway.said())
+    }
+}
+
+fn processor(tollgate: &Path, resources: &Path, socket: &str) -> Result<(Running, u16), String> {
+    let mut command = Command::new(tollgate);
+    command.arg("extproc").arg("--resources").arg(resources);
+    command.args(["--listen", socket, "--admin", "127.0.0.1:0"]);
+    let mut processor = started("tollgate extproc", &mut command)?;
+    let ready = processor.wait_for(" ready")?;
+    let admin =
+        port_after(&ready, "admin on http://127.0.0.1:").ok_or_else(|| format!("no admin in {ready}"))?;
+    Ok((processor, admin))
+}
+
+fn started(name: &str, command: &mut Command) -> Result<Running, String> {
+    Running::start(name, command).map_err(|error| error.to_string())
+}
+
+/// The port that stands behind these words.
+#[must_use]
+pub fn port_after(line: &str, words: &str) -> Option<u16> {
+    let (_, rest) = line.split_once(words)?;
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok()
+}
