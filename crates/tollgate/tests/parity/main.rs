@@ -1,0 +1,95 @@
+//! One set of scenarios through both hosts: equal replies, equal usage, equal refusals. See docs/parity.md.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+
+mod native;
+mod outcome;
+mod scenario;
+mod world;
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+use native::Native;
+use scenario::Scenario;
+use tollgate_testkit::{
+    envoy::HOOKS,
+    stack::{Plan, Stack, programs},
+};
+use world::{Outcomes, World};
+
+/// What the EnvoyProxy says behind Envoy beside what both hosts have.
+const PROXY: &str = "  concurrency: 2\n";
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../parity")
+}
+
+/// Names of the scenarios; `PARITY=word` takes those with the word in them.
+fn names(wanted: impl Fn(&Scenario) -> bool) -> Vec<String> {
+    let word = env::var("PARITY").unwrap_or_default();
+    let scenarios = scenario::all(&folder());
+    scenarios
+        .iter()
+        .filter(|one| one.name.contains(&word) && wanted(one))
+        .map(|one| one.name.clone())
+        .collect()
+}
+
+/// Starts the native host, and gives what came of every step and what is not as it should be.
+fn natively(names: &[String]) -> (Outcomes, Vec<String>) {
+    let world = World::new(&folder(), names, "");
+    let mut native = Native::start(&world);
+    world.wait_until_ready(&mut || native.lives());
+    let outcomes = world.run();
+    let mut unmet = world.unmet(&outcomes, &|_, _| false);
+    unmet.extend(world.unmet_metrics(&native.metrics()));
+    (outcomes, unmet)
+}
+
+#[test]
+fn the_native_host_does_what_every_scenario_wants() {
+    let (outcomes, unmet) = natively(&names(|_| true));
+    if env::var_os("PARITY_SHOW").is_some() {
+        outcomes.iter().for_each(|(step, outcome)| println!("{step:?} {outcome:#}"));
+    }
+    assert!(unmet.is_empty(), "\n{}", unmet.join("\n"));
+}
+
+#[test]
+fn envoy_1_40_does_what_the_native_host_does() {
+    equal_behind("1.40");
+}
+
+#[test]
+fn envoy_1_36_does_what_the_native_host_does() {
+    equal_behind("1.36");
+}
+
+fn equal_behind(version: &str) {
+    let envoy = match programs(version) {
+        Ok(envoy) => envoy,
+        Err(missing) => return eprintln!("skipped: {missing}"),
+    };
+    let names = names(|scenario| scenario.envoy.skip.is_none());
+    let (native, _) = natively(&names);
+    let world = World::new(&folder(), &names, PROXY);
+    let mut stack = Stack::start(&Plan {
+        tollgate: Path::new(env!("CARGO_BIN_EXE_tollgate")),
+        envoy: &envoy,
+        resources: &world.resources(),
+        folder: world.folder(),
+        hooks: &HOOKS,
+    })
+    .unwrap();
+    world.wait_until_ready(&mut || stack.lives());
+    let outcomes = world.run();
+    let mut wrong = world.unmet(&outcomes, &Scenario::knows);
+    wrong.extend(world.unmet_metrics(&stack.metrics()));
+    wrong.extend(world.differences(&native, &outcomes));
+    if !wrong.is_empty() && env::var_os("PARITY_SHOW").is_some() {
+        eprintln!("{}", stack.said());
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}

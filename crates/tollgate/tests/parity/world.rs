@@ -1,0 +1,281 @@
+//! All scenarios at once behind one host: their resources, their providers, and what came of them.
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tollgate_simulate::{Options, Simulator, spawn};
+use tollgate_testkit::{
+    http::{self, Ask},
+    process::{PATIENCE, free_ports},
+};
+
+use crate::{
+    outcome,
+    scenario::{self, Scenario, Step},
+};
+
+/// Names the step of a request in the access log.
+const MARK: &str = "x-parity-step";
+/// How long is waited between two looks at something that nobody announces.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Scenarios with ports and providers of their own.
+#[derive(Debug)]
+pub(crate) struct World {
+    folder: TempDir,
+    stages: Vec<Stage>,
+}
+
+/// A scenario in a world.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    pub(crate) scenario: Scenario,
+    port: u16,
+    providers: BTreeMap<String, Simulator>,
+}
+
+/// What came of the steps: by scenario and number of the step.
+pub(crate) type Outcomes = BTreeMap<(String, usize), Value>;
+
+// === impl World ===
+
+impl World {
+    /// Starts the providers and writes the resources, with `host` added to what all scenarios share.
+    pub(crate) fn new(folder: &Path, names: &[String], host: &str) -> Self {
+        let world = tempfile::tempdir().unwrap();
+        let ports = free_ports(names.len()).unwrap();
+        let stages: Vec<_> =
+            names.iter().zip(ports).map(|(name, port)| Stage::new(folder, name, port)).collect();
+        let resources = world.path().join("resources");
+        fs::create_dir(&resources).unwrap();
+        let shared = SHARED.replace("LOG", &world.path().join("access.log").display().to_string());
+        fs::write(resources.join("shared.yaml"), shared.replace("HOST", host)).unwrap();
+        for stage in &stages {
+            let documents =
+                stage.scenario.documents(stage.port, |name| stage.providers[name].address().port());
+            fs::write(resources.join(format!("{}.yaml", stage.scenario.namespace())), documents).unwrap();
+        }
+        Self { folder: world, stages }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn resources(&self) -> PathBuf {
+        self.folder.path().join("resources")
+    }
+
+    /// Waits until every scenario is served.
+    pub(crate) fn wait_until_ready(&self, host: &mut dyn FnMut() -> Result<(), String>) {
+        let end = Instant::now() + PATIENCE;
+        for stage in &self.stages {
+            let ask = Ask { line: &stage.scenario.ready, ..Ask::default() };
+            loop {
+                let reply = http::ask(stage.port, &ask);
+                if reply.status == 200 {
+                    break;
+                }
+                let name = &stage.scenario.name;
+                host().unwrap_or_else(|error| panic!("{name}: the host has ended: {error}"));
+                assert!(
+                    Instant::now() < end,
+                    "{name}: {} answers {} {:?}",
+                    stage.scenario.ready,
+                    reply.status,
+                    reply.text()
+                );
+                std::thread::park_timeout(LOOK);
+            }
+        }
+    }
+
+    /// Runs all scenarios, and gives what came of each step.
+    pub(crate) fn run(&self) -> Outcomes {
+        let mut outcomes = Outcomes::new();
+        for stage in &self.stages {
+            // Looking whether it is ready may have been seen by providers.
+            for (number, step) in stage.scenario.steps.iter().enumerate() {
+                outcomes.insert((stage.scenario.name.clone(), number), stage.run(step, number));
+            }
+        }
+        self.read_log(&mut outcomes);
+        outcomes
+    }
+
+    /// Puts the lines of the access log to the steps; hosts write them when they like to.
+    fn read_log(&self, outcomes: &mut Outcomes) {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let text = fs::read_to_string(self.folder.path().join("access.log")).unwrap_or_default();
+            for line in text.lines() {
+                // The last line may be half written.
+                let Ok(mut line) = serde_json::from_str::<Value>(line) else { continue };
+                let Some(mark) = line["step"].as_str().map(str::to_owned) else { continue };
+                let Some((name, number)) = mark.rsplit_once('#') else { continue };
+                let step = (name.to_owned(), number.parse().unwrap());
+                if let Some(members) = line.as_object_mut() {
+                    members.remove("step");
+                    members.retain(|_, value| !value.is_null());
+                }
+                if let Some(outcome) = outcomes.get_mut(&step) {
+                    outcome["log"] = line;
+                }
+            }
+            let missing: Vec<_> = outcomes.iter().filter(|(_, outcome)| outcome["log"].is_null()).collect();
+            if missing.is_empty() || Instant::now() > end {
+                return missing.iter().for_each(|(step, _)| eprintln!("no line in the access log: {step:?}"));
+            }
+            std::thread::park_timeout(LOOK);
+        }
+    }
+
+    /// What is not as the scenarios want it, but for what `excused` knows: a scenario and a place.
+    pub(crate) fn unmet(
+        &self,
+        outcomes: &Outcomes,
+        excused: &dyn Fn(&Scenario, &str) -> bool,
+    ) -> Vec<String> {
+        let mut found = Vec::new();
+        for stage in &self.stages {
+            for (number, step) in stage.scenario.steps.iter().enumerate() {
+                let Some(have) = outcomes.get(&(stage.scenario.name.clone(), number)) else { continue };
+                let unmet = step.unmet(have).into_iter().filter(|(path, _)| !excused(&stage.scenario, path));
+                found.extend(unmet.map(|(path, text)| {
+                    format!("{} step {number} ({}): {path} {text}", stage.scenario.name, step.ask)
+                }));
+            }
+        }
+        found
+    }
+
+    /// Where the hosts differ and it is not known.
+    pub(crate) fn differences(&self, native: &Outcomes, envoy: &Outcomes) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for stage in &self.stages {
+            for number in 0..stage.scenario.steps.len() {
+                let step = (stage.scenario.name.clone(), number);
+                let mut found = Vec::new();
+                outcome::differences(&native[&step], &envoy[&step], "", &mut found);
+                found.retain(|(path, _)| !stage.scenario.knows(path));
+                wrong.extend(
+                    found.into_iter().map(|(path, text)| format!("{} step {number}: {path} {text}", step.0)),
+                );
+            }
+        }
+        wrong
+    }
+
+    /// What the scenarios want of `/metrics` and is not there.
+    pub(crate) fn unmet_metrics(&self, text: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        for stage in &self.stages {
+            for (series, want) in &stage.scenario.metrics {
+                let have = sum(text, series);
+                if (have - want).abs() > f64::EPSILON {
+                    found.push(format!("{}: {series} is {have}, not {want}", stage.scenario.name));
+                }
+            }
+        }
+        found
+    }
+}
+
+/// The sum of all series of this name that have at least these labels: `name{label="value"}`.
+fn sum(text: &str, series: &str) -> f64 {
+    let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+    let labels: Vec<_> = labels.trim_end_matches('}').split(',').filter(|label| !label.is_empty()).collect();
+    let fits = |line: &&str| {
+        line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
+            && labels.iter().all(|label| line.contains(label))
+    };
+    let value = |line: &str| line.rsplit(' ').next().and_then(|value| value.parse::<f64>().ok());
+    text.lines().filter(fits).filter_map(value).sum()
+}
+
+// === impl Stage ===
+
+impl Stage {
+    fn new(folder: &Path, name: &str, port: u16) -> Self {
+        let text = fs::read_to_string(folder.join(name).with_extension("yaml")).unwrap();
+        let first = scenario::read(name, &text, &|_| Some(1));
+        let start = |name: &str| {
+            let options = Options { name: name.to_owned(), record: 4096, ..Options::default() };
+            (name.to_owned(), spawn(options).unwrap())
+        };
+        let providers: BTreeMap<_, _> = first.providers().map(start).collect();
+        let ports = |word: &str| match word {
+            "port" => Some(port),
+            // A port where nobody listens: that of discard.
+            "nobody" => Some(9),
+            provider => Some(providers.get(provider)?.address().port()),
+        };
+        Self { scenario: scenario::read(name, &text, &ports), port, providers }
+    }
+
+    fn run(&self, step: &Step, number: usize) -> Value {
+        for (provider, rules) in &step.behave {
+            rules.iter().for_each(|rule| self.providers[provider].add_rule(rule.clone()));
+        }
+        let before: BTreeMap<_, _> =
+            self.providers.iter().map(|(name, provider)| (name, provider.last().len())).collect();
+        let mut headers = step.headers.clone();
+        headers.insert(MARK.to_owned(), format!("{}#{number}", self.scenario.name));
+        let ask = Ask { line: &step.ask, headers, body: step.bytes(), leave_after: step.leave_after };
+        let reply = http::ask(self.port, &ask);
+        let saw: BTreeMap<_, Vec<_>> = self
+            .providers
+            .iter()
+            .map(|(name, provider)| {
+                let requests = provider.last().iter().skip(before[name]).map(outcome::request).collect();
+                (name, requests)
+            })
+            .collect();
+        json!({"reply": outcome::reply(&reply), "saw": saw})
+    }
+}
+
+/// What all scenarios share. `HOST` is what a host adds to the EnvoyProxy.
+const SHARED: &str = r#"apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: tollgate}
+spec:
+  controllerName: gateway.envoyproxy.io/gatewayclass-controller
+  parametersRef: {group: gateway.envoyproxy.io, kind: EnvoyProxy, name: parity, namespace: parity}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: parity}
+---
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: EnvoyProxy
+metadata: {name: parity, namespace: parity}
+spec:
+  mergeGateways: true
+  telemetry:
+    accessLog:
+      settings:
+        - sinks: [{type: File, file: {path: LOG}}]
+          format:
+            type: JSON
+            json:
+              step: "%REQ(X-PARITY-STEP)%"
+              code: "%RESPONSE_CODE%"
+              flags: "%RESPONSE_FLAGS%"
+              attempts: "%UPSTREAM_REQUEST_ATTEMPT_COUNT%"
+              input: "%DYNAMIC_METADATA(io.envoy.ai_gateway:llm_input_token)%"
+              cached: "%DYNAMIC_METADATA(io.envoy.ai_gateway:llm_cached_input_token)%"
+              output: "%DYNAMIC_METADATA(io.envoy.ai_gateway:llm_output_token)%"
+              total: "%DYNAMIC_METADATA(io.envoy.ai_gateway:llm_total_token)%"
+              cost: "%DYNAMIC_METADATA(io.envoy.ai_gateway:cost)%"
+              model: "%DYNAMIC_METADATA(io.envoy.ai_gateway:model_name_override)%"
+              backend: "%DYNAMIC_METADATA(io.envoy.ai_gateway:ai_service_backend_name)%"
+              identity: "%DYNAMIC_METADATA(io.envoy.ai_gateway:backend_name)%"
+              route: "%DYNAMIC_METADATA(io.envoy.ai_gateway:route_name)%"
+              answered_by: "%DYNAMIC_METADATA(io.envoy.ai_gateway:response_model)%"
+HOST"#;
