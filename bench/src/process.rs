@@ -2,7 +2,8 @@
 
 use std::{
     fs, io,
-    net::SocketAddr,
+    net::{SocketAddr, TcpStream},
+    os::unix::net::UnixStream,
     path::Path,
     process::{Child, Command, Stdio},
     thread::sleep,
@@ -52,17 +53,27 @@ impl Process {
 
     /// Waits until it accepts connections.
     pub(crate) fn wait_for(&mut self, address: SocketAddr) -> Result<(), String> {
+        let connects = || TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_ok();
+        self.wait_until(connects, &address.to_string())
+    }
+
+    /// Waits until it accepts connections on a socket in the file system.
+    pub(crate) fn wait_for_socket(&mut self, path: &Path) -> Result<(), String> {
+        self.wait_until(|| UnixStream::connect(path).is_ok(), &path.display().to_string())
+    }
+
+    fn wait_until(&mut self, connects: impl Fn() -> bool, place: &str) -> Result<(), String> {
         let start = Instant::now();
         while start.elapsed() < START {
             if let Ok(Some(status)) = self.child.try_wait() {
                 return Err(format!("it ended with {status}"));
             }
-            if std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_ok() {
+            if connects() {
                 return Ok(());
             }
             sleep(Duration::from_millis(50));
         }
-        Err(format!("it did not listen on {address} within {} s", START.as_secs()))
+        Err(format!("it did not listen on {place} within {} s", START.as_secs()))
     }
 
     pub(crate) fn load(&self) -> Load {

@@ -58,12 +58,13 @@ impl Report {
         let shown: Vec<&Column> = self.columns.iter().filter(|column| column.skipped.is_none()).collect();
         let find = |name: &str| shown.iter().find(|column| column.name == name).copied();
         let (ours, naive, envoy) = (find("tollgate"), find("naive hyper"), find("Envoy"));
+        let ratios = [(ours, naive), (ours, envoy), (find("Envoy + tollgate"), envoy)];
         let mut out = format!("{}\n\n|  |", self.machine);
         for column in &shown {
             let _ = write!(out, " {} |", column.name);
         }
-        out += " tollgate ÷ naive | tollgate ÷ Envoy |\n|---|";
-        out += &"--:|".repeat(shown.len() + 2);
+        out += " tollgate ÷ naive | tollgate ÷ Envoy | Envoy + tollgate ÷ Envoy |\n|---|";
+        out += &"--:|".repeat(shown.len() + 3);
         out.push('\n');
         for row in rows() {
             if !shown.iter().any(|column| column.cells.contains_key(&row.key)) {
@@ -75,12 +76,9 @@ impl Report {
                 let mark = if column.notes.contains_key(&row.key) { "*" } else { "" };
                 let _ = write!(out, " {cell}{mark} |");
             }
-            for other in [naive, envoy] {
-                let ratio = ours.zip(other).filter(|_| row.has_ratio).and_then(|(ours, other)| {
-                    Some(
-                        ours.cells.get(&row.key)?
-                            / other.cells.get(&row.key).filter(|value| **value > 0.0)?,
-                    )
+            for (one, other) in ratios {
+                let ratio = one.zip(other).filter(|_| row.has_ratio).and_then(|(one, other)| {
+                    Some(one.cells.get(&row.key)? / other.cells.get(&row.key).filter(|value| **value > 0.0)?)
                 });
                 let _ = write!(out, " {} |", ratio.map_or_else(|| "–".into(), |ratio| format!("{ratio:.2}")));
             }
@@ -151,7 +149,10 @@ fn rows() -> Vec<Row> {
         rows.push(row(format!("rss.{key}"), format!("RSS MiB, {title} open streams"), true));
         rows.push(row(format!("rss.{key}.each"), format!("KiB per open stream, of {title}"), true));
         rows.push(row(format!("rss.{key}.after"), format!("RSS MiB, after {title} streams closed"), true));
+        let title = format!("of these the processor's KiB per open stream, of {title}");
+        rows.push(row(format!("beside.{key}.each"), title, false));
     }
+    rows.push(row("beside.idle".into(), "RSS MiB of the processor alone, idle".into(), false));
     rows
 }
 

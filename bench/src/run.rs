@@ -85,7 +85,10 @@ impl Bench<'_> {
     async fn measure(&self, way: Way<'_>, column: &mut Column) {
         sleep(Duration::from_millis(300)).await;
         if let Way::Through(running) = way {
-            column.set("rss.idle", mib(running.process.load().rss));
+            column.set("rss.idle", mib(running.load().rss));
+            if let Some(beside) = running.beside() {
+                column.set("beside.idle", mib(beside.rss));
+            }
         }
         for case in MEASURED {
             let able = match way {
@@ -279,14 +282,15 @@ impl Bench<'_> {
             (false, Effort::Quick) => &[("few", 1000, 2)][..],
             (true, _) => &[("few", 100, 4)][..],
         };
-        column.set("rss.loaded", mib(running.process.load().rss));
+        column.set("rss.loaded", mib(running.load().rss));
         let target = self.target(way, Case::StreamIdle);
         for (name, streams, seconds) in levels {
-            let before = running.process.load().rss;
+            let (before, beside) = (running.load().rss, running.beside());
             let ramp = Duration::from_secs(*seconds);
             let hold_time = Duration::from_millis(if *streams > 1000 { 3000 } else { 1000 });
             let step = Hold { streams: *streams, ramp, time: hold_time };
-            let (held, during) = hold(&target, step, || running.process.load()).await;
+            let (held, (during, beside_during)) =
+                hold(&target, step, || (running.load(), running.beside())).await;
             if held.open < streams * 99 / 100 {
                 column.note(format!("rss.{name}"), format!("only {} of {streams} streams open", held.open));
             } else if *streams == many && many < 10_000 {
@@ -300,8 +304,12 @@ impl Bench<'_> {
             column.set(format!("rss.{name}"), mib(during.rss));
             let each = during.rss.saturating_sub(before) as f64 / held.open as f64;
             column.set(format!("rss.{name}.each"), each);
+            if let (Some(before), Some(during)) = (beside, beside_during) {
+                let each = during.rss.saturating_sub(before.rss) as f64 / held.open as f64;
+                column.set(format!("beside.{name}.each"), each);
+            }
             sleep(self.effort.millis(1000, 3000)).await;
-            column.set(format!("rss.{name}.after"), mib(running.process.load().rss));
+            column.set(format!("rss.{name}.after"), mib(running.load().rss));
         }
     }
 }
@@ -313,7 +321,7 @@ fn is_slow(way: Way<'_>) -> bool {
 fn load(way: Way<'_>) -> Load {
     match way {
         Way::Direct => Load::default(),
-        Way::Through(running) => running.process.load(),
+        Way::Through(running) => running.load(),
     }
 }
 
