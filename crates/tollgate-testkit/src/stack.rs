@@ -71,7 +71,7 @@ impl Stack {
         let mut command = Command::new(plan.tollgate);
         command.arg("controller").arg("--resources").arg(plan.resources).arg("--output").arg(&generated);
         command.args(["--extension-server", &format!("127.0.0.1:{extension}"), "--admin", "127.0.0.1:0"]);
-        command.args(["--extproc", &socket]);
+        command.args(["--processor", &socket]);
         let mut controller = started("tollgate controller", &mut command)?;
         controller.wait_for(" ready")?;
         let setup = Setup {

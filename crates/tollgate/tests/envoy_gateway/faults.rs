@@ -37,7 +37,7 @@ fn whatever_a_processor_does_the_client_has_an_answer_soon() {
     let envoy = installed!("1.40");
     let simulator = Simulator::start().unwrap();
     let port = free_ports(1).unwrap()[0];
-    let mut setting = Setting::start(&envoy, &resources(&simulator, port), None);
+    let mut setting = Setting::start(&envoy, &resources(&simulator, port), "", None);
     setting.wait_until(|_| Setting::ask(port, &chat("m", &[])));
     setting.stack.processor.kill().unwrap();
     let socket = setting.folder.path().join("processor.sock");

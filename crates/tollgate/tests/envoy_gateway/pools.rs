@@ -96,6 +96,21 @@ spec: {controllerName: gateway.envoyproxy.io/gatewayclass-controller}
 ---
 ";
 
+/// What makes a chain of the listener that is not HTTP.
+const TCP: &str = "apiVersion: gateway.networking.k8s.io/v1
+kind: TLSRoute
+metadata: {name: tcp, namespace: default}
+spec:
+  parentRefs: [{name: tollgate, sectionName: tcp}]
+  hostnames: [c.pools.test]
+  rules: [{backendRefs: [{group: gateway.envoyproxy.io, kind: Backend, name: tcp}]}]
+---
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: Backend
+metadata: {name: tcp, namespace: default}
+spec: {endpoints: [{ip: {address: 127.0.0.1, port: 9}}]}
+";
+
 fn gateway(listeners: &[String]) -> String {
     format!(
         "{CLASS}apiVersion: gateway.networking.k8s.io/v1
@@ -160,7 +175,7 @@ fn several_chains(version: &str, hosts: [&str; 2]) {
     );
     let listeners = [passthrough, https(hosts[0], port), https(hosts[1], port)];
     let resources = [gateway(&listeners), secret, pools[0].resources(), pools[1].resources()].concat();
-    let mut setting = Setting::start(&envoy, &resources, Some(tls));
+    let mut setting = Setting::start(&envoy, &resources, TCP, Some(tls));
     for host in hosts {
         for pool in &pools {
             setting.wait_until(|setting| setting.ask_tls(port, host, &chat(pool.name, &[])));
@@ -191,7 +206,7 @@ fn a_processor_that_was_started_anew_goes_on_where_the_last_one_was() {
     let port = free_ports(1).unwrap()[0];
     let pool = Pool::start("only");
     let resources = [gateway(&[https("a.pools.test", port)]), secret, pool.resources()].concat();
-    let mut setting = Setting::start(&envoy, &resources, Some(tls));
+    let mut setting = Setting::start(&envoy, &resources, "", Some(tls));
     setting.wait_until(|setting| setting.ask_tls(port, "a.pools.test", &chat("only", &[])));
     setting.stack.processor.kill().unwrap();
     let began = Instant::now();

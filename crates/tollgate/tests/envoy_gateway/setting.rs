@@ -50,11 +50,15 @@ pub(crate) fn certificate() -> (String, Arc<ClientConfig>) {
 // === impl Setting ===
 
 impl Setting {
-    pub(crate) fn start(envoy: &Path, resources: &str, tls: Option<Arc<ClientConfig>>) -> Self {
+    /// `beside` is what Envoy Gateway reads beside what the controller writes.
+    pub(crate) fn start(envoy: &Path, resources: &str, beside: &str, tls: Option<Arc<ClientConfig>>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("resources");
         fs::create_dir(&path).unwrap();
         fs::write(path.join("resources.yaml"), resources).unwrap();
+        let generated = folder.path().join("generated");
+        fs::create_dir(&generated).unwrap();
+        fs::write(generated.join("beside.yaml"), beside).unwrap();
         let stack = Stack::start(&Plan {
             tollgate: Path::new(env!("CARGO_BIN_EXE_tollgate")),
             envoy,
