@@ -32,11 +32,21 @@ pub(super) struct Origin {
     pub(super) generated: bool,
 }
 
+// === impl Origin ===
+
+impl Origin {
+    /// True where it may be of this kind. Envoy Gateway's file provider hands no kinds on either, and a metadata entry
+    /// that belongs here is of the one kind that this place can have.
+    pub(super) fn is(&self, kind: &str) -> bool {
+        self.kind.is_empty() || self.kind == kind
+    }
+}
+
 /// From which of our HTTPRoutes something was made. Envoy Gateway's file provider hands no annotations on, so that what
 /// is planned is ours as well as what carries the mark; what carries it and is not planned (yet) is not let past us.
 pub(super) fn ours(plan: &Plan, holder: &Message, field: u32) -> Result<Option<Origin>, Malformed> {
     let planned =
-        |origin: &Origin| origin.kind == "HTTPRoute" && plan.route(&origin.namespace, &origin.name).is_some();
+        |origin: &Origin| origin.is("HTTPRoute") && plan.route(&origin.namespace, &origin.name).is_some();
     Ok(origins(holder, field)?.into_iter().find(|origin| origin.generated || planned(origin)))
 }
 
@@ -137,6 +147,15 @@ pub(super) mod tests {
         };
         assert_eq!(found, [want]);
         assert_eq!(origins(&Message::default(), 4).unwrap(), []);
+    }
+
+    #[test]
+    fn an_object_without_a_kind_is_of_the_kind_that_belongs_there() {
+        for (kind, want) in [("HTTPRoute", true), ("", true), ("GRPCRoute", false)] {
+            let mut route = Message::default();
+            route.set_bytes(4, from_gateway(kind, ("prod", "chat"), false).encode());
+            assert_eq!(origins(&route, 4).unwrap()[0].is("HTTPRoute"), want, "{kind:?}");
+        }
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub(super) fn gateways(configs: &[Message]) -> Result<BTreeSet<Key>, Malformed> 
     for config in configs {
         for host in config.messages(route_config::VIRTUAL_HOSTS) {
             let origins = metadata::origins(&host?, virtual_host::METADATA)?;
-            let gateways = origins.into_iter().filter(|origin| origin.kind == "Gateway");
+            let gateways = origins.into_iter().filter(|origin| origin.is("Gateway"));
             found.extend(gateways.map(|origin| (origin.namespace.into(), origin.name.into())));
         }
     }
