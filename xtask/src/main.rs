@@ -4,6 +4,7 @@
 mod bench;
 mod crds;
 mod envoy;
+mod deploy;
 mod fuzz;
 mod golden;
 mod layers;
@@ -29,6 +30,8 @@ cargo xtask <task>
   bench [ARGS]    run the gateway and its peers side by side; see docs/performance.md
   envoy           install the Envoy and the Envoy Gateway that tests run against; --all for every version
   sdk             drive the gateway with the official SDKs
+  deploy [ARGS]   test the deployments with helm, kustomize, cue and the like; ARGS are for pytest; --install only
+                  installs what the tests need
 ";
 
 fn main() -> ExitCode {
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         "bench" => bench::run(rest),
         "envoy" => envoy::run(rest),
         "sdk" => sdk::run(),
+        "deploy" => deploy::run(rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(())

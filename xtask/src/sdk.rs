@@ -16,7 +16,7 @@ pub(crate) fn run() -> Outcome {
 }
 
 fn pytest(requirements: &str, venv_name: &str, which: &[&str]) -> Outcome {
-    let python = venv(requirements, venv_name)?;
+    let python = venv(&format!("tests/sdk/{requirements}"), venv_name)?;
     shell::run(
         Command::new(python)
             .current_dir(shell::root().join("tests/sdk"))
@@ -26,10 +26,12 @@ fn pytest(requirements: &str, venv_name: &str, which: &[&str]) -> Outcome {
     )
 }
 
-/// A virtual environment with the pinned SDKs, kept outside the tree and made anew when the pins change.
-fn venv(requirements: &str, name: &str) -> Result<PathBuf, String> {
-    let requirements = shell::root().join("tests/sdk").join(requirements);
-    let wanted = std::fs::read_to_string(&requirements).map_err(|error| format!("tests/sdk: {error}"))?;
+/// A virtual environment with what a file of this repository pins, kept outside the tree and made anew when the pins
+/// change.
+pub(crate) fn venv(requirements: &str, name: &str) -> Result<PathBuf, String> {
+    let requirements = shell::root().join(requirements);
+    let wanted = std::fs::read_to_string(&requirements)
+        .map_err(|error| format!("{}: {error}", requirements.display()))?;
     let folder = shell::cache().join(name);
     let python = folder.join("bin/python");
     let stamp = folder.join("installed.txt");

@@ -1,7 +1,7 @@
 //! Everything that has to hold before a change may land.
 
 use crate::{
-    crds, envoy, fuzz, layers, sdk,
+    crds, envoy, fuzz, layers, sdk, deploy,
     shell::{self, Outcome},
     tools,
 };
@@ -28,6 +28,7 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     shell::run(shell::cargo().args(["test", "--workspace"]))?;
     if !quick {
         sdk::run()?;
+        deploy::run(&[])?;
         fuzz::briefly()?;
     }
     println!("\nxtask test: everything holds");
