@@ -231,7 +231,15 @@ def strict(schema):
         made.setdefault("additionalProperties", False)
     if schema.get("nullable") and "type" in made:
         made["type"] = [made["type"], "null"]
-    return made
+    return bounded(made)
+
+
+def bounded(schema):
+    """Bounds that are not part of their range: a flag there, a number here."""
+    for name, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
+        if isinstance(schema.get(name), bool) and schema.pop(name):
+            schema[name] = schema.pop(bound)
+    return schema
 
 
 @functools.cache
@@ -271,4 +279,4 @@ def closed(schema):
             made[key] = closed(value)
     if "properties" in made:
         made.setdefault("additionalProperties", False)
-    return made
+    return bounded(made)

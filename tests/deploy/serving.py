@@ -2,9 +2,11 @@
 
 import contextlib
 import http.client
+import http.server
 import json
 import os
 import pathlib
+import queue
 import re
 import ssl
 import subprocess
@@ -188,6 +190,34 @@ class Authority:
         context = ssl.create_default_context()
         self.authority.configure_trust(context)
         return context
+
+
+class Collector(http.server.ThreadingHTTPServer):
+    """Takes what is exported to it by OTLP over HTTP."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), self.Handler)
+        self.posts = queue.Queue()
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def next(self):
+        """Path, headers and body of the next export; waits for it."""
+        return self.posts.get(timeout=PATIENCE)
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["content-length"]))
+            self.server.posts.put((self.path, dict(self.headers.items()), body))
+            self.send_response(200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
 
 
 def front(authority, port, hosts):
