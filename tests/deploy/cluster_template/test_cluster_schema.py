@@ -100,6 +100,7 @@ BAD = [
     ("ai_gateway_mcp_servers", [], "ai_gateway_mcp_servers"),
     ("ai_gateway_mcp_servers.0.name", "Bad_Name", "ai_gateway_mcp_servers.0.name"),
     ("ai_gateway_mcp_servers.0.name", "azure-x", "ai_gateway_mcp_servers.0.name"),
+    ("ai_gateway_mcp_servers.0.name", "ai-gateway", "ai_gateway_mcp_servers.0.name"),
     ("ai_gateway_mcp_servers.0.host", "no host", "ai_gateway_mcp_servers.0.host"),
     ("ai_gateway_mcp_servers.0.path", "mcp", "ai_gateway_mcp_servers.0.path"),
     ("ai_gateway_mcp_servers.0.path", 4, "ai_gateway_mcp_servers.0.path"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cluster_checkout import NAMESPACE, changed
+from cluster_checkout import APPS, NAMESPACE, changed
 
 HOSTS = ("test-resource.openai.azure.com", "test-resource-2.openai.azure.com")
 ALICE = {"authorization": "Bearer fake-key-of-alice"}
@@ -19,7 +19,13 @@ def objects(checkout, tools, authority):
         checkout.render(change(checkout.fixture(fixture)))
         flux = checkout.flux(tools)
         everything = [one for one in flux.all() if one["kind"] != "Certificate"]
-        front = [one for one in everything if one["kind"] == "HTTPRoute" or one["metadata"].get("namespace") == "network"]
+        front = [
+            one
+            for one in everything
+            if one["metadata"].get("namespace") == "network"
+            or one["kind"] == "HTTPRoute"
+            or (one["kind"], one["metadata"]["name"]) == ("Backend", "ai-gateway")
+        ]
         classes = [one for one in everything if one["kind"] == "GatewayClass"]
         own = [one for one in everything if one not in front]
         if fixture == "public":
@@ -112,3 +118,11 @@ def test_the_internal_gateway_leads_to_it(serve, gateway, authority):
     assert inner.chat("gpt-4", **ALICE, **how).status == 200
     assert inner.chat("gpt-4", **how).status == 401
     assert inner.ask("GET", "/elsewhere", **ALICE, **how).status == 404
+
+
+def test_the_rendered_folder_serves_as_it_is(checkout, gateway, provider, simulator):
+    checkout.render(checkout.fixture("private"))
+    how = provider(simulator, "test.openai.azure.com")
+    how["env"] = {**how["env"], "SECRET_DOMAIN": "example.com"}
+    served = gateway(checkout.folder / APPS, **how)
+    assert served.chat("gpt-4").status == 200
