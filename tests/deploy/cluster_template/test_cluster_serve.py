@@ -1,14 +1,43 @@
 """The rendered resources, served: what people get who follow the template."""
 
+import http.client
+import re
+import subprocess
+import sys
+
 import pytest
 
-from cluster_checkout import APPS, NAMESPACE, changed
+from cluster_checkout import APPS, NAMESPACE, ROOT, changed
+from serving import send
 
 HOSTS = ("test-resource.openai.azure.com", "test-resource-2.openai.azure.com")
 ALICE = {"authorization": "Bearer fake-key-of-alice"}
 BOB = {"api_key": "fake-key-of-bob-too"}
 # What a reply of the simulator to the chat of these tests uses, at least.
 LIMIT = 20
+
+
+class JwtServer:
+    """An identity provider: the token server of another deployment."""
+
+    def __init__(self):
+        program = ROOT / "deploy/multi-tenant/security/jwt-server/jwt_server.py"
+        self.child = subprocess.Popen(
+            [sys.executable, "-B", program, "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True
+        )
+        self.address = re.search(r"http://(\S+)", self.child.stdout.readline())[1]
+
+    def token(self, subject):
+        connection = http.client.HTTPConnection(self.address, timeout=60)
+        return send(connection, "POST", f"/token?tenant=a&subject={subject}", {}, None).json["access_token"]
+
+
+@pytest.fixture
+def jwt_server():
+    running = JwtServer()
+    yield running
+    running.child.terminate()
+    running.child.communicate()
 
 
 @pytest.fixture
@@ -38,9 +67,11 @@ def objects(checkout, tools, authority):
 
 @pytest.fixture
 def serve(gateway, provider, simulator, objects):
-    def start(change=lambda config: config, fixture="public", hosts=HOSTS):
+    def start(change=lambda config: config, fixture="public", hosts=HOSTS, args=()):
         own, front = objects(change, fixture)
-        return gateway(own, **provider(simulator, *hosts)), front
+        how = provider(simulator, *hosts)
+        how["args"] = [*how["args"], *args]
+        return gateway(own, **how), front
 
     return start
 
@@ -96,6 +127,27 @@ def test_tokens_of_a_user_are_counted_over_all_models_and_for_nobody_else(serve)
         # Another name in the header is no other counter.
         assert served.chat(model, **ALICE, x_user_id="new").status == 429
     assert served.chat("gpt-4", **BOB).status == 200
+
+
+def test_a_token_says_who_calls_and_one_that_does_not_say_it_is_refused(serve, jwt_server):
+    def by_token(claim):
+        def change(config):
+            del config["ai_gateway_users"]
+            keys = "http://id.example.com/.well-known/jwks.json"
+            config["ai_gateway_jwt"] = {"issuer": "inference-in-a-box", "jwks_uri": keys, "claim": claim}
+            return changed(config, "ai_gateway_ratelimit_default_limit", LIMIT)
+
+        return serve(change, args=["--resolve", f"id.example.com:80={jwt_server.address}"])[0]
+
+    alice, bob = ({"authorization": f"Bearer {jwt_server.token(name)}"} for name in ("alice", "bob"))
+    served = by_token("sub")
+    assert served.chat("gpt-4").status == 401
+    assert until_refused(lambda: served.chat("gpt-4", **alice)) >= 1
+    assert served.chat("gpt-4", **alice, x_user_id="new").status == 429
+    assert served.chat("gpt-4", **bob).status == 200
+    served = by_token("team")
+    assert served.chat("gpt-4", **alice).status == 429
+    assert served.chat("gpt-4", **alice, x_user_id="new").status == 429
 
 
 def test_without_limits_and_users_whoever_reaches_it_is_served(serve):
