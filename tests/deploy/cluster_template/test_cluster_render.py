@@ -233,6 +233,16 @@ def test_every_object_is_what_its_definition_says(rendered, crd_validator, name,
 
 
 @pytest.mark.parametrize("name", FIXTURES)
+def test_flux_and_cert_manager_take_theirs(rendered, beside, name):
+    flux = rendered(name)
+    objects = flux.objects + [one for space, name in flux.kustomizations for one in flux.brings(name, space)]
+    groups = ("kustomize.toolkit.fluxcd.io/", "source.toolkit.fluxcd.io/", "cert-manager.io/")
+    objects = [one for one in objects if one["apiVersion"].startswith(groups)]
+    assert {"Kustomization", "OCIRepository"} <= {one["kind"] for one in objects}
+    assert beside.errors(objects) == []
+
+
+@pytest.mark.parametrize("name", FIXTURES)
 def test_the_oldest_envoy_gateway_is_refused_for_the_reason_that_is_given(rendered, crd_validator, name):
     found = crd_validator("eg-1.5").errors(gateway_kinds(rendered(name).all()))
     reasons = ("eg-1.5 has no BackendTLSPolicy", "spec.rateLimit: 'type' is a required property")
