@@ -6,6 +6,7 @@ import re
 import pytest
 import yaml
 
+import kube_api
 from cluster_checkout import APPS, NAMESPACE, by_name, changed
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
@@ -245,6 +246,23 @@ def test_the_templates_own_check_of_manifests_keeps_working(checkout, tools, tmp
         )
         summary = yaml.safe_load(said)["summary"]
         assert (summary["invalid"], summary["errors"]) == (0, 0), (folder, said)
+
+
+def test_the_commands_of_the_tasks_and_documents_find_what_was_applied(checkout, tools, crd_validator, tmp_path):
+    checkout.render(checkout.fixture("public"))
+    objects = [one for one in gateway_kinds(checkout.flux(tools).all()) if one["kind"] != "MCPRoute"]
+    tasks = yaml.safe_load(checkout.read(".taskfiles/ai-gateway/Taskfile.yaml"))["tasks"]["status"]["cmds"]
+    debugging = re.search(r"# AI Gateway diagnostics.*?\n(.*?)# ai-gateway/debugging: end", checkout.read("CLAUDE.md"), re.DOTALL)[1]
+    lines = [*tasks, *(line for line in debugging.splitlines() if "logs" not in line)]
+    assert len(lines) == 6
+    with kube_api.Kubectl(crd_validator("eg-1.6"), tmp_path) as run:
+        # The definitions of 1.6 have Envoy AI Gateway 0.5 beside them, in the version that the overlay writes.
+        status, said = run("kubectl create -f -", stdin=yaml.safe_dump_all(objects))
+        assert status == 0, said
+        said = [run(line) for line in lines]
+        assert all(status == 0 for status, _ in said), said
+        for word in ("azure-ai", "azure-test-primary", "azure-test-secondary"):
+            assert any(word in text for _, text in said), said
 
 
 @pytest.mark.parametrize("name", FIXTURES)

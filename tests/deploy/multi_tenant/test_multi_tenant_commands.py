@@ -1,9 +1,7 @@
 """The documented commands, run by the real kubectl against an API server without a cluster behind it."""
 
-import os
 import re
 import shutil
-import subprocess
 
 import pytest
 
@@ -15,36 +13,14 @@ NEEDS_A_CLUSTER = re.compile(r"kubectl (logs|port-forward)|^curl|^tollgate|^  |^
 
 @pytest.fixture
 def kubectl(folder, tmp_path, authority, crd_validator):
-    """Runs shell lines with a kubectl that talks to an empty API server."""
-    if not shutil.which("kubectl"):
-        pytest.skip("kubectl is not installed: the documented commands cannot be tried")
-    api = kube_api.Api(crd_validator("eg-1.9"))
-    config = tmp_path / "kubeconfig"
-    config.write_text(
-        f"""apiVersion: v1
-kind: Config
-current-context: test
-clusters: [{{name: test, cluster: {{server: "{api.address}"}}}}]
-contexts: [{{name: test, context: {{cluster: test, user: test}}}}]
-users: [{{name: test, user: {{}}}}]
-"""
-    )
+    """Runs the document's lines where they are meant to be run."""
     work = tmp_path / "multi-tenant"
     shutil.copytree(folder, work)
     chain, key = authority.issue("ai.inference-in-a-box")
     (work / "tls.crt").write_text(chain)
     (work / "tls.key").write_text(key)
-    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "KUBECONFIG": str(config)}
-
-    def run(line):
-        if line.startswith("kubectl create secret"):
-            # It sends these in a form that only a real API server reads.
-            line += " --dry-run=client -o yaml | kubectl apply -f -"
-        done = subprocess.run(["sh", "-euc", line], cwd=work, env=env, capture_output=True, text=True, timeout=60)
-        return done.returncode, done.stdout + done.stderr
-
-    yield run
-    api.stop()
+    with kube_api.Kubectl(crd_validator("eg-1.9"), work) as run:
+        yield run
 
 
 def documented(folder):

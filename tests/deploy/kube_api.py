@@ -1,14 +1,21 @@
 """Enough of an API server for kubectl to apply, get, patch and describe: no controllers, nothing runs.
 
-It knows the kinds of a release by their real definitions, and refuses what those refuse, field by field.
+It knows the kinds of a release by their real definitions, and refuses what those refuse, field by field. With it the
+commands that documents give are run by the real kubectl: `with Kubectl(crd_validator("eg-1.9"), folder) as run:
+run("kubectl get gateways")`.
 """
 
 import http.server
 import json
+import os
 import re
+import shutil
+import subprocess
 import threading
 import urllib.parse
 import uuid
+
+import pytest
 
 NATIVE = [
     # group, version, plural, kind, namespaced, short names
@@ -22,6 +29,46 @@ NATIVE = [
     ("apps", "v1", "deployments", "Deployment", True, ["deploy"]),
 ]
 VERBS = ["create", "delete", "get", "list", "patch", "update", "watch"]
+
+
+class Kubectl:
+    """Runs shell lines in a folder, with a kubectl that talks to an API server of its own."""
+
+    def __init__(self, validator, folder):
+        if not shutil.which("kubectl"):
+            pytest.skip("kubectl is not installed: the documented commands cannot be tried")
+        self.validator = validator
+        self.folder = folder
+
+    def __enter__(self):
+        self.api = Api(self.validator)
+        home = self.folder / ".home"
+        home.mkdir()
+        context = {"name": "test", "context": {"cluster": "test", "user": "test"}}
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "test",
+            "clusters": [{"name": "test", "cluster": {"server": self.api.address}}],
+            "contexts": [context],
+            "users": [{"name": "test", "user": {}}],
+        }
+        (home / "config").write_text(json.dumps(config))
+        self.env = {"PATH": os.environ["PATH"], "HOME": str(home), "KUBECONFIG": str(home / "config")}
+        return self
+
+    def __exit__(self, *_):
+        self.api.stop()
+
+    def __call__(self, line, stdin=""):
+        """Exit status, and everything that is said."""
+        if line.startswith("kubectl create secret"):
+            # It sends these in a form that only a real API server reads.
+            line += " --dry-run=client -o yaml | kubectl apply -f -"
+        done = subprocess.run(
+            ["sh", "-euc", line], cwd=self.folder, env=self.env, input=stdin, capture_output=True, text=True, timeout=60
+        )
+        return done.returncode, done.stdout + done.stderr
 
 
 class Refusal(Exception):
