@@ -57,7 +57,7 @@ pub use self::{
     pool::{Pool, PoolSettings, PoolStats},
     proxy_header::ProxyHeader,
     server::{Peer, Server},
-    tunnel::{Tunnelled, on_upgrade, tunnel, watched_tunnel},
+    tunnel::{Tunnelled, on_upgrade, watched_tunnel},
     upstream_body::{Gathered, UpstreamBody},
     upstream_tls::{ClientIdentity, Trust, UpstreamTls, Version},
     via::{BadProxy, Via},

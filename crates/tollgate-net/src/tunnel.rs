@@ -50,18 +50,11 @@ pub fn on_upgrade<B>(request: &mut Request<B>) -> impl Future<Output = hyper::Re
     async { upgrade.await.map(|io| Tunnelled(Side::Client(TokioIo::new(io)))) }
 }
 
-/// Copies both ways until both sides have ended; returns the bytes sent from `client` and from `upstream`.
+/// Copies both ways until both sides have ended; returns the bytes sent from `client` and from `upstream`. `seen` gets
+/// the upstream's bytes as the client gets them.
 ///
 /// # Errors
 /// [`io::ErrorKind::TimedOut`] when no byte moved in either direction for `idle`; else what the transports report.
-pub async fn tunnel(client: Tunnelled, upstream: Tunnelled, idle: Duration) -> io::Result<(u64, u64)> {
-    watched_tunnel(client, upstream, idle, |_| {}).await
-}
-
-/// The same; `seen` gets the upstream's bytes as the client gets them.
-///
-/// # Errors
-/// As [`tunnel`].
 pub async fn watched_tunnel(
     client: Tunnelled,
     mut upstream: Tunnelled,

@@ -19,7 +19,7 @@ use tokio::{
     sync::Notify,
     task::{spawn_local, yield_now},
 };
-use tollgate_net::{Inbound, Load, Payload, Peer, Protocol, ServerSettings, on_upgrade, tunnel};
+use tollgate_net::{Inbound, Load, Payload, Peer, Protocol, ServerSettings, on_upgrade, watched_tunnel};
 
 fn quick() -> ServerSettings {
     ServerSettings { write_timeout: Duration::from_secs(60), ..ServerSettings::default() }
@@ -371,7 +371,9 @@ fn an_upgraded_connection_is_passed_through_both_ways() {
                 let (parts, body) = response.into_parts();
                 let far = body.into_tunnel().unwrap();
                 spawn_local(async move {
-                    tunnel(client.await.unwrap(), far, Duration::from_secs(60)).await.unwrap();
+                    watched_tunnel(client.await.unwrap(), far, Duration::from_secs(60), |_| {})
+                        .await
+                        .unwrap();
                 });
                 Response::from_parts(parts, Parts(VecDeque::new()))
             }
