@@ -2,11 +2,12 @@
 
 use http::{
     HeaderMap, HeaderName, HeaderValue,
-    header::{CONNECTION, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL, TE, UPGRADE},
+    header::{CONNECTION, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL, TE, TRAILER, UPGRADE},
 };
 
 pub(crate) const MODEL: HeaderName = HeaderName::from_static("x-ai-eg-model");
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const ANTHROPIC_REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 pub(crate) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(crate) const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 pub(crate) const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -130,6 +131,44 @@ pub(crate) fn socket(client: &HeaderMap, headers: &mut HeaderMap) -> HeaderValue
     protocol
 }
 
+/// The `trailer` header for an upstream: what the client announces, less what must not stand behind a body (RFC 9110,
+/// 6.5.1) and what only the gateway may say.
+pub(crate) fn announced_trailers(client: &HeaderMap) -> Option<HeaderValue> {
+    let values = client.get_all(TRAILER).iter().filter_map(|value| value.to_str().ok());
+    let names = values.flat_map(|value| value.split(',')).filter_map(|name| name.trim().parse().ok());
+    let names: Vec<HeaderName> = names.filter(may_trail).collect();
+    let names: Vec<&str> = names.iter().map(HeaderName::as_str).collect();
+    (!names.is_empty()).then(|| HeaderValue::from_str(&names.join(", ")).ok()).flatten()
+}
+
+fn may_trail(name: &HeaderName) -> bool {
+    let text = name.as_str();
+    let decides =
+        ["proxy-", "content-", "x-forwarded-", "if-", "www-"].iter().any(|start| text.starts_with(start));
+    let decides = decides
+        || matches!(
+            text,
+            "authorization"
+                | "cookie"
+                | "set-cookie"
+                | "cache-control"
+                | "max-forwards"
+                | "range"
+                | "age"
+                | "date"
+                | "expires"
+                | "location"
+                | "retry-after"
+                | "vary"
+                | "forwarded"
+                | "x-real-ip"
+                | "x-request-id"
+                | "x-api-key"
+                | "api-key"
+        );
+    !decides && !is_hop_by_hop(name) && !is_internal(text)
+}
+
 /// True where the client says that it reads trailers (RFC 9110, 10.1.4); gRPC asks for that.
 pub(crate) fn takes_trailers(headers: &HeaderMap) -> bool {
     let values = headers.get_all(TE).iter().filter_map(|value| value.to_str().ok());
@@ -189,6 +228,16 @@ mod tests {
             ("sec-websocket-protocol", "realtime"),
         ]);
         assert_eq!(out, wanted);
+    }
+
+    #[test]
+    fn trailers_are_announced_less_those_that_decide_something() {
+        let announced = |value| announced_trailers(&headers(&[("trailer", value)]));
+        assert_eq!(announced("X-Sum, authorization,host, Content-Length").unwrap(), "x-sum");
+        assert_eq!(announced("x-a,grpc-status").unwrap(), "x-a, grpc-status");
+        for none in ["", "te, x-ai-eg-model, x-envoy-original-path", "a b"] {
+            assert_eq!(announced(none), None, "{none}");
+        }
     }
 
     #[test]

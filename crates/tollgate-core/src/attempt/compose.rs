@@ -2,8 +2,8 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue,
-    header::{ACCEPT_ENCODING, CONNECTION, COOKIE, HOST, TE, UPGRADE},
+    HeaderMap, HeaderValue, Version,
+    header::{ACCEPT_ENCODING, CONNECTION, COOKIE, HOST, TE, TRAILER, UPGRADE},
 };
 use tollgate_llm::{Call, Prepared, Reply, Target, prepare, prepare_item};
 use tollgate_snapshot::{Backend, Choice, Filter, ForwardedHost, HostRewrite};
@@ -52,13 +52,23 @@ impl Plan {
     fn untranslated(&self) -> Outgoing {
         let mut outgoing = plain(&self.record, headers::for_upstream(&self.record.head.headers));
         match &self.payload {
-            Payload::Http => {}
+            Payload::Http => self.announce_trailers(&mut outgoing.headers),
             Payload::Form { form, .. } => outgoing.body = form.body(),
             Payload::Llm { body, .. } | Payload::Item { body, .. } | Payload::Whole(body) => {
                 outgoing.body = AttemptBody::Bytes(body.clone());
             }
         }
         outgoing
+    }
+
+    /// Tells a backend of the trailers that are to come; those of an HTTP/1 client where its policy lets them pass.
+    fn announce_trailers(&self, outgoing: &mut HeaderMap) {
+        let record = &self.record;
+        if (record.head.version >= Version::HTTP_2 || record.client.http1.trailers)
+            && let Some(names) = headers::announced_trailers(&record.head.headers)
+        {
+            outgoing.insert(TRAILER, names);
+        }
     }
 
     /// What the rule wants of the request for this backend; the credential comes after it.

@@ -6,8 +6,8 @@ use std::{
 
 use bytes::{Buf as _, Bytes};
 use http::{
-    Method, Request,
-    header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING},
+    HeaderMap, HeaderName, Method, Request,
+    header::{CONTENT_LENGTH, HOST, TRAILER, TRANSFER_ENCODING},
 };
 use http_body::Body as _;
 use tokio::io::AsyncWrite;
@@ -49,6 +49,8 @@ struct Streamed {
     queue: Chunks,
     body: Payload,
     framing: Framing,
+    /// The trailers that the head announces: others are not sent.
+    trailers: Vec<HeaderName>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +78,10 @@ impl Wire {
         let (parts, payload) = request.into_parts();
         let framing = match payload.size_hint().exact() {
             _ if payload.is_end_stream() => Framing::Over,
+            // Trailers can stand behind chunks alone.
+            Some(_) if parts.headers.contains_key(TRAILER) && !matches!(payload, Payload::Whole(_)) => {
+                Framing::Chunked
+            }
             Some(length) => Framing::Length(length),
             // These hardly ever have one, and many servers want none.
             None if matches!(parts.method, Method::GET | Method::HEAD) => Framing::Over,
@@ -85,7 +91,10 @@ impl Wire {
         let body = match payload {
             Payload::Whole(body) => Outgoing::Whole { head, body, sent: 0 },
             _ if framing == Framing::Over => Outgoing::Whole { head, body: Bytes::new(), sent: 0 },
-            body => Outgoing::Streamed(Box::new(Streamed { queue: Chunks::from(head), body, framing })),
+            body => {
+                let (queue, trailers) = (Chunks::from(head), announced(&parts.headers));
+                Outgoing::Streamed(Box::new(Streamed { queue, body, framing, trailers }))
+            }
         };
         Self { bodiless: parts.method == Method::HEAD, body, written: false, failed: false }
     }
@@ -175,7 +184,8 @@ fn head(parts: &http::request::Parts, origin: &Origin, framing: Framing) -> Vec<
         }
     }
     for (name, value) in headers {
-        if *name != CONTENT_LENGTH && *name != TRANSFER_ENCODING {
+        let is_framing = *name == CONTENT_LENGTH || *name == TRANSFER_ENCODING;
+        if !is_framing && (*name != TRAILER || framing == Framing::Chunked) {
             push(&mut head, &[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"]);
         }
     }
@@ -192,6 +202,12 @@ fn head(parts: &http::request::Parts, origin: &Origin, framing: Framing) -> Vec<
     }
     head.extend_from_slice(b"\r\n");
     head
+}
+
+/// The names in the `trailer` header.
+fn announced(headers: &HeaderMap) -> Vec<HeaderName> {
+    let values = headers.get_all(TRAILER).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).filter_map(|name| name.trim().parse().ok()).collect()
 }
 
 fn push(head: &mut Vec<u8>, parts: &[&[u8]]) {
@@ -236,8 +252,15 @@ impl Streamed {
                 },
                 Poll::Pending => return Ok(()),
             };
-            // Trailers end here: HTTP/1 servers do not expect any.
-            let Ok(data) = frame.into_data() else { continue };
+            let data = match frame.into_data() {
+                Ok(data) => data,
+                Err(frame) => {
+                    if let (Ok(trailers), Framing::Chunked) = (frame.into_trailers(), self.framing) {
+                        self.end_with(&trailers);
+                    }
+                    continue;
+                }
+            };
             match &mut self.framing {
                 Framing::Length(left) => match left.checked_sub(data.len() as u64) {
                     Some(rest) => {
@@ -259,6 +282,19 @@ impl Streamed {
             }
         }
         Ok(())
+    }
+}
+
+impl Streamed {
+    /// The last chunk, and those trailers that the upstream was told of: servers do not expect others.
+    fn end_with(&mut self, trailers: &HeaderMap) {
+        let mut end = b"0\r\n".to_vec();
+        for (name, value) in trailers.iter().filter(|(name, _)| self.trailers.contains(name)) {
+            push(&mut end, &[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"]);
+        }
+        end.extend_from_slice(b"\r\n");
+        self.queue.push(end.into());
+        self.framing = Framing::Over;
     }
 }
 
@@ -320,6 +356,52 @@ mod tests {
         fn size_hint(&self) -> SizeHint {
             self.1.map_or_else(SizeHint::default, SizeHint::with_exact)
         }
+    }
+
+    /// A body with trailers behind it.
+    struct Trailed(Parts, Option<HeaderMap>);
+
+    impl Body for Trailed {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            match ready!(Pin::new(&mut self.0).poll_frame(cx)) {
+                Some(frame) => Poll::Ready(Some(frame)),
+                None => Poll::Ready(self.1.take().map(|trailers| Ok(Frame::trailers(trailers)))),
+            }
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            self.0.size_hint()
+        }
+    }
+
+    #[test]
+    fn trailers_that_were_announced_go_behind_the_last_chunk() {
+        let trailed = |length| {
+            let trailers = [("x-sum", "1"), ("x-other", "2")];
+            let trailers = trailers.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+            Payload::streamed(Trailed(Parts(["ab"].into(), length), Some(trailers.into_iter().collect())))
+        };
+        let head = "POST /p HTTP/1.1\r\nhost: a.example:8080\r\n";
+        let announcing = || Request::post("/p").header("trailer", "X-Sum, x-missing");
+        let wanted = format!(
+            "{head}trailer: X-Sum, x-missing\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nx-sum: 1\r\n\r\n"
+        );
+        for length in [None, Some(2)] {
+            assert_eq!(sent(announcing().body(trailed(length)).unwrap(), 7), Ok(wanted.clone()));
+        }
+        let silent = Request::post("/p").body(trailed(None)).unwrap();
+        let plain = format!("{head}transfer-encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n");
+        assert_eq!(sent(silent, 7), Ok(plain));
+        let known = Request::post("/p").body(trailed(Some(2))).unwrap();
+        assert_eq!(sent(known, 7), Ok(format!("{head}content-length: 2\r\n\r\nab")));
+        let whole = announcing().body(Payload::from(Bytes::from_static(b"ab"))).unwrap();
+        assert_eq!(sent(whole, 7), Ok(format!("{head}content-length: 2\r\n\r\nab")));
     }
 
     fn sent(request: Request<Payload>, step: usize) -> Result<String, String> {

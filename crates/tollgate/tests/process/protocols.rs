@@ -1,4 +1,10 @@
 //! HTTP/2 and gRPC through the whole gateway, and hosts that share a port.
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpListener,
+    thread,
+};
+
 use bytes::Bytes;
 use http::{StatusCode, Version};
 use tollgate_simulate::Simulator;
@@ -6,7 +12,7 @@ use tollgate_testkit::resources::GATEWAY;
 
 use crate::{
     client::{Client, Offer, Reply},
-    gateway::{Gateway, chat, resources},
+    gateway::{Gateway, chat, connect, read, resources},
     tls::Identity,
     upstream::Upstream,
 };
@@ -16,7 +22,10 @@ const MESSAGE: &[u8] = b"\0\0\0\0\x05hello";
 
 /// An HTTPRoute for everything to this Backend, on a plain listener.
 fn plain(upstream: &Upstream, protocols: &str) -> String {
-    let port = upstream.address.port();
+    plain_at(upstream.address.port(), protocols)
+}
+
+fn plain_at(port: u16, protocols: &str) -> String {
     format!(
         "{GATEWAY}apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
@@ -85,6 +94,40 @@ fn either_protocol_of_a_client_reaches_either_protocol_of_an_upstream() {
             assert_eq!((asked.version, asked.uri.query()), (version, Some("y=1")), "{offer:?}");
         }
     }
+}
+
+#[test]
+fn trailers_that_a_client_announces_reach_an_upstream_of_http1() {
+    let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = upstream.local_addr().unwrap().port();
+    let asked = thread::spawn(move || {
+        let (mut stream, _) = upstream.accept().unwrap();
+        let (mut text, mut piece) = (Vec::new(), [0; 1024]);
+        let ended =
+            |text: &[u8]| text.ends_with(b"\r\n\r\n") && text.windows(5).any(|five| five == b"\r\n0\r\n");
+        while !ended(&text) {
+            let count = stream.read(&mut piece).unwrap();
+            assert!(count > 0, "{}", String::from_utf8_lossy(&text));
+            text.extend_from_slice(&piece[..count]);
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
+        String::from_utf8(text).unwrap()
+    });
+    let policy = serde_json::json!({
+        "apiVersion": "gateway.envoyproxy.io/v1alpha1", "kind": "ClientTrafficPolicy", "metadata": {"name": "web"},
+        "spec": {
+            "targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "tollgate"}],
+            "http1": {"enableTrailers": true},
+        },
+    });
+    let gateway = start(&format!("{}---\n{policy}\n", plain_at(port, "type: Endpoints")));
+    let mut client = connect(gateway.port);
+    let head = "POST /x HTTP/1.1\r\nhost: a.example\r\ntrailer: x-sum, authorization\r\ntransfer-encoding: chunked\r\n\r\n";
+    client.write_all(head.as_bytes()).unwrap();
+    client.write_all(b"2\r\nab\r\n0\r\nx-sum: 1\r\nauthorization: x\r\nx-other: 2\r\n\r\n").unwrap();
+    assert_eq!(read(client).status, 200);
+    let asked = asked.join().unwrap();
+    assert!(asked.contains("\r\ntrailer: x-sum\r\n") && asked.ends_with("0\r\nx-sum: 1\r\n\r\n"), "{asked}");
 }
 
 #[test]
