@@ -1,11 +1,14 @@
 use std::{sync::Arc, time::Instant};
 
+use http::{HeaderMap, HeaderValue};
 use tollgate_limit::Settlement;
-use tollgate_snapshot::{CostInputs, InvalidCost, ReplySource};
-use tollgate_types::ModelId;
+use tollgate_snapshot::{CostInputs, InvalidCost, ReplySource, RequestIds};
+use tollgate_types::{Dialect, ModelId};
 
 use crate::{
-    Answered, Exchange, Failure, LocalReply, Record, Refusal, Refused, ReplyReader, prelude::replaced,
+    Answered, Exchange, Failure, LocalReply, Record, Refusal, Refused, ReplyReader,
+    headers::{ANTHROPIC_REQUEST_ID, REQUEST_ID},
+    prelude::replaced,
 };
 
 /// How a request ended.
@@ -56,6 +59,7 @@ impl Refused {
         }
         let Self { mut record, refusal } = self;
         record.decorate(&mut reply.headers);
+        name(&record, &mut reply.headers);
         record.status = Some(reply.status);
         record.bytes_out = reply.body.len() as u64;
         (reply, settle(record, End::Refused(refusal), now))
@@ -70,10 +74,23 @@ impl Answered {
     pub fn settle(self, now: Instant) -> (LocalReply, Settled) {
         let Self { mut record, mut reply } = self;
         record.decorate(&mut reply.headers);
+        name(&record, &mut reply.headers);
         record.status = Some(reply.status);
         record.bytes_out = reply.body.len() as u64;
         (reply, settle(record, End::Local, now))
     }
+}
+
+/// Names the request to its client where no provider has: an id that is in our log, where the client's SDK looks for it.
+fn name(record: &Record, headers: &mut HeaderMap) {
+    if record.client.heads.request_ids == RequestIds::Disable {
+        return;
+    }
+    let Ok(id) = HeaderValue::from_str(&record.request_id) else { return };
+    if record.endpoint.is_some_and(|endpoint| endpoint.dialect() == Dialect::Anthropic) {
+        headers.entry(ANTHROPIC_REQUEST_ID).or_insert_with(|| id.clone());
+    }
+    headers.entry(REQUEST_ID).or_insert(id);
 }
 
 // === impl Exchange ===
