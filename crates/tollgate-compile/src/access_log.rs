@@ -1,42 +1,25 @@
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
-use http::HeaderValue;
 use tollgate_auth::{Expression, Root};
 use tollgate_resources::{
     AccessLog, AccessLogFormat, AccessLogFormatType, AccessLogSetting, AccessLogSink, AccessLogSinkType,
     AccessLogType, OpenTelemetrySink,
 };
-use tollgate_snapshot::{
-    AccessLogRule, AccessLogSettings, Address, AddressHost, Format, FormatError, LogCollector, LogScope,
-    Upstream, UpstreamProtocol,
-};
+use tollgate_snapshot::{AccessLogRule, AccessLogSettings, Format, FormatError, LogScope, OtlpCollector};
 
 use crate::{
     Fault,
-    backends::Backends,
-    grants::Party,
-    matches::header_name,
+    collector::{self, Making, Wanted},
     notes::{At, Broken, Notes},
-    world::{World, group},
 };
 
 /// Where a log without sinks goes.
 const STDOUT: &str = "/dev/stdout";
-/// Where collectors listen for gRPC.
-const OTLP: u16 = 4317;
-
-/// What a log's references are followed with.
-pub(crate) struct Making<'w, 'a> {
-    pub(crate) world: &'w World<'a>,
-    /// That of the EnvoyProxy.
-    pub(crate) namespace: &'w str,
-}
-
 /// Where the lines of one log go.
 #[derive(Default)]
 struct Sinks {
     files: Vec<Arc<str>>,
-    collectors: Vec<Arc<LogCollector>>,
+    collectors: Vec<Arc<OtlpCollector>>,
 }
 
 /// What is logged of the requests to a Gateway; None where they stay in the process's own log, since nothing is said,
@@ -175,7 +158,7 @@ fn collector(
     at: &At<'_>,
     making: &Making<'_, '_>,
     notes: &mut Notes,
-) -> Result<LogCollector, Broken> {
+) -> Result<OtlpCollector, Broken> {
     let OpenTelemetrySink {
         backend_ref,
         backend_refs,
@@ -186,37 +169,13 @@ fn collector(
         resource_attributes,
         headers,
     } = sink;
-    if backend_settings.is_some() {
-        let fault = Fault::new("no-effect", "backendSettings have no effect here");
-        notes.warning(&at.to(".backendSettings"), fault);
-    }
-    let upstream = match (backend_refs.first().or(backend_ref.as_ref()), host) {
-        (Some(reference), _) => {
-            let from = Party { group: group::ENVOY, kind: "EnvoyProxy", namespace: making.namespace };
-            Backends::new(making.world).upstream(reference, from, notes)?
-        }
-        (None, Some(host)) => at_host(host, port.unwrap_or(OTLP)),
-        (None, None) => return Err(Fault::new("no-backends", "the collector has no backendRefs").into()),
+    let wanted = Wanted {
+        reference: backend_refs.first().or(backend_ref.as_ref()),
+        host: host.as_ref().map(|host| (host.as_str(), *port)),
+        headers,
+        settings: backend_settings.is_some(),
     };
-    let mut sent = Vec::with_capacity(headers.len());
-    for header in headers {
-        let invalid = || Fault::new("invalid-header-value", format!("{} cannot be sent", header.name));
-        let mut value = HeaderValue::from_bytes(header.value.expose()).map_err(|_| invalid())?;
-        value.set_sensitive(true);
-        sent.push((header_name(&header.name)?, value));
-    }
-    let attributes = resources.iter().chain(resource_attributes);
-    let resource = attributes.map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect();
-    let upstream = Upstream { protocol: UpstreamProtocol::Http2, ..upstream };
-    Ok(LogCollector { upstream, resource, headers: sent })
-}
-
-/// As versions before had it.
-fn at_host(host: &str, port: u16) -> Upstream {
-    let ip = host.parse::<IpAddr>();
-    let host = ip.map_or_else(|_| AddressHost::Name(host.into()), AddressHost::Ip);
-    let address = Address { host, port, hostname: None, zone: None };
-    Upstream { addresses: vec![address], tls: None, protocol: UpstreamProtocol::Http2 }
+    collector::collector(&wanted, resources.iter().chain(resource_attributes), at, (making, notes))
 }
 
 fn left_out(code: &'static str, message: String) -> Fault {

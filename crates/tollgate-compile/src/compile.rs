@@ -18,7 +18,7 @@ use crate::{
     notes::{At, Notes},
     policies::Place,
     quotas::Quotas,
-    review,
+    reports, review,
     security::Services,
     tables::{self, Candidate, Listed},
     tracing,
@@ -136,6 +136,7 @@ pub fn compile(set: &ResourceSet, options: &Options) -> Compiled {
         costs,
         shutdown: envoy_proxy::shutdown(world),
         environment,
+        reports: reports::reports(world, &mut notes),
     };
     let ports = listeners::ports(listeners, world, &mut notes);
     let Services { key_sources, authorizers } = governors.services;

@@ -4,8 +4,9 @@ use std::{
 };
 
 use tollgate_snapshot::{
-    AccessLogRule, AccessLogSettings, Action, AddressHost, Backend, Budget, CaCertificates, Choice, Cost,
-    Guard, Listener, ListenerTls, Rule, Settings, Shape, Shutdown, Snapshot, Table, UpstreamTls,
+    AccessLogRule, AccessLogSettings, Action, Address, AddressHost, Backend, Budget, CaCertificates, Choice,
+    Cost, Guard, Listener, ListenerTls, MetricSink, OtlpCollector, Reports, Rule, Settings, Shape, Shutdown,
+    Snapshot, Table, UpstreamTls,
 };
 
 use crate::{
@@ -47,7 +48,7 @@ fn write_snapshot(out: &mut String, snapshot: &Snapshot) -> fmt::Result {
 }
 
 fn write_settings(out: &mut String, settings: &Settings) -> fmt::Result {
-    let Settings { prefixes: _, body_limit: _, costs, shutdown, environment } = settings;
+    let Settings { prefixes: _, body_limit: _, costs, shutdown, environment, reports } = settings;
     costs.iter().try_for_each(|cost| writeln!(out, "global cost {cost}"))?;
     let Shutdown { patience, least } = shutdown;
     if let Some(patience) = patience {
@@ -56,7 +57,30 @@ fn write_settings(out: &mut String, settings: &Settings) -> fmt::Result {
     if let Some(least) = least {
         writeln!(out, "new connections are taken for {least:?} at the end")?;
     }
-    environment.iter().try_for_each(|(name, _)| writeln!(out, "variable {name}"))
+    environment.iter().try_for_each(|(name, _)| writeln!(out, "variable {name}"))?;
+    write_reports(out, reports)
+}
+
+fn write_reports(out: &mut String, reports: &Reports) -> fmt::Result {
+    let Reports { levels, metrics_hidden, metric_sinks } = reports;
+    for (part, level) in levels {
+        writeln!(out, "{} logs from {} on", part.name(), level.name())?;
+    }
+    if *metrics_hidden {
+        writeln!(out, "metrics are not shown")?;
+    }
+    for MetricSink { collector, counter_deltas, histogram_deltas } in metric_sinks {
+        let OtlpCollector { upstream, resource, headers } = collector;
+        let addresses: Vec<_> = upstream.addresses.iter().map(shown).collect();
+        write!(out, "metrics go to {}", addresses.join(", "))?;
+        write!(out, " with {} attributes and {} headers", resource.len(), headers.len())?;
+        let deltas = [(*counter_deltas, "counters"), (*histogram_deltas, "histograms")];
+        for (_, what) in deltas.iter().filter(|(deltas, _)| *deltas) {
+            write!(out, ", {what} as deltas")?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
 }
 
 fn write_listener(out: &mut String, listener: &Listener) -> fmt::Result {
@@ -89,10 +113,7 @@ fn write_logging(out: &mut String, logging: &AccessLogSettings) -> fmt::Result {
             Shape::Json(members) => format!("JSON of {} members", members.len()),
         };
         let places = collectors.iter().flat_map(|collector| &collector.upstream.addresses);
-        let collectors = places.map(|place| match &place.host {
-            AddressHost::Name(name) => format!("the collector at {name}:{}", place.port),
-            AddressHost::Ip(ip) => format!("the collector at {ip}:{}", place.port),
-        });
+        let collectors = places.map(|place| format!("the collector at {}", shown(place)));
         let places: Vec<_> = files.iter().map(ToString::to_string).chain(collectors).collect();
         write!(out, "    logs {scope:?} as {shape} to {}", places.join(", "))?;
         for (i, filter) in filters.iter().enumerate() {
@@ -101,6 +122,13 @@ fn write_logging(out: &mut String, logging: &AccessLogSettings) -> fmt::Result {
         writeln!(out)?;
     }
     Ok(())
+}
+
+fn shown(Address { host, port, .. }: &Address) -> String {
+    match host {
+        AddressHost::Name(name) => format!("{name}:{port}"),
+        AddressHost::Ip(ip) => format!("{ip}:{port}"),
+    }
 }
 
 fn write_table(out: &mut String, table: &Table) -> fmt::Result {

@@ -10,6 +10,7 @@ use tollgate_types::Severity;
 
 use crate::{
     Fault, access_log,
+    collector::Making,
     notes::{At, Notes},
     world::{World, group},
 };
@@ -39,7 +40,7 @@ pub(crate) fn access_log<'a>(
             }
         }
     };
-    let making = access_log::Making { world, namespace: &proxy.meta.namespace };
+    let making = Making { world, namespace: &proxy.meta.namespace };
     let at = At::new(proxy, "spec.telemetry.accessLog");
     access_log::settings(&log, &at, (&making, notes)).map(Arc::new)
 }
@@ -63,20 +64,29 @@ pub(crate) fn shutdown(world: &World<'_>) -> Shutdown {
     all
 }
 
-/// What is said of spans for a Gateway, and where: its own EnvoyProxy, or else that of its GatewayClass.
+/// What counts for a Gateway, first the one whose word wins: its own EnvoyProxy, and that of its GatewayClass where the
+/// two are merged or there is no own one.
+pub(crate) fn of<'a>(world: &World<'a>, gateway: &'a Object<Gateway>) -> Vec<&'a Object<EnvoyProxy>> {
+    // Whatever is wrong with the references is reported where logs are looked for.
+    let mut quiet = Notes::default();
+    match of_gateway(world, gateway, &mut quiet) {
+        Some(None) => Vec::new(),
+        Some(Some(own)) if own.spec.merge_type.unwrap_or(MergeType::Replace) == MergeType::Replace => {
+            vec![own]
+        }
+        Some(Some(own)) => [own].into_iter().chain(of_class(world, gateway, &mut quiet)).collect(),
+        None => of_class(world, gateway, &mut quiet).into_iter().collect(),
+    }
+}
+
+/// What is said of spans for a Gateway, and where.
 pub(crate) fn tracing<'a>(
     world: &World<'a>,
     gateway: &'a Object<Gateway>,
 ) -> Option<(&'a Object<EnvoyProxy>, &'a Value)> {
-    // Whatever is wrong with the references is reported where logs are looked for.
-    let mut quiet = Notes::default();
-    let of = |proxy: &'a Object<EnvoyProxy>| Some((proxy, proxy.spec.telemetry.as_ref()?.tracing.as_ref()?));
-    match of_gateway(world, gateway, &mut quiet) {
-        Some(None) => None,
-        Some(Some(own)) if own.spec.merge_type.unwrap_or(MergeType::Replace) == MergeType::Replace => of(own),
-        Some(Some(own)) => of(own).or_else(|| of(of_class(world, gateway, &mut quiet)?)),
-        None => of(of_class(world, gateway, &mut quiet)?),
-    }
+    let said =
+        |proxy: &'a Object<EnvoyProxy>| Some((proxy, proxy.spec.telemetry.as_ref()?.tracing.as_ref()?));
+    of(world, gateway).into_iter().find_map(said)
 }
 
 fn log_of(proxy: &Object<EnvoyProxy>) -> Option<&AccessLog> {
@@ -180,7 +190,7 @@ fn review(proxy: &Object<EnvoyProxy>, notes: &mut Notes) {
     let EnvoyProxy {
         merge_type: _,
         provider,
-        logging,
+        logging: _,
         telemetry,
         bootstrap,
         concurrency,
@@ -204,7 +214,6 @@ fn review(proxy: &Object<EnvoyProxy>, notes: &mut Notes) {
     let at = At::new(proxy, "spec");
     let rows = [
         (provider.is_some(), "provider", concerns_envoy, "how Tollgate runs is up to its own Deployment"),
-        (logging.is_some(), "logging", concerns_envoy, "--log-level says what the process logs of itself"),
         (bootstrap.is_some(), "bootstrap", concerns_envoy, "there is no Envoy that it could configure"),
         (concurrency.is_some(), "concurrency", concerns_envoy, "--threads says how many workers there are"),
         (!extra_args.is_empty(), "extraArgs", concerns_envoy, "there is no Envoy that could take them"),
@@ -268,7 +277,7 @@ fn review_telemetry(telemetry: &EnvoyProxyTelemetry, at: &At<'_>, notes: &mut No
     let Some(metrics) = metrics else { return };
     let EnvoyProxyMetrics {
         prometheus,
-        sinks,
+        sinks: _,
         matches,
         enable_virtual_host_stats,
         enable_per_endpoint_stats,
@@ -276,12 +285,11 @@ fn review_telemetry(telemetry: &EnvoyProxyTelemetry, at: &At<'_>, notes: &mut No
         enable_grpc_stats,
         cluster_stat_name,
     } = metrics;
-    let hidden = prometheus.as_ref().is_some_and(|prometheus| prometheus.disable);
+    let packed = prometheus.as_ref().is_some_and(|prometheus| prometheus.compression.is_some());
     let envoy = Severity::Info;
     let own = "metrics are Tollgate's own, and not Envoy's";
     let rows = [
-        (hidden, "prometheus", differs, "metrics can be fetched from the admin server all the same"),
-        (!sinks.is_empty(), "sinks", differs, "metrics are fetched from the admin server, and not sent"),
+        (packed, "prometheus.compression", envoy, "/metrics is not compressed"),
         (!matches.is_empty(), "matches", envoy, own),
         (*enable_virtual_host_stats == Some(true), "enableVirtualHostStats", envoy, own),
         (*enable_per_endpoint_stats == Some(true), "enablePerEndpointStats", envoy, own),

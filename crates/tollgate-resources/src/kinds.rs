@@ -74,9 +74,9 @@ pub use self::{
     envoy_proxy::{
         AccessLog, AccessLogFile, AccessLogFormat, AccessLogFormatType, AccessLogSetting, AccessLogSink,
         AccessLogSinkType, AccessLogType, EnvoyDaemonSet, EnvoyDeployment, EnvoyPod, EnvoyProxy,
-        EnvoyProxyKubernetes, EnvoyProxyMetrics, EnvoyProxyPrometheus, EnvoyProxyProvider,
-        EnvoyProxyProviderType, EnvoyProxyShutdown, EnvoyProxyTelemetry, IpFamily, OpenTelemetrySink,
-        SinkHeader,
+        EnvoyProxyKubernetes, EnvoyProxyLogLevel, EnvoyProxyLogging, EnvoyProxyMetrics, EnvoyProxyPrometheus,
+        EnvoyProxyProvider, EnvoyProxyProviderType, EnvoyProxyShutdown, EnvoyProxyTelemetry, IpFamily,
+        MetricSink, MetricSinkType, OpenTelemetryMetricSink, OpenTelemetrySink, SinkHeader,
     },
     gateway::{
         AllowedListeners, AllowedRoutes, ClientCertificateMode, FromNamespaces, FrontendTls, FrontendTlsPort,

@@ -21,6 +21,7 @@ mod policy;
 mod problem;
 mod quota;
 mod reply_override;
+mod report;
 mod rule;
 mod service;
 mod snapshot;
@@ -52,7 +53,7 @@ pub use self::{
     listener::{Certificate, Listener, ListenerTls, Port, PortProtocol},
     logging::{
         AccessLogRule, AccessLogSettings, AddressPart, CelType, CertificatePart, Field, Format, FormatError,
-        LogCollector, LogScope, LoggedHeader, LoggedHeaders, MetadataPath, Namespace, Operator, Piece,
+        LogScope, LoggedHeader, LoggedHeaders, MetadataPath, Namespace, Operator, OtlpCollector, Piece,
         Remote, Shape, TimeFormat, is_credential,
     },
     matcher::{HeaderMatch, Matcher, ModelMatch, PathMatch, QueryMatch, RequestView, TextMatch},
@@ -60,6 +61,7 @@ pub use self::{
     problem::Problem,
     quota::{Budget, Quota},
     reply_override::{OverrideWith, ReplyHeader, ReplyOverride, ReplySource},
+    report::{LogLevel, LogPart, MetricSink, Reports},
     rule::{Action, Choice, LlmAction, ModelEntry, Retry, RetryScope, Rule, Service, Timeouts},
     service::{Authorizer, KeySource},
     snapshot::{Prefixes, Settings, Shutdown, Snapshot},

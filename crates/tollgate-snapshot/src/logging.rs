@@ -38,15 +38,15 @@ pub struct AccessLogRule {
     /// `sinks[].file.path`; `/dev/stdout` and `/dev/stderr` are our own.
     pub files: Vec<Arc<str>>,
     /// `sinks[].openTelemetry`
-    pub collectors: Vec<Arc<LogCollector>>,
+    pub collectors: Vec<Arc<OtlpCollector>>,
 }
 
-/// Who takes lines over OTLP (gRPC). Equal ones share a connection.
+/// Who takes lines or counts over OTLP (gRPC). Equal ones share a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogCollector {
+pub struct OtlpCollector {
     /// Where it is.
     pub upstream: Upstream,
-    /// Attributes of the resource that the lines are about.
+    /// Attributes of the resource that they are about.
     pub resource: Vec<(Box<str>, Box<str>)>,
     /// Sent with every batch; marked sensitive.
     pub headers: Vec<(HeaderName, HeaderValue)>,

@@ -1,9 +1,9 @@
 use std::{sync::Arc, time::Duration};
 
 use tollgate_auth::TokenSource;
-use tollgate_types::{Dialect, Endpoint, Located, Secret};
+use tollgate_types::{Dialect, Endpoint, Located, ModelPlace, Secret};
 
-use crate::{Authorizer, Backend, Cost, KeySource, Port, Rule};
+use crate::{Authorizer, Backend, Cost, KeySource, Port, Reports, Rule};
 
 /// Everything one request may read. Requests hold it by `Arc` from their first byte to their last.
 #[derive(Debug, Default)]
@@ -38,6 +38,8 @@ pub struct Settings {
     /// `GatewayConfig.spec.extProc.kubernetes.env`: variables of OpenTelemetry that win over the process's own. They
     /// count when the process starts.
     pub environment: Vec<(Arc<str>, Secret)>,
+    /// What the process tells of itself.
+    pub reports: Reports,
 }
 
 /// How the process ends (EnvoyProxy `shutdown`); what is not said is up to the process.
@@ -84,6 +86,7 @@ impl Default for Settings {
             costs: Arc::new([]),
             shutdown: Shutdown::default(),
             environment: Vec::new(),
+            reports: Reports::default(),
         }
     }
 }

@@ -50,6 +50,8 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 const FOREIGN_NAME: &str = "this page is served under localhost, an IP address or the machine's own name only, \
                             which keeps other sites from reading it by DNS rebinding\n";
+const HIDDEN_METRICS: &str = "metrics are not shown: the EnvoyProxy of every Gateway here says \
+                              telemetry.metrics.prometheus.disable: true\n";
 /// Nothing but our own files, and nobody may frame them.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                       img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -104,6 +106,9 @@ impl Admin {
                 Phase::Serving | Phase::Draining => reply(StatusCode::OK, TEXT, "OK\n"),
             },
             "/readyz" => self.ready(),
+            "/metrics" if self.telemetry.hides_metrics() => {
+                reply(StatusCode::NOT_FOUND, TEXT, HIDDEN_METRICS)
+            }
             "/metrics" => reply(StatusCode::OK, Exposition::CONTENT_TYPE, self.telemetry.metrics()),
             "/config" => self.config(request),
             "/decisions" => {

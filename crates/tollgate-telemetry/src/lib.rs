@@ -28,7 +28,9 @@ pub use self::{
     metric::{CredentialState, PoolCounts},
     status::{Phase, Reload},
     telemetry::{Build, Options, Telemetry},
-    trace::{CollectorSettings, Hidden, InvalidTracing, OtlpProtocol, TraceSettings, Vocabulary},
+    trace::{
+        CollectorSettings, Hidden, InvalidVariable, MetricSettings, OtlpProtocol, TraceSettings, Vocabulary,
+    },
 };
 
 #[cfg(test)]

@@ -1,14 +1,18 @@
 //! Counting: each core writes its own shard, a scrape adds the shards up.
 
 mod credentials;
+mod deltas;
 mod exposition;
 mod family;
 mod gauge;
 mod gen_ai;
 mod names;
+mod otlp;
 mod process;
+mod push;
 mod shard;
 mod table;
+mod text;
 
 use std::{sync::Arc, time::Instant};
 
@@ -24,6 +28,7 @@ pub(crate) use self::{
     gauge::Pools,
     gen_ai::Bounded,
     names::Published,
+    push::Pushes,
     shard::Shard,
     table::token_counts,
 };

@@ -3,25 +3,27 @@ use std::{
     collections::BTreeMap,
     fmt, io,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::Duration,
+    thread,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use opentelemetry_proto::tonic::metrics::v1::Metric;
 use tollgate_core::{Live, Settled};
 use tollgate_net::Origin;
 use tollgate_snapshot::{AccessLogRule, AccessLogSettings, Upstream};
 use tollgate_types::BackendId;
 
 use crate::{
-    AccessLog, HeaderAttributes, LogFormat, Phase, PoolCounts, Reload, TraceSettings,
+    AccessLog, HeaderAttributes, LogFormat, MetricSettings, Phase, PoolCounts, Reload, TraceSettings,
     decisions::Decisions,
     lock::Slot,
     log::{self, Buffer, Clock, Collectors, Lines, Shippers, SinkBuffers, Sinks, Writer},
     metric::{
-        Bounded, Common, CoreMetrics, CredentialState, Credentials, Exposition, Pools, Published, Shard,
-        Totals,
+        Bounded, Common, CoreMetrics, CredentialState, Credentials, Exposition, Pools, Published, Pushes,
+        Shard, Totals,
     },
     recent::{Ring, Trouble},
     status::Status,
@@ -37,11 +39,13 @@ pub struct Options {
     pub access_log: Option<AccessLog>,
     /// Where spans go; `None` for nowhere.
     pub traces: Option<TraceSettings>,
+    /// Where counts go beside `/metrics`; `None` for nowhere but where resources say.
+    pub metrics: Option<MetricSettings>,
     /// Request headers that become attributes.
     pub attributes: HeaderAttributes,
     /// Most model names of providers that become labels; further ones are `other`.
     pub response_models: usize,
-    /// Where a collector of logs can be reached.
+    /// Where a collector of logs or counts can be reached.
     pub origins: fn(&Upstream) -> Vec<Origin>,
 }
 
@@ -67,6 +71,9 @@ pub struct Telemetry {
     sinks: Sinks,
     collectors: Collectors,
     traces: Option<Traces>,
+    pushes: Pushes,
+    /// When counting began, in unix nanoseconds.
+    began: u64,
     pools: Pools,
     pub(crate) credentials: Credentials,
     pub(crate) status: Status,
@@ -113,7 +120,7 @@ impl Telemetry {
     /// # Errors
     /// The system's, where it gives no thread.
     pub fn start(options: Options) -> io::Result<Self> {
-        let Options { build, access_log, traces, attributes, response_models, origins } = options;
+        let Options { build, access_log, traces, metrics, attributes, response_models, origins } = options;
         let log = match access_log {
             Some(AccessLog { format, to }) => Some((format, Writer::start(to)?)),
             None => None,
@@ -141,6 +148,8 @@ impl Telemetry {
             sinks: Sinks::default(),
             collectors: Collectors::new(origins),
             traces,
+            pushes: Pushes::start(metrics, origins, Instant::now())?,
+            began: unix_nanos(),
             pools: Pools::default(),
             credentials: Credentials::default(),
             status: Status::default(),
@@ -153,6 +162,7 @@ impl Telemetry {
         self.common.published.push(live);
         self.sinks.publish(live);
         self.collectors.publish(live);
+        self.pushes.publish(live, Instant::now());
         self.live.with(|last| *last = Some(Arc::clone(live)));
         self.status.enter(Phase::Serving);
     }
@@ -236,8 +246,21 @@ impl Telemetry {
         }
     }
 
-    /// Waits until lines and spans so far are written and sent, at most this long for each.
+    /// Starts the thread that counts for collectors; it ends with the last holder of this.
+    ///
+    /// # Errors
+    /// The system's, where it gives no thread.
+    pub fn push_metrics(self: &Arc<Self>) -> io::Result<()> {
+        let this = Arc::downgrade(self);
+        let thread = thread::Builder::new().name("metrics".into()).spawn(move || push(&this))?;
+        self.pushes.counted_by(thread.thread().clone());
+        Ok(())
+    }
+
+    /// Waits until lines, spans and counts so far are written and sent, at most this long for each.
     pub fn flush(&self, patience: Duration) {
+        self.pushes.push(None, || self.counted());
+        self.pushes.flush(patience);
         if let Some(traces) = &self.traces {
             traces.exporter.flush(patience);
         }
@@ -251,13 +274,30 @@ impl Telemetry {
     /// Everything counted, in Prometheus' text format (version 0.0.4).
     #[must_use]
     pub fn metrics(&self) -> String {
-        let mut out = Exposition::default();
-        self.totals().write(&mut out, &self.common.attributes);
+        let mut out = Exposition::text();
+        self.write(&mut out);
+        out.finish()
+    }
+
+    /// Everything counted, as collectors take it.
+    fn counted(&self) -> Vec<Metric> {
+        let mut out = Exposition::otlp(self.began, unix_nanos());
+        self.write(&mut out);
+        out.into_metrics()
+    }
+
+    /// True where the resources say that counts are not to be fetched.
+    pub(crate) fn hides_metrics(&self) -> bool {
+        self.live.with(|live| live.as_ref().is_some_and(|live| live.snapshot.settings.reports.metrics_hidden))
+    }
+
+    fn write(&self, out: &mut Exposition) {
+        self.totals().write(out, &self.common.attributes);
         self.forget();
-        self.pools.write(&mut out);
-        self.credentials.write(&mut out);
-        crate::health::write(self.live().as_deref(), &mut out);
-        self.status.write(&mut out);
+        self.pools.write(out);
+        self.credentials.write(out);
+        crate::health::write(self.live().as_deref(), out);
+        self.status.write(out);
         let own = self.log.as_ref().map(|(_, writer)| (writer.dropped(), writer.failed()));
         if own.is_some() || !self.sinks.unused() || !self.collectors.unused() {
             let (dropped, failed) = own.unwrap_or_default();
@@ -281,8 +321,8 @@ impl Telemetry {
             out.sample("tollgate_spans_total", &[("result", "sent")], counts.sent.load(Relaxed));
             out.sample("tollgate_spans_total", &[("result", "dropped")], counts.dropped.load(Relaxed));
         }
+        self.pushes.write(out);
         out.about(&self.build);
-        out.finish()
     }
 
     pub(crate) fn totals(&self) -> Totals {
@@ -341,6 +381,23 @@ impl Telemetry {
             clock: Clock::default(),
         }
     }
+}
+
+/// Counts for whoever waits for it, until nobody holds the telemetry any more.
+fn push(telemetry: &Weak<Telemetry>) {
+    while let Some(this) = telemetry.upgrade() {
+        let due = this.pushes.push(Some(Instant::now()), || this.counted());
+        drop(this);
+        match due {
+            Some(due) => thread::park_timeout(due.saturating_duration_since(Instant::now())),
+            None => thread::park(),
+        }
+    }
+}
+
+fn unix_nanos() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl fmt::Debug for Telemetry {

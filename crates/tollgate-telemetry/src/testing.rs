@@ -111,6 +111,7 @@ pub(crate) fn options() -> Options {
         build: Build { version: "1.2.3", commit: "abc" },
         access_log: None,
         traces: None,
+        metrics: None,
         attributes: HeaderAttributes::default(),
         origins: |_| Vec::new(),
         response_models: 3,

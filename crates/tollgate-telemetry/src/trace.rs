@@ -4,6 +4,7 @@ mod collector;
 mod console;
 mod content;
 mod export;
+mod metrics;
 mod otlp;
 mod settings;
 mod signal;
@@ -11,11 +12,13 @@ mod span;
 
 pub use self::{
     content::Hidden,
+    metrics::MetricSettings,
     otlp::{CollectorSettings, OtlpProtocol},
-    settings::{InvalidTracing, TraceSettings, Vocabulary},
+    settings::{InvalidVariable, TraceSettings, Vocabulary},
 };
 pub(crate) use self::{
     export::{Exporter, Shipping},
-    signal::{Logs, Spans},
+    otlp::named_resource,
+    signal::{Logs, Metrics, Spans},
     span::{Shape, spans, text},
 };

@@ -17,6 +17,7 @@ use tracing_subscriber::EnvFilter;
 use crate::{
     counters::Counters,
     files::File,
+    logging::Logging,
     reload::Resources,
     serving::{self, Serving},
 };
@@ -99,6 +100,7 @@ pub(crate) fn run(args: DemoArgs) -> io::Result<ExitCode> {
             format: LogFormat::Json,
             to: Box::new(Lines { lines, rest: Vec::new() }),
         }),
+        logging: Logging::fixed(),
         drain: Some(Duration::from_secs(5)),
     };
     let file = File { name: "examples/quickstart/gateway.yaml".to_owned(), text: text.into() };

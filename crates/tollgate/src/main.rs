@@ -16,6 +16,7 @@ mod extproc;
 mod files;
 mod healthcheck;
 mod limits;
+mod logging;
 mod reload;
 mod run;
 mod serving;

@@ -17,12 +17,12 @@ use tollgate_ports::Clouds;
 use tollgate_snapshot::{Prefixes, Settings};
 use tollgate_telemetry::{AccessLog, LogFormat};
 use tollgate_types::Dialect;
-use tracing_subscriber::EnvFilter;
 
 use crate::{
     autoconfig, build,
     counters::CounterArgs,
     limits,
+    logging::Logging,
     reload::Resources,
     serving::{self, Serving},
 };
@@ -75,9 +75,10 @@ pub(crate) struct RunArgs {
     /// 60
     #[arg(long, value_name = "SECONDS")]
     drain_timeout: Option<u64>,
-    /// What to log on standard error: error, warn, info, debug, trace, or a filter such as info,tollgate_net=debug
-    #[arg(long, value_name = "LEVEL", default_value = "info")]
-    log_level: String,
+    /// What to log on standard error: error, warn, info, debug, trace, or a filter such as info,tollgate_net=debug;
+    /// RUST_LOG unless given, then what an EnvoyProxy says, then info
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -95,12 +96,7 @@ pub(crate) enum LogChoice {
 /// # Errors
 /// Where there is nothing to serve, or no way to serve it.
 pub(crate) fn run(args: RunArgs) -> io::Result<ExitCode> {
-    let filter = EnvFilter::try_new(&args.log_level).map_err(|error| invalid(&error))?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none())
-        .init();
+    let logging = Logging::start(args.log_level.as_deref())?;
     let open_files = limits::raise_open_files();
     tracing::debug!(open_files, "limit of open files");
     let compile = tollgate_compile::Options {
@@ -117,13 +113,13 @@ pub(crate) fn run(args: RunArgs) -> io::Result<ExitCode> {
     } else {
         Resources::at(args.paths.clone(), compile, &mut io::stdin())?
     };
-    serving::run(resources, args.serving()?)
+    serving::run(resources, args.serving(logging)?)
 }
 
 // === impl RunArgs ===
 
 impl RunArgs {
-    fn serving(self) -> io::Result<Serving> {
+    fn serving(self, logging: Logging) -> io::Result<Serving> {
         let mut overrides = Overrides::default();
         for text in &self.resolve {
             overrides.insert(text).map_err(|error| invalid(&error))?;
@@ -146,6 +142,7 @@ impl RunArgs {
             counters,
             admin: self.admin,
             access_log: access_log(self.access_log),
+            logging,
             drain: self.drain_timeout.map(Duration::from_secs),
         })
     }

@@ -20,8 +20,8 @@ use tollgate_ports::TokenState;
 use tollgate_proxy::{Gateway, NotServed, Observer, Published};
 use tollgate_snapshot::{Settings, Shutdown, Snapshot, Upstream};
 use tollgate_telemetry::{
-    AccessLog, Admin, Build, CredentialState, HeaderAttributes, Options as Watching, PoolCounts, Reload,
-    Telemetry, TraceSettings, serve,
+    AccessLog, Admin, Build, CredentialState, HeaderAttributes, MetricSettings, Options as Watching,
+    PoolCounts, Reload, Telemetry, TraceSettings, serve,
 };
 use tollgate_types::{BackendId, Severity};
 
@@ -29,6 +29,7 @@ use crate::{
     changes::{self, Change},
     config::Config,
     counters::Counters,
+    logging::Logging,
     reload::{Resources, State, line},
     signals::Signals,
 };
@@ -45,6 +46,8 @@ pub(crate) struct Serving {
     pub(crate) counters: Counters,
     pub(crate) admin: SocketAddr,
     pub(crate) access_log: Option<AccessLog>,
+    /// What the process logs of itself.
+    pub(crate) logging: Logging,
     /// Patience with requests under way at the end; `None` for what the resources say.
     pub(crate) drain: Option<Duration>,
 }
@@ -53,6 +56,7 @@ pub(crate) struct Serving {
 struct Control {
     gateway: Gateway,
     telemetry: Arc<Telemetry>,
+    logging: Logging,
     sampler: Option<Sampler>,
     capture: Option<Capture>,
     config: Arc<ArcSwap<Config>>,
@@ -105,17 +109,19 @@ impl Tell {
 pub(crate) fn run(mut resources: Resources, serving: Serving) -> io::Result<ExitCode> {
     let began = Instant::now();
     let state = resources.read(&variable).ok_or_else(|| io::Error::other("nothing was read"))?;
+    let Serving { proxy, counters, admin, access_log, logging, drain } = serving;
+    logging.follow(&state.compiled.snapshot.settings.reports.levels);
     for note in &state.notes {
         report(note.severity, &line(note));
     }
     startable(&state)?;
-    let Serving { proxy, counters, admin, access_log, drain } = serving;
     let Watched { telemetry, sampler, capture } =
         watched(&state.compiled.snapshot.settings, access_log, tollgate_proxy::origins)?;
     let gateway = Gateway::start(proxy, Arc::new(Tell(Arc::clone(&telemetry))))?;
     let control = Control {
         gateway,
         telemetry,
+        logging,
         sampler,
         capture,
         config: Arc::default(),
@@ -160,10 +166,12 @@ pub(crate) fn watched(
         },
         access_log,
         traces,
+        metrics: MetricSettings::from_env(&reporting).map_err(io::Error::other)?,
         attributes: HeaderAttributes::from_env(&reporting).map_err(io::Error::other)?,
         response_models: Watching::RESPONSE_MODELS,
         origins,
     })?);
+    telemetry.push_metrics()?;
     Ok(Watched { telemetry, sampler, capture })
 }
 
@@ -284,6 +292,7 @@ impl Control {
 
     fn change(&mut self, change: Change) {
         let Change { state, took } = change;
+        self.logging.follow(&state.compiled.snapshot.settings.reports.levels);
         for note in &state.notes {
             if note.severity != Severity::Info {
                 report(note.severity, &line(note));

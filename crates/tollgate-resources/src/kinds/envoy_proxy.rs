@@ -16,8 +16,8 @@ pub struct EnvoyProxy {
     pub merge_type: Option<MergeType>,
     /// Where proxies run.
     pub provider: Option<EnvoyProxyProvider>,
-    /// What Envoy says of itself.
-    pub logging: Option<Value>,
+    /// What the proxies say of themselves.
+    pub logging: Option<EnvoyProxyLogging>,
     /// What is reported of requests.
     pub telemetry: Option<EnvoyProxyTelemetry>,
     /// Envoy's own configuration.
@@ -55,6 +55,31 @@ pub struct EnvoyProxy {
     /// Databases of places.
     #[serde(rename = "geoIP")]
     pub geo_ip: Option<Value>,
+}
+
+/// What the proxies say of themselves.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EnvoyProxyLogging {
+    /// From which level on, by component. Their names are free: the resource's schema cannot enumerate keys.
+    #[serde(default)]
+    pub level: BTreeMap<String, EnvoyProxyLogLevel>,
+}
+
+/// How much is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EnvoyProxyLogLevel {
+    /// Everything
+    Trace,
+    /// What helps to find a fault
+    Debug,
+    /// What happens
+    Info,
+    /// What may be wrong
+    Warn,
+    /// What is wrong
+    Error,
 }
 
 /// How long connections may go on after the end was asked for.
@@ -222,7 +247,7 @@ pub struct EnvoyProxyMetrics {
     pub prometheus: Option<EnvoyProxyPrometheus>,
     /// Whom counts are sent.
     #[serde(default)]
-    pub sinks: Vec<Value>,
+    pub sinks: Vec<MetricSink>,
     /// Which of Envoy's counts.
     #[serde(default)]
     pub matches: Vec<Value>,
@@ -248,6 +273,53 @@ pub struct EnvoyProxyPrometheus {
     pub disable: bool,
     /// How they are compressed.
     pub compression: Option<Value>,
+}
+
+/// Whom counts are sent.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MetricSink {
+    /// Which of them.
+    #[serde(rename = "type")]
+    pub sink_type: MetricSinkType,
+    /// A collector.
+    pub open_telemetry: Option<OpenTelemetryMetricSink>,
+}
+
+/// Whom counts are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum MetricSinkType {
+    /// A collector
+    OpenTelemetry,
+}
+
+/// A collector that takes counts over OTLP (gRPC).
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OpenTelemetryMetricSink {
+    /// The collector; deprecated in favour of the list.
+    pub backend_ref: Option<BackendObjectRef>,
+    /// The collector.
+    #[serde(default)]
+    pub backend_refs: Vec<BackendObjectRef>,
+    /// How it is asked. Not read any further, since it is not heeded.
+    pub backend_settings: Option<Value>,
+    /// Its host, where there are no references; deprecated.
+    pub host: Option<String>,
+    /// Its port there; 4317 unless given.
+    pub port: Option<u16>,
+    /// Counters tell what has come since the last time.
+    #[serde(default)]
+    pub report_counters_as_deltas: bool,
+    /// Histograms tell what has come since the last time.
+    #[serde(default)]
+    pub report_histograms_as_deltas: bool,
+    /// Sent with every batch.
+    #[serde(default)]
+    pub headers: Vec<SinkHeader>,
+    /// Attributes of the resource that the counts are about.
+    #[serde(default)]
+    pub resource_attributes: BTreeMap<String, String>,
 }
 
 /// What is logged of requests.

@@ -4,7 +4,8 @@ use super::{
 };
 use crate::kinds::{
     AccessLogFormat, AccessLogFormatType, AccessLogSetting, AccessLogSink, AccessLogSinkType, EnvoyProxy,
-    EnvoyProxyKubernetes, EnvoyProxyProvider, EnvoyProxyProviderType, OpenTelemetrySink,
+    EnvoyProxyKubernetes, EnvoyProxyProvider, EnvoyProxyProviderType, MetricSink, OpenTelemetryMetricSink,
+    OpenTelemetrySink,
 };
 
 impl Validate for EnvoyProxy {
@@ -19,6 +20,7 @@ impl Validate for EnvoyProxy {
             });
             rules.optional("metrics", telemetry.metrics.as_ref(), |rules, metrics| {
                 rules.count("sinks", metrics.sinks.len(), 0..=16);
+                rules.each("sinks", &metrics.sinks, metric_sink);
             });
         });
     }
@@ -82,10 +84,26 @@ fn sink(rules: &mut Rules, sink: &AccessLogSink) {
     rules.optional("openTelemetry", open_telemetry.as_ref(), collector);
 }
 
+fn metric_sink(rules: &mut Rules, sink: &MetricSink) {
+    let MetricSink { sink_type: _, open_telemetry } = sink;
+    let message = "`type: OpenTelemetry` needs `openTelemetry`";
+    rules.demand(open_telemetry.is_some(), "missing-field", ("", message));
+    rules.optional("openTelemetry", open_telemetry.as_ref(), |rules, sink| {
+        let OpenTelemetryMetricSink { backend_ref, backend_refs, host, headers, .. } = sink;
+        reachable(rules, backend_ref.is_some() || !backend_refs.is_empty() || host.is_some());
+        rules.optional("backendRef", backend_ref.as_ref(), backend_object_ref);
+        rules.each("backendRefs", backend_refs, backend_object_ref);
+        rules.each("headers", headers, |rules, header| header_name(rules, "name", &header.name));
+    });
+}
+
+fn reachable(rules: &mut Rules, is_it: bool) {
+    rules.demand(is_it, "missing-field", ("", "expected `backendRefs`, or `host`, which is deprecated"));
+}
+
 fn collector(rules: &mut Rules, sink: &OpenTelemetrySink) {
     let OpenTelemetrySink { backend_ref, backend_refs, host, headers, .. } = sink;
-    let reachable = backend_ref.is_some() || !backend_refs.is_empty() || host.is_some();
-    rules.demand(reachable, "missing-field", ("", "expected `backendRefs`, or `host`, which is deprecated"));
+    reachable(rules, backend_ref.is_some() || !backend_refs.is_empty() || host.is_some());
     rules.optional("backendRef", backend_ref.as_ref(), backend_object_ref);
     rules.each("backendRefs", backend_refs, backend_object_ref);
     rules.each("headers", headers, |rules, header| header_name(rules, "name", &header.name));

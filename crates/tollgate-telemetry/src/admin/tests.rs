@@ -51,6 +51,18 @@ fn it_is_ready_from_the_first_snapshot_until_it_drains() {
 }
 
 #[test]
+fn counts_that_are_not_to_be_fetched_are_not_there_and_say_why() {
+    let admin = admin();
+    let mut hiding = live();
+    Arc::get_mut(&mut hiding).unwrap().snapshot.settings.reports.metrics_hidden = true;
+    admin.telemetry.publish(&hiding);
+    let (status, body) = get(&admin, "/metrics");
+    assert_eq!((status, body.contains("prometheus.disable")), (404, true), "{body}");
+    admin.telemetry.publish(&live());
+    assert_eq!(get(&admin, "/metrics").0, 200);
+}
+
+#[test]
 fn a_failed_reload_is_told_and_leaves_it_ready() {
     let admin = admin();
     admin.telemetry.publish(&live());

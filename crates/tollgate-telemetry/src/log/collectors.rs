@@ -7,15 +7,14 @@ use std::{
     time::Duration,
 };
 
-use http::Uri;
 use tollgate_core::Live;
 use tollgate_net::Origin;
-use tollgate_snapshot::{AccessLogSettings, LogCollector, Upstream};
+use tollgate_snapshot::{AccessLogSettings, OtlpCollector, Upstream};
 
 use crate::{
-    CollectorSettings, OtlpProtocol,
+    CollectorSettings,
     lock::Slot,
-    trace::{Exporter, Logs, Shipping},
+    trace::{Exporter, Logs, Shipping, named_resource},
 };
 
 /// Most lines that wait for a collector.
@@ -24,8 +23,6 @@ const QUEUE: usize = 8192;
 const BATCH: usize = 512;
 /// How long a line waits for others at most, as in Envoy.
 const DELAY: Duration = Duration::from_secs(1);
-/// How long a collector may take over a batch.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The collectors that logs of listeners go to: each has a thread, as long as some snapshot that still serves requests
 /// logs there.
@@ -37,14 +34,14 @@ pub(crate) struct Collectors {
 }
 
 struct Open {
-    collector: Arc<LogCollector>,
+    collector: Arc<OtlpCollector>,
     exporter: Arc<Exporter<Logs>>,
     users: Vec<Weak<AccessLogSettings>>,
 }
 
 /// One core's ways to collectors.
 #[derive(Default)]
-pub(crate) struct Shippers(Vec<(Arc<LogCollector>, Weak<Exporter<Logs>>)>);
+pub(crate) struct Shippers(Vec<(Arc<OtlpCollector>, Weak<Exporter<Logs>>)>);
 
 // === impl Collectors ===
 
@@ -67,7 +64,7 @@ impl Collectors {
         self.tidy();
     }
 
-    fn used(&self, open: &mut Vec<Open>, collector: &Arc<LogCollector>, by: &Arc<AccessLogSettings>) {
+    fn used(&self, open: &mut Vec<Open>, collector: &Arc<OtlpCollector>, by: &Arc<AccessLogSettings>) {
         if !open.iter().any(|known| known.collector == *collector) {
             match Exporter::start(shipping(collector, (self.origins)(&collector.upstream))) {
                 Ok(exporter) => {
@@ -124,26 +121,13 @@ impl fmt::Debug for Collectors {
     }
 }
 
-fn shipping(collector: &LogCollector, origins: Vec<Origin>) -> Shipping {
-    let settings = CollectorSettings {
-        // gRPC has a path of its own; the host is the origin's.
-        endpoint: Uri::from_static("/"),
-        protocol: OtlpProtocol::Grpc,
-        headers: collector.headers.clone(),
-        timeout: PATIENCE,
-        authorities: None,
-        identity: None,
-    };
-    let mut resource: Vec<_> =
-        collector.resource.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-    if !resource.iter().any(|(name, _)| name == "service.name") {
-        resource.push(("service.name".to_owned(), "ai-gateway".to_owned()));
-    }
+fn shipping(collector: &OtlpCollector, origins: Vec<Origin>) -> Shipping {
+    let settings = CollectorSettings::named(collector);
     Shipping {
         collectors: origins.into_iter().map(|origin| (settings.clone(), origin)).collect(),
         console: false,
         weighs: false,
-        resource,
+        resource: named_resource(collector),
         queue: QUEUE,
         batch: BATCH,
         delay: DELAY,
@@ -156,7 +140,7 @@ impl Shippers {
     /// Where this core's lines for a collector go.
     pub(crate) fn of(
         &mut self,
-        collector: &Arc<LogCollector>,
+        collector: &Arc<OtlpCollector>,
         collectors: &Collectors,
     ) -> Option<Arc<Exporter<Logs>>> {
         let known = self.0.iter().find(|(known, _)| Arc::ptr_eq(known, collector));

@@ -1,13 +1,16 @@
 use std::{
     collections::BTreeMap,
-    fmt::{Display, Write as _},
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
+use opentelemetry_proto::tonic::metrics::v1::Metric;
+
 use super::{
     family::{Buckets, Family, Kind, Spec},
+    otlp::Otlp,
     process::Process,
     shard::{Labels, Shard},
+    text::{Text, label_name},
 };
 use crate::{attributes::HeaderAttribute, telemetry::Build};
 
@@ -17,10 +20,20 @@ pub(crate) struct Totals {
     series: BTreeMap<(Family, Labels), Vec<u64>>,
 }
 
-/// Prometheus' text format, version 0.0.4.
-#[derive(Debug, Default)]
-pub(crate) struct Exposition {
-    out: String,
+/// Counts on their way out.
+#[derive(Debug)]
+pub(crate) enum Exposition {
+    /// To Prometheus
+    Text(Text),
+    /// To a collector
+    Otlp(Otlp),
+}
+
+/// What a sample says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Number {
+    Whole(u64),
+    Real(f64),
 }
 
 // === impl Totals ===
@@ -49,7 +62,7 @@ impl Totals {
     }
 
     pub(crate) fn write(&self, out: &mut Exposition, attributes: &[HeaderAttribute]) {
-        let extra: Vec<String> = attributes.iter().map(|attribute| label_name(&attribute.name)).collect();
+        let extra: Vec<String> = attributes.iter().map(|attribute| out.label(&attribute.name)).collect();
         let mut current = None;
         for ((family, labels), cells) in &self.series {
             let spec = family.spec();
@@ -69,16 +82,6 @@ impl Totals {
     }
 }
 
-/// OpenTelemetry's names in Prometheus' alphabet.
-fn label_name(attribute: &str) -> String {
-    let mut name: String =
-        attribute.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-    if name.starts_with(|c: char| c.is_ascii_digit()) {
-        name.insert(0, '_');
-    }
-    name
-}
-
 // === impl Kind ===
 
 impl Kind {
@@ -96,37 +99,66 @@ impl Kind {
 impl Exposition {
     pub(crate) const CONTENT_TYPE: &'static str = "text/plain; version=0.0.4; charset=utf-8";
 
+    /// For Prometheus.
+    pub(crate) fn text() -> Self {
+        Self::Text(Text::default())
+    }
+
+    /// For a collector. The times are when counting began and now, in unix nanoseconds.
+    pub(crate) fn otlp(began: u64, now: u64) -> Self {
+        Self::Otlp(Otlp::new(began, now))
+    }
+
+    /// What Prometheus reads; nothing where it is for a collector.
     pub(crate) fn finish(self) -> String {
-        self.out
+        match self {
+            Self::Text(text) => text.finish(),
+            Self::Otlp(_) => String::new(),
+        }
+    }
+
+    /// What collectors read; nothing where it is for Prometheus.
+    pub(crate) fn into_metrics(self) -> Vec<Metric> {
+        match self {
+            Self::Text(_) => Vec::new(),
+            Self::Otlp(otlp) => otlp.finish(),
+        }
+    }
+
+    /// What an attribute of OpenTelemetry is called.
+    fn label(&self, attribute: &str) -> String {
+        match self {
+            Self::Text(_) => label_name(attribute),
+            Self::Otlp(_) => attribute.to_owned(),
+        }
     }
 
     pub(crate) fn family(&mut self, name: &str, help: &str, kind: &str) {
-        self.out.push_str("# HELP ");
-        self.out.push_str(name);
-        self.out.push(' ');
-        escape(help, &mut self.out);
-        self.out.push_str("\n# TYPE ");
-        self.out.push_str(name);
-        self.out.push(' ');
-        self.out.push_str(kind);
-        self.out.push('\n');
+        match self {
+            Self::Text(text) => text.family(name, help, kind),
+            Self::Otlp(otlp) => otlp.family(name, help, kind),
+        }
     }
 
     /// A family of one series without labels.
-    pub(crate) fn single(&mut self, name: &str, help: &str, kind: &str, value: impl Display) {
+    pub(crate) fn single(&mut self, name: &str, help: &str, kind: &str, value: impl Into<Number>) {
         self.family(name, help, kind);
         self.sample(name, &[], value);
     }
 
-    pub(crate) fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
-        self.line(name, "", labels, None, value);
+    /// One value of the last family.
+    pub(crate) fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Into<Number>) {
+        match self {
+            Self::Text(text) => text.sample(name, labels, value.into()),
+            Self::Otlp(otlp) => otlp.sample(labels, value.into()),
+        }
     }
 
     /// Who we are, and what the kernel says of us.
     pub(crate) fn about(&mut self, build: &Build) {
         let name = "tollgate_build_info";
         self.family(name, "Always 1; its labels say what runs.", "gauge");
-        self.sample(name, &[("version", build.version), ("commit", build.commit)], 1);
+        self.sample(name, &[("version", build.version), ("commit", build.commit)], 1_u64);
         if let Some(process) = Process::read() {
             process.write(self);
         }
@@ -137,64 +169,63 @@ impl Exposition {
         match spec.kind {
             Kind::Counter => self.sample(spec.name, labels, first),
             // A request whose beginning was not told must not show as less than nothing.
-            Kind::Gauge => self.sample(spec.name, labels, first.cast_signed().max(0)),
+            Kind::Gauge => self.sample(spec.name, labels, first.cast_signed().max(0).cast_unsigned()),
             Kind::Histogram(buckets) => self.histogram((spec.name, buckets), labels, cells),
         }
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "sums are shown, not counted with")]
     fn histogram(&mut self, (name, buckets): (&str, Buckets), labels: &[(&str, &str)], cells: &[u64]) {
-        let Buckets { bounds, per_base } = buckets;
-        let mut count = 0_u64;
-        for (bound, cell) in bounds.iter().zip(cells) {
-            count = count.wrapping_add(*cell);
-            let bound = (*bound as f64 / per_base).to_string();
-            self.line(name, "_bucket", labels, Some(&bound), count);
+        match self {
+            Self::Text(text) => text.histogram((name, buckets), labels, cells),
+            Self::Otlp(otlp) => otlp.histogram(buckets, labels, cells),
         }
-        count = count.wrapping_add(cells.get(bounds.len()).copied().unwrap_or_default());
-        let sum = cells.get(bounds.len() + 1).copied().unwrap_or_default() as f64 / per_base;
-        self.line(name, "_bucket", labels, Some("+Inf"), count);
-        self.line(name, "_sum", labels, None, sum);
-        self.line(name, "_count", labels, None, count);
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the five parts of a line, in their order")]
-    fn line(
-        &mut self,
-        name: &str,
-        suffix: &str,
-        labels: &[(&str, &str)],
-        bound: Option<&str>,
-        value: impl Display,
-    ) {
-        self.out.push_str(name);
-        self.out.push_str(suffix);
-        let labels = labels.iter().copied().chain(bound.map(|bound| ("le", bound)));
-        let mut open = false;
-        for (label, text) in labels {
-            self.out.push(if open { ',' } else { '{' });
-            open = true;
-            self.out.push_str(label);
-            self.out.push_str("=\"");
-            escape(text, &mut self.out);
-            self.out.push('"');
-        }
-        if open {
-            self.out.push('}');
-        }
-        // Writing to a string cannot fail.
-        let _ = writeln!(self.out, " {value}");
     }
 }
 
-/// In values and in help texts alike, though help texts need no escaped quotes.
-fn escape(text: &str, out: &mut String) {
-    for c in text.chars() {
-        match c {
-            '\\' => out.push_str("\\\\"),
-            '"' => out.push_str("\\\""),
-            '\n' => out.push_str("\\n"),
-            c => out.push(c),
-        }
+// === impl Number ===
+
+impl From<u64> for Number {
+    fn from(number: u64) -> Self {
+        Self::Whole(number)
+    }
+}
+
+impl From<usize> for Number {
+    fn from(number: usize) -> Self {
+        Self::Whole(number as u64)
+    }
+}
+
+impl From<u32> for Number {
+    fn from(number: u32) -> Self {
+        Self::Whole(number.into())
+    }
+}
+
+impl From<u8> for Number {
+    fn from(number: u8) -> Self {
+        Self::Whole(number.into())
+    }
+}
+
+impl From<f64> for Number {
+    fn from(number: f64) -> Self {
+        Self::Real(number)
+    }
+}
+
+// === impl Buckets ===
+
+impl Buckets {
+    /// Upper bounds as they are shown.
+    #[expect(clippy::cast_precision_loss, reason = "bounds are shown, not counted with")]
+    pub(super) fn shown(self) -> impl Iterator<Item = f64> {
+        self.bounds.iter().map(move |bound| *bound as f64 / self.per_base)
+    }
+
+    /// The sum that stands behind the counts, as it is shown.
+    #[expect(clippy::cast_precision_loss, reason = "sums are shown, not counted with")]
+    pub(super) fn sum(self, cells: &[u64]) -> f64 {
+        cells.get(self.bounds.len() + 1).copied().unwrap_or_default() as f64 / self.per_base
     }
 }

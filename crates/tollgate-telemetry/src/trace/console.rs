@@ -3,6 +3,7 @@ use std::fmt::Write as _;
 
 use opentelemetry_proto::tonic::{
     common::v1::{AnyValue, KeyValue, any_value::Value},
+    metrics::v1::{HistogramDataPoint, Metric, NumberDataPoint, metric::Data, number_data_point},
     trace::v1::{Span, span::SpanKind, status::StatusCode},
 };
 use serde_json::{Map, json};
@@ -32,6 +33,35 @@ pub(super) fn line(span: &Span) -> String {
         "events": events.collect::<Vec<_>>(),
     });
     format!("{shown}\n")
+}
+
+/// A metric as a JSON object with the end of its line.
+pub(super) fn metric_line(metric: &Metric) -> String {
+    let number = |point: &NumberDataPoint| {
+        let value = match point.value {
+            Some(number_data_point::Value::AsInt(number)) => json!(number),
+            Some(number_data_point::Value::AsDouble(number)) => json!(number),
+            None => serde_json::Value::Null,
+        };
+        json!({"attributes": attributes(&point.attributes), "value": value})
+    };
+    let points: Vec<_> = match &metric.data {
+        Some(Data::Sum(sum)) => sum.data_points.iter().map(number).collect(),
+        Some(Data::Gauge(gauge)) => gauge.data_points.iter().map(number).collect(),
+        Some(Data::Histogram(histogram)) => {
+            let point = |point: &HistogramDataPoint| {
+                let HistogramDataPoint { count, sum, bucket_counts, explicit_bounds, .. } = point;
+                json!({
+                    "attributes": attributes(&point.attributes), "count": count, "sum": sum,
+                    "bounds": explicit_bounds, "buckets": bucket_counts,
+                })
+            };
+            histogram.data_points.iter().map(point).collect()
+        }
+        // We make no others.
+        Some(_) | None => Vec::new(),
+    };
+    format!("{}\n", json!({"metric": metric.name, "unit": metric.unit, "points": points}))
 }
 
 /// `SPAN_KIND_CLIENT` and `STATUS_CODE_ERROR` end in the word that matters.

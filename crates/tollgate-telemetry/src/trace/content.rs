@@ -9,7 +9,7 @@ use tollgate_wire::encoding::{Decoder, Encoding};
 
 use super::{
     Vocabulary,
-    settings::{InvalidTracing, Lookup, invalid},
+    settings::{InvalidVariable, Lookup, invalid},
     span::text,
 };
 
@@ -50,8 +50,8 @@ enum Shown {
 /// What an operator wants to be kept.
 ///
 /// # Errors
-/// [`InvalidTracing`] naming the variable.
-pub(super) fn capture(set: Lookup<'_>, vocabulary: Vocabulary) -> Result<Option<Capture>, InvalidTracing> {
+/// [`InvalidVariable`] naming the variable.
+pub(super) fn capture(set: Lookup<'_>, vocabulary: Vocabulary) -> Result<Option<Capture>, InvalidVariable> {
     let all = truth(set, CAPTURE)? == Some(true);
     let open = vocabulary == Vocabulary::OpenInference;
     // Whoever says that inputs are not to be hidden wants them.
@@ -61,7 +61,7 @@ pub(super) fn capture(set: Lookup<'_>, vocabulary: Vocabulary) -> Result<Option<
     Ok((input || output).then_some(Capture { input, output, limit: limit.min(MOST) }))
 }
 
-fn truth(set: Lookup<'_>, variable: &'static str) -> Result<Option<bool>, InvalidTracing> {
+fn truth(set: Lookup<'_>, variable: &'static str) -> Result<Option<bool>, InvalidVariable> {
     match set(variable).map(|value| value.trim().to_ascii_lowercase()).as_deref() {
         None => Ok(None),
         Some("true" | "1") => Ok(Some(true)),
@@ -73,11 +73,11 @@ fn truth(set: Lookup<'_>, variable: &'static str) -> Result<Option<bool>, Invali
 // === impl Hidden ===
 
 impl Hidden {
-    pub(super) fn from_env(set: Lookup<'_>) -> Result<Self, InvalidTracing> {
+    pub(super) fn from_env(set: Lookup<'_>) -> Result<Self, InvalidVariable> {
         let any = |names: &[&'static str]| {
             names.iter().try_fold(false, |on, name| Ok(on | (truth(set, name)? == Some(true))))
         };
-        let side = |all: &[&'static str], text: &[&'static str]| -> Result<_, InvalidTracing> {
+        let side = |all: &[&'static str], text: &[&'static str]| -> Result<_, InvalidVariable> {
             Ok(match (any(all)?, any(text)?) {
                 (true, _) => Shown::Nothing,
                 (false, true) => Shown::Roles,

@@ -2,11 +2,12 @@ use std::{fmt, fs, io, path::PathBuf, sync::Arc, time::Duration};
 
 use http::{HeaderName, HeaderValue, Uri};
 use tollgate_net::{ClientIdentity, Origin, Protocol, Trust, UpstreamTls};
+use tollgate_snapshot::OtlpCollector;
 use tollgate_types::Secret;
 
-use super::settings::{InvalidTracing, Lookup, invalid, pairs};
+use super::settings::{InvalidVariable, Lookup, SERVICE, invalid, pairs};
 
-/// Where spans are sent over OTLP.
+/// Where spans or counts are sent over OTLP.
 #[derive(Clone)]
 pub struct CollectorSettings {
     /// Scheme, authority and path to send to.
@@ -33,12 +34,48 @@ pub enum OtlpProtocol {
 }
 
 pub(super) const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
-pub(super) const TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
+/// Which of the signals: each has variables of its own, which win.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Of {
+    Traces,
+    Metrics,
+}
+
+/// How long a collector that resources name may take over a batch.
+const PATIENCE: Duration = Duration::from_secs(10);
 const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
 const HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
 const CERTIFICATE: &str = "OTEL_EXPORTER_OTLP_CERTIFICATE";
 const CLIENT_CERTIFICATE: &str = "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE";
 const CLIENT_KEY: &str = "OTEL_EXPORTER_OTLP_CLIENT_KEY";
+
+// === impl Of ===
+
+impl Of {
+    pub(super) const fn endpoint(self) -> &'static str {
+        match self {
+            Self::Traces => "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+            Self::Metrics => "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+        }
+    }
+
+    /// The form of a shared variable for this signal alone.
+    fn own(self, shared: &str) -> String {
+        let word = match self {
+            Self::Traces => "_OTLP_TRACES_",
+            Self::Metrics => "_OTLP_METRICS_",
+        };
+        shared.replace("_OTLP_", word)
+    }
+
+    /// What HTTP puts behind the shared endpoint.
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Traces => "/v1/traces",
+            Self::Metrics => "/v1/metrics",
+        }
+    }
+}
 
 // === impl CollectorSettings ===
 
@@ -53,10 +90,21 @@ impl fmt::Debug for CollectorSettings {
 }
 
 impl CollectorSettings {
+    /// A collector that resources name: gRPC has a path of its own, and the host is the origin's.
+    pub(crate) fn named(collector: &OtlpCollector) -> Self {
+        Self {
+            endpoint: Uri::from_static("/"),
+            protocol: OtlpProtocol::Grpc,
+            headers: collector.headers.clone(),
+            timeout: PATIENCE,
+            authorities: None,
+            identity: None,
+        }
+    }
+
     /// `set` gives variables that are not blank.
-    pub(super) fn from_env(set: Lookup<'_>) -> Result<Self, InvalidTracing> {
-        // Each variable has a form for traces alone, which wins.
-        let either = |shared: &str| set(&shared.replace("_OTLP_", "_OTLP_TRACES_")).or_else(|| set(shared));
+    pub(super) fn from_env(of: Of, set: Lookup<'_>) -> Result<Self, InvalidVariable> {
+        let either = |shared: &str| set(&of.own(shared)).or_else(|| set(shared));
         let protocol = match either(PROTOCOL).as_deref() {
             Some("grpc") => OtlpProtocol::Grpc,
             None | Some("http/protobuf") => OtlpProtocol::HttpProtobuf,
@@ -70,7 +118,7 @@ impl CollectorSettings {
         };
         let timeout = either("OTEL_EXPORTER_OTLP_TIMEOUT").and_then(|text| text.parse().ok());
         Ok(Self {
-            endpoint: endpoint(set, protocol)?,
+            endpoint: endpoint(of, set, protocol)?,
             protocol,
             headers: parse_headers(&either(HEADERS).unwrap_or_default())?,
             timeout: Duration::from_millis(timeout.unwrap_or(10_000)),
@@ -80,7 +128,7 @@ impl CollectorSettings {
     }
 
     /// Reads the files.
-    pub(super) fn origin(&self) -> io::Result<Origin> {
+    pub(crate) fn origin(&self) -> io::Result<Origin> {
         let secure = self.endpoint.scheme_str() == Some("https");
         let tls = if secure { Some(self.tls()?) } else { None };
         let protocol = match self.protocol {
@@ -111,6 +159,16 @@ impl CollectorSettings {
     }
 }
 
+/// What a collector that resources name is told of us.
+pub(crate) fn named_resource(collector: &OtlpCollector) -> Vec<(String, String)> {
+    let mut resource: Vec<_> =
+        collector.resource.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+    if !resource.iter().any(|(name, _)| name == "service.name") {
+        resource.push(("service.name".to_owned(), SERVICE.to_owned()));
+    }
+    resource
+}
+
 fn read(variable: &str, path: &PathBuf) -> io::Result<Vec<u8>> {
     let named = |error: io::Error| {
         io::Error::new(error.kind(), format!("{variable}: cannot read {}: {error}", path.display()))
@@ -118,14 +176,15 @@ fn read(variable: &str, path: &PathBuf) -> io::Result<Vec<u8>> {
     fs::read(path).map_err(named)
 }
 
-fn endpoint(set: Lookup<'_>, protocol: OtlpProtocol) -> Result<Uri, InvalidTracing> {
-    let (variable, text) = match (set(TRACES_ENDPOINT), set(ENDPOINT), protocol) {
-        (Some(own), _, _) => (TRACES_ENDPOINT, own),
+fn endpoint(of: Of, set: Lookup<'_>, protocol: OtlpProtocol) -> Result<Uri, InvalidVariable> {
+    let own = of.endpoint();
+    let (variable, text) = match (set(own), set(ENDPOINT), protocol) {
+        (Some(text), _, _) => (own, text),
         (None, Some(shared), OtlpProtocol::HttpProtobuf) => {
-            (ENDPOINT, format!("{}/v1/traces", shared.trim_end_matches('/')))
+            (ENDPOINT, format!("{}{}", shared.trim_end_matches('/'), of.path()))
         }
         (None, Some(shared), OtlpProtocol::Grpc) => (ENDPOINT, shared),
-        (None, None, OtlpProtocol::HttpProtobuf) => (ENDPOINT, "http://localhost:4318/v1/traces".to_owned()),
+        (None, None, OtlpProtocol::HttpProtobuf) => (ENDPOINT, format!("http://localhost:4318{}", of.path())),
         (None, None, OtlpProtocol::Grpc) => (ENDPOINT, "http://localhost:4317".to_owned()),
     };
     let text = if text.contains("://") { text } else { format!("http://{text}") };
@@ -137,7 +196,7 @@ fn endpoint(set: Lookup<'_>, protocol: OtlpProtocol) -> Result<Uri, InvalidTraci
     }
 }
 
-fn parse_headers(text: &str) -> Result<Vec<(HeaderName, HeaderValue)>, InvalidTracing> {
+fn parse_headers(text: &str) -> Result<Vec<(HeaderName, HeaderValue)>, InvalidVariable> {
     pairs(text)
         .map(|(name, value)| {
             let problem = || invalid(HEADERS, format!("{name:?} cannot be sent"));

@@ -4,7 +4,7 @@ use tollgate_core::{Capture, Sampler};
 
 use super::{
     content::{self, Hidden},
-    otlp::{CollectorSettings, ENDPOINT, TRACES_ENDPOINT},
+    otlp::{CollectorSettings, ENDPOINT, Of},
 };
 
 /// Where spans go, and what they look like.
@@ -44,13 +44,15 @@ pub enum Vocabulary {
 /// A variable that cannot be followed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{variable}: {problem}")]
-pub struct InvalidTracing {
+pub struct InvalidVariable {
     variable: &'static str,
     problem: String,
 }
 
 pub(super) type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
+/// What we are called unless somebody says otherwise.
+pub(super) const SERVICE: &str = "ai-gateway";
 const EXPORTER: &str = "OTEL_TRACES_EXPORTER";
 const SAMPLER: &str = "OTEL_TRACES_SAMPLER";
 const SEMCONV: &str = "AI_GATEWAY_TRACING_SEMCONV";
@@ -62,8 +64,8 @@ impl TraceSettings {
     /// unless an exporter or an endpoint is named.
     ///
     /// # Errors
-    /// [`InvalidTracing`] naming the variable.
-    pub fn from_env(lookup: Lookup<'_>) -> Result<Option<Self>, InvalidTracing> {
+    /// [`InvalidVariable`] naming the variable.
+    pub fn from_env(lookup: Lookup<'_>) -> Result<Option<Self>, InvalidVariable> {
         let set = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
         let vocabulary = match set(SEMCONV).as_deref() {
             None | Some("openinference") => Vocabulary::OpenInference,
@@ -72,29 +74,13 @@ impl TraceSettings {
                 return Err(invalid(SEMCONV, format!("{other:?} is neither openinference nor gen_ai")));
             }
         };
-        let off = set("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        let named = set(ENDPOINT).is_some() || set(TRACES_ENDPOINT).is_some();
-        let exporters = set(EXPORTER).unwrap_or_else(|| if named { "otlp" } else { "none" }.to_owned());
-        let (mut otlp, mut console) = (false, false);
-        for exporter in exporters.split(',').map(str::trim) {
-            match exporter {
-                "otlp" => otlp = true,
-                "console" => console = true,
-                "none" => {}
-                other => {
-                    let problem = format!("{other:?} is not served; otlp, console and none are");
-                    return Err(invalid(EXPORTER, problem));
-                }
-            }
-        }
-        if off || !(otlp || console) {
+        let (otlp, console) = exporters(Of::Traces, (EXPORTER, &["none"]), &set)?;
+        if !(otlp || console) {
             return Ok(None);
         }
-        let number =
-            |text: Option<String>, default| text.and_then(|text| text.parse().ok()).unwrap_or(default);
         let positive = |name: &str, default| usize::try_from(number(set(name), default)).unwrap_or(1).max(1);
         Ok(Some(Self {
-            collector: if otlp { Some(CollectorSettings::from_env(&set)?) } else { None },
+            collector: if otlp { Some(CollectorSettings::from_env(Of::Traces, &set)?) } else { None },
             console,
             sampler: sampler(&set)?,
             capture: content::capture(&set, vocabulary)?,
@@ -119,12 +105,42 @@ impl std::fmt::Debug for TraceSettings {
     }
 }
 
-pub(super) fn invalid(variable: &'static str, problem: impl Into<String>) -> InvalidTracing {
-    InvalidTracing { variable, problem: problem.into() }
+pub(super) fn invalid(variable: &'static str, problem: impl Into<String>) -> InvalidVariable {
+    InvalidVariable { variable, problem: problem.into() }
 }
 
-fn sampler(set: Lookup<'_>) -> Result<Sampler, InvalidTracing> {
-    let share = || -> Result<f64, InvalidTracing> {
+/// Whether something goes to a collector, and whether to standard output; `nowhere` are names that mean neither.
+pub(super) fn exporters(
+    of: Of,
+    (variable, nowhere): (&'static str, &[&str]),
+    set: Lookup<'_>,
+) -> Result<(bool, bool), InvalidVariable> {
+    let named = set(ENDPOINT).is_some() || set(of.endpoint()).is_some();
+    let exporters = set(variable).unwrap_or_else(|| if named { "otlp" } else { "none" }.to_owned());
+    let (mut otlp, mut console) = (false, false);
+    for exporter in exporters.split(',').map(str::trim) {
+        match exporter {
+            "otlp" => otlp = true,
+            "console" => console = true,
+            other if nowhere.contains(&other) => {}
+            other => {
+                let problem =
+                    format!("{other:?} is not served; otlp, console and {} are", nowhere.join(" and "));
+                return Err(invalid(variable, problem));
+            }
+        }
+    }
+    let off = set("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    Ok((otlp && !off, console && !off))
+}
+
+/// What cannot be read counts as not given.
+pub(super) fn number(text: Option<String>, default: u64) -> u64 {
+    text.and_then(|text| text.trim().parse().ok()).unwrap_or(default)
+}
+
+fn sampler(set: Lookup<'_>) -> Result<Sampler, InvalidVariable> {
+    let share = || -> Result<f64, InvalidVariable> {
         let text = set("OTEL_TRACES_SAMPLER_ARG").unwrap_or_else(|| "1".to_owned());
         match text.trim().parse::<f64>() {
             Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
@@ -150,7 +166,7 @@ pub(super) fn pairs(text: &str) -> impl Iterator<Item = (&str, String)> {
     })
 }
 
-fn resource(set: Lookup<'_>) -> Vec<(String, String)> {
+pub(super) fn resource(set: Lookup<'_>) -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> = pairs(&set("OTEL_RESOURCE_ATTRIBUTES").unwrap_or_default())
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
@@ -160,7 +176,7 @@ fn resource(set: Lookup<'_>) -> Vec<(String, String)> {
             all.retain(|(key, _)| key != "service.name");
             all.push(("service.name".to_owned(), name));
         }
-        None if !named => all.push(("service.name".to_owned(), "ai-gateway".to_owned())),
+        None if !named => all.push(("service.name".to_owned(), SERVICE.to_owned())),
         None => {}
     }
     all
@@ -170,7 +186,7 @@ fn resource(set: Lookup<'_>) -> Vec<(String, String)> {
 mod tests {
     use super::*;
 
-    fn read(set: &[(&str, &str)]) -> Result<Option<TraceSettings>, InvalidTracing> {
+    fn read(set: &[(&str, &str)]) -> Result<Option<TraceSettings>, InvalidVariable> {
         TraceSettings::from_env(&|name| {
             set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
         })

@@ -1,9 +1,13 @@
 use std::fmt::Debug;
 
 use opentelemetry_proto::tonic::{
-    collector::{logs::v1::ExportLogsServiceRequest, trace::v1::ExportTraceServiceRequest},
+    collector::{
+        logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest,
+        trace::v1::ExportTraceServiceRequest,
+    },
     common::v1::{InstrumentationScope, KeyValue},
     logs::v1::{LogRecord, ResourceLogs, ScopeLogs},
+    metrics::v1::{Metric, ResourceMetrics, ScopeMetrics},
     resource::v1::Resource,
     trace::v1::{ResourceSpans, ScopeSpans, Span},
 };
@@ -34,6 +38,10 @@ pub(crate) struct Spans;
 /// Lines of access logs
 #[derive(Debug)]
 pub(crate) struct Logs;
+
+/// Counts
+#[derive(Debug)]
+pub(crate) struct Metrics;
 
 // === impl Spans ===
 
@@ -78,6 +86,29 @@ impl Signal for Logs {
 
     fn shown(_: &LogRecord) -> String {
         String::new()
+    }
+}
+
+// === impl Metrics ===
+
+impl Signal for Metrics {
+    type Item = Metric;
+    const NAME: &'static str = "metrics";
+    const METHOD: &'static str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
+
+    fn message(metrics: Vec<Metric>, resource: &[(String, String)]) -> Vec<u8> {
+        let request = ExportMetricsServiceRequest {
+            resource_metrics: vec![ResourceMetrics {
+                resource: Some(self::resource(resource)),
+                scope_metrics: vec![ScopeMetrics { scope: Some(scope()), metrics, ..Default::default() }],
+                ..Default::default()
+            }],
+        };
+        request.encode_to_vec()
+    }
+
+    fn shown(metric: &Metric) -> String {
+        console::metric_line(metric)
     }
 }
 

@@ -73,6 +73,56 @@ fn spans_go_to_the_collector_that_an_envoy_proxy_names() {
     assert_eq!(collector.asked().uri.path(), "/opentelemetry.proto.collector.trace.v1.TraceService/Export");
 }
 
+/// [`resources`] with an EnvoyProxy of this spec for its GatewayClass.
+fn proxied(simulator: &Simulator, spec: &Value) -> String {
+    let own = "{controllerName: gateway.envoyproxy.io/gatewayclass-controller}";
+    let class = json!({
+        "controllerName": "gateway.envoyproxy.io/gatewayclass-controller",
+        "parametersRef": {"group": "gateway.envoyproxy.io", "kind": "EnvoyProxy", "name": "proxy"},
+    });
+    let proxy = json!({
+        "apiVersion": "gateway.envoyproxy.io/v1alpha1", "kind": "EnvoyProxy", "metadata": {"name": "proxy"},
+        "spec": spec,
+    });
+    format!("{}---\n{proxy}\n", resources(simulator, 0).replace(own, &class.to_string()))
+}
+
+#[test]
+fn counts_go_to_the_sink_that_an_envoy_proxy_names_and_are_not_shown_where_it_says_so() {
+    let simulator = Simulator::start().unwrap();
+    let collector = Upstream::grpc(b"");
+    let sink = json!({"type": "OpenTelemetry", "openTelemetry": {
+        "host": "127.0.0.1", "port": collector.address.port(), "headers": [{"name": "x-tenant", "value": "a"}],
+    }});
+    let metrics = json!({"prometheus": {"disable": true}, "sinks": [sink]});
+    let text = proxied(&simulator, &json!({"telemetry": {"metrics": metrics}}));
+    let gateway = Gateway::start(&text, &["--access-log", "off"]);
+    assert_eq!(gateway.chat("m").status, 200);
+    let hidden = gateway.admin("/metrics");
+    assert_eq!((hidden.status, hidden.text.contains("prometheus.disable")), (404, true), "{}", hidden.text);
+    // The last counts are sent at the end.
+    gateway.terminate();
+    let asked = collector.asked();
+    assert_eq!(asked.uri.path(), "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export");
+    assert_eq!(asked.headers["x-tenant"], "a");
+}
+
+#[test]
+fn an_envoy_proxy_says_what_is_logged_until_it_says_something_else() {
+    let simulator = Simulator::start().unwrap();
+    let text = |level: &str| proxied(&simulator, &json!({"logging": {"level": {"default": level}}}));
+    let unsaid = [("RUST_LOG", "")];
+    let gateway = Gateway::start_with(&text("error"), &["--access-log", "off"], &unsaid);
+    gateway.rewrite(&text("info"));
+    gateway.wait_for("resources changed and serve");
+    // The command line wins.
+    let gateway = Gateway::start(&text("debug"), &["--access-log", "off", "--log-level", "error"]);
+    gateway.rewrite(&format!("{}---\n", text("trace")));
+    gateway.terminate();
+    let rest = gateway.rest();
+    assert!(rest.iter().all(|line| !line.contains("INFO") && !line.contains("DEBUG")), "{rest:?}");
+}
+
 fn long() -> Behaviour {
     Behaviour { rate: Some(100.0), tokens: Some(6000), ..Behaviour::default() }
 }

@@ -13,7 +13,10 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use opentelemetry_proto::tonic::{
-    collector::{logs::v1::ExportLogsServiceRequest, trace::v1::ExportTraceServiceRequest},
+    collector::{
+        logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest,
+        trace::v1::ExportTraceServiceRequest,
+    },
     common::v1::{KeyValue, any_value},
     logs::v1::LogRecord,
     trace::v1::Span,
@@ -21,7 +24,7 @@ use opentelemetry_proto::tonic::{
 use tollgate_core::Live;
 use tollgate_net::Protocol;
 use tollgate_snapshot::{
-    AccessLogRule, AccessLogSettings, Address, AddressHost, Format, LogCollector, LogScope, Upstream,
+    AccessLogRule, AccessLogSettings, Address, AddressHost, Format, LogScope, OtlpCollector, Upstream,
     UpstreamProtocol,
 };
 
@@ -130,7 +133,7 @@ fn logging(format: Format, ports: &[u16]) -> (Telemetry, Arc<Live>) {
         tls: None,
         protocol: UpstreamProtocol::Http2,
     };
-    let collector = LogCollector {
+    let collector = OtlpCollector {
         upstream,
         resource: vec![("env".into(), "test".into())],
         headers: vec![("x-tenant".parse().unwrap(), "a".parse().unwrap())],
@@ -200,6 +203,71 @@ fn a_line_that_is_a_text_is_the_body_and_one_that_nobody_takes_is_counted() {
     telemetry.observe(&request(&live).answered(0, 200).settled());
     telemetry.flush(Duration::from_secs(20));
     assert!(telemetry.metrics().contains("tollgate_access_log_dropped_total 1\n"));
+}
+
+fn metrics_of(message: &[u8]) -> (Vec<KeyValue>, Vec<String>) {
+    let mut request = ExportMetricsServiceRequest::decode(message).unwrap();
+    let mut metrics = request.resource_metrics.remove(0);
+    let names = metrics.scope_metrics.remove(0).metrics.into_iter().map(|metric| metric.name);
+    (metrics.resource.unwrap().attributes, names.collect())
+}
+
+#[test]
+fn counts_are_sent_to_the_collector_of_the_environment() {
+    let (address, taken) = collector();
+    let endpoint = format!("http://{address}");
+    let set = [
+        ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", endpoint.as_str()),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "100"),
+        ("OTEL_SERVICE_NAME", "edge"),
+    ];
+    let lookup = |name: &str| set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+    let metrics = crate::MetricSettings::from_env(&lookup).unwrap();
+    let telemetry = Arc::new(Telemetry::start(Options { metrics, ..options() }).unwrap());
+    telemetry.push_metrics().unwrap();
+    // Again and again, without anybody asking.
+    for _ in 0..2 {
+        let (headers, body) = taken.recv_timeout(Duration::from_secs(10)).unwrap();
+        assert_eq!(headers["content-type"], "application/x-protobuf");
+        let (resource, names) = metrics_of(&body);
+        assert_eq!(pairs(&resource), [("service.name", "edge")]);
+        assert!(names.iter().any(|name| name == "tollgate_ready"), "{names:?}");
+    }
+    assert!(telemetry.metrics().contains("tollgate_metrics_pushed_total{result=\"sent\"}"));
+}
+
+#[test]
+fn counts_are_sent_to_sinks_of_the_resources_as_long_as_they_are_named() {
+    let (address, taken) = collector();
+    let place = Address {
+        host: AddressHost::Ip(std::net::Ipv4Addr::LOCALHOST.into()),
+        port: address.port(),
+        hostname: None,
+        zone: None,
+    };
+    let upstream = Upstream { addresses: vec![place], tls: None, protocol: UpstreamProtocol::Http2 };
+    let headers = vec![("x-tenant".parse().unwrap(), "a".parse().unwrap())];
+    let collector = OtlpCollector { upstream, resource: Vec::new(), headers };
+    let sink = tollgate_snapshot::MetricSink { collector, counter_deltas: true, histogram_deltas: false };
+    let telemetry = Telemetry::start(Options { origins: at_loopback, ..options() }).unwrap();
+    let mut sending = live();
+    Arc::get_mut(&mut sending).unwrap().snapshot.settings.reports.metric_sinks = vec![sink];
+    telemetry.publish(&sending);
+    telemetry.observe(&request(&sending).asks("gpt-4o-mini").answered(0, 200).settled());
+    telemetry.flush(Duration::from_secs(20));
+    let (headers, body) = taken.recv_timeout(Duration::from_secs(10)).unwrap();
+    assert_eq!(
+        (&headers["x-tenant"], &headers["content-type"]),
+        (&"a".parse().unwrap(), &"application/grpc".parse().unwrap())
+    );
+    let (resource, names) = metrics_of(&body[5..]);
+    assert_eq!(pairs(&resource), [("service.name", "ai-gateway")]);
+    assert!(names.iter().any(|name| name == "gen_ai.server.request.duration"), "{names:?}");
+    telemetry.publish(&live());
+    telemetry.flush(Duration::from_secs(20));
+    assert!(taken.try_recv().is_err());
+    // What was sent to one that is gone stays counted.
+    assert!(telemetry.metrics().contains("tollgate_metrics_pushed_total{result=\"sent\"}"));
 }
 
 fn send_one(telemetry: &Telemetry) {
