@@ -126,18 +126,26 @@ impl Prefixes {
 
     /// The endpoint at this path, which has no query, with the model or id that the path names.
     ///
-    /// Gemini's beta paths are nobody else's: they are also taken without a prefix, which is where Google's clients
-    /// look for them.
+    /// Gemini's beta paths and its verbs behind a model's name are nobody else's: they are also taken without a
+    /// prefix, which is where Google's clients look for them.
     #[must_use]
     pub fn locate<'a>(&self, path: &'a str) -> Option<Located<'a>> {
         let own = Dialect::ALL
             .into_iter()
             .find_map(|dialect| Endpoint::at(dialect, path.strip_prefix(self.of(dialect))?));
-        own.or_else(|| {
-            let rest = path.strip_prefix(self.root.as_str())?;
-            let beta = rest.starts_with("/v1beta/") || rest.starts_with("/v1alpha/");
-            if beta { Endpoint::at(Dialect::Gemini, rest) } else { None }
-        })
+        match own {
+            // OpenAI has the path of a model, too, but asks nothing of it.
+            Some(Located { endpoint: Endpoint::Model, .. }) | None => self.bare_gemini(path).or(own),
+            Some(_) => own,
+        }
+    }
+
+    /// Gemini's endpoint at a path without its prefix.
+    fn bare_gemini<'a>(&self, path: &'a str) -> Option<Located<'a>> {
+        let rest = path.strip_prefix(self.root.as_str())?;
+        let beta = rest.starts_with("/v1beta/") || rest.starts_with("/v1alpha/");
+        let located = Endpoint::at(Dialect::Gemini, rest)?;
+        (beta || located.endpoint.model() == ModelPlace::Path).then_some(located)
     }
 
     /// The prefix of a dialect: empty, or `/…` without a slash at its end.
@@ -183,6 +191,9 @@ mod tests {
         assert_eq!(found("/ai/google/v1/models/m:streamGenerateContent"), stream);
         assert_eq!(found("/ai/v1beta/models/m:streamGenerateContent"), stream);
         assert_eq!(found("/v1beta/models/m:streamGenerateContent"), None);
+        assert_eq!(found("/ai/v1/models/m:streamGenerateContent"), stream);
         assert_eq!(found("/ai/v1/models/m"), Some((Endpoint::Model, Some("m"))));
+        assert_eq!(found("/ai/v1/models/ft:m"), Some((Endpoint::Model, Some("ft:m"))));
+        assert_eq!(found("/ai/v1/models"), Some((Endpoint::Models, None)));
     }
 }
