@@ -10,6 +10,7 @@ mod once;
 mod pair;
 mod provider;
 mod turn;
+mod unquote;
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
@@ -24,6 +25,7 @@ use self::{
     once::Once,
     pair::{Pair, complete, raw_error},
     turn::Turn,
+    unquote::Unquote,
 };
 use crate::{Delivery, Fault, Tally, Target, Untranslatable};
 
@@ -180,7 +182,9 @@ const fn counts(endpoint: Endpoint, schema: ApiSchema) -> bool {
     match schema {
         ApiSchema::AwsBedrock | ApiSchema::AwsAnthropic | ApiSchema::GcpVertexAi => true,
         ApiSchema::Anthropic | ApiSchema::GcpAnthropic => !matches!(endpoint, Endpoint::CountTokens),
-        ApiSchema::OpenAi | ApiSchema::AzureOpenAi | ApiSchema::Cohere => false,
+        ApiSchema::OpenAi => matches!(endpoint, Endpoint::CountTokens | Endpoint::GeminiCountTokens),
+        ApiSchema::AzureOpenAi => !matches!(endpoint, Endpoint::InputTokens),
+        ApiSchema::Cohere => true,
     }
 }
 
@@ -303,6 +307,9 @@ fn converse(job: &Job<'_>, client: Client, body: &[u8]) -> Result<Exchange, Untr
             (provider::cohere::call(job, &turn)?, Box::new(provider::cohere::Decoder::default()))
         }
     };
+    // Gemini holds nothing but JSON to a pattern.
+    let is_quoted = job.target.schema == ApiSchema::GcpVertexAi && turn.vendor.guided_regex.is_some();
+    let encode = if is_quoted { Box::new(Unquote::new(encode)) } else { encode };
     Ok((call, Box::new(Pair::new(decode, encode))))
 }
 

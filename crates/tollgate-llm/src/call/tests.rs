@@ -340,9 +340,11 @@ fn every_endpoint_of_openai_has_its_path_at_azure() {
         (Endpoint::Realtime, "/v1/realtime?model=m", Some("/openai/realtime?")),
         (Endpoint::Moderations, "/v1/moderations", None),
         (Endpoint::ImageVariations, "/v1/images/variations", None),
-        (Endpoint::Tokenize, "/tokenize", None),
+        (Endpoint::Tokenize, "/tokenize", Some("/openai/responses/input_tokens?")),
     ] {
-        let path = |schema| Case::new(endpoint, schema, r#"{"model":"m"}"#).prepare().map(|(it, _)| it.path);
+        let path = |schema| {
+            Case::new(endpoint, schema, r#"{"model":"m","prompt":"a"}"#).prepare().map(|(it, _)| it.path)
+        };
         assert_eq!(path(ApiSchema::OpenAi).as_deref(), Ok(openai));
         match (path(ApiSchema::AzureOpenAi), azure) {
             (Ok(path), Some(wanted)) => assert!(path.starts_with(wanted), "{path}"),

@@ -10,13 +10,30 @@ use super::{
     once::{Once, Rewrite, Told},
     provider::{self, aws_anthropic, bedrock},
     turn::Turn,
-    unsupported,
 };
 use crate::{Fault, Untranslatable, aws, call::invocation};
 
 /// Asks a provider how many tokens a prompt has.
 pub(crate) fn exchange(job: &Job<'_>, body: &[u8]) -> Result<Exchange, Untranslatable> {
-    let call = match (job.endpoint, job.target.schema) {
+    let call = prompt_call(job, body).map_err(|refused| in_its_words(job.endpoint, refused))?;
+    Ok((call, Box::new(Once::new(Box::new(counter(job))))))
+}
+
+/// Encoders name fields as chat completions do; other clients look for their own.
+fn in_its_words(endpoint: Endpoint, refused: Untranslatable) -> Untranslatable {
+    match (endpoint, refused) {
+        (Endpoint::InputTokens, Untranslatable::Field { field, reason }) => {
+            Untranslatable::Field { field: openai_responses::field_name(field), reason }
+        }
+        (Endpoint::GeminiCountTokens, Untranslatable::Field { field, reason }) => {
+            Untranslatable::Field { field: gemini::field_name(field), reason }
+        }
+        (_, refused) => refused,
+    }
+}
+
+fn prompt_call(job: &Job<'_>, body: &[u8]) -> Result<provider::Call, Untranslatable> {
+    Ok(match (job.endpoint, job.target.schema) {
         // A prompt of Anthropic's client for Anthropic's model goes as it is.
         (Endpoint::CountTokens, ApiSchema::AwsAnthropic) => invoked(job, body)?,
         (Endpoint::CountTokens, ApiSchema::AwsBedrock) if aws::is_claude(job.model.as_str()) => {
@@ -29,8 +46,7 @@ pub(crate) fn exchange(job: &Job<'_>, body: &[u8]) -> Result<Exchange, Untransla
         (Endpoint::Tokenize, _) => call(job, &tokenize::request(body)?)?,
         (Endpoint::InputTokens, _) => call(job, &openai_responses::instructions_and_input(body)?)?,
         _ => call(job, &anthropic_messages::request(body)?)?,
-    };
-    Ok((call, Box::new(Once::new(Box::new(counter(job))))))
+    })
 }
 
 /// The prompt in the provider's words.
@@ -41,7 +57,8 @@ fn call(job: &Job<'_>, turn: &Turn<'_>) -> Result<provider::Call, Untranslatable
         ApiSchema::GcpVertexAi => provider::gemini::count_call(job, turn),
         ApiSchema::Anthropic => provider::anthropic::count_call(job, turn),
         ApiSchema::GcpAnthropic => provider::gcp_anthropic::count_call(job, turn),
-        ApiSchema::OpenAi | ApiSchema::AzureOpenAi | ApiSchema::Cohere => Err(unsupported(job)),
+        ApiSchema::OpenAi | ApiSchema::AzureOpenAi => provider::openai::count_call(job, turn),
+        ApiSchema::Cohere => provider::cohere::count_call(job, turn),
     }
 }
 
@@ -65,6 +82,10 @@ fn counter(job: &Job<'_>) -> Counter {
         ApiSchema::Anthropic | ApiSchema::GcpAnthropic => {
             (provider::anthropic::counted, provider::anthropic::error)
         }
+        ApiSchema::OpenAi | ApiSchema::AzureOpenAi => {
+            (provider::openai::counted, provider::openai::count_error)
+        }
+        ApiSchema::Cohere => (provider::cohere::counted, provider::cohere::count_error),
         _ => (bedrock::counted, bedrock::error),
     };
     Counter { read, read_error, write, write_error }

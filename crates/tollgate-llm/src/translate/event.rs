@@ -9,7 +9,7 @@ use super::turn::{Citation, PartKind};
 use crate::Fault;
 
 /// A whole reply.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Answer<'a> {
     pub(crate) head: ReplyHead<'a>,
     /// One, unless the client asked for more.
@@ -18,7 +18,7 @@ pub(crate) struct Answer<'a> {
 }
 
 /// One of the answers.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Choice<'a> {
     pub(crate) parts: Vec<PartKind<'a>>,
     pub(crate) finish: Finish<'a>,
@@ -98,6 +98,15 @@ impl<'a> Answer<'a> {
     }
 }
 
+/// An image that a model drew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Drawn<'a> {
+    /// For example `image/png`.
+    pub(crate) media_type: Literal<'a>,
+    /// Base64.
+    pub(crate) data: Literal<'a>,
+}
+
 /// An error in the provider's words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ProviderError {
@@ -124,6 +133,8 @@ pub(crate) enum Event<'a> {
     /// What the provider adds to the message, JSON by name.
     Extra(&'static str, &'a RawValue),
     Refusal(Literal<'a>),
+    /// An image that the model drew, whole.
+    Image(Drawn<'a>),
     Thinking(Literal<'a>),
     Signature(Literal<'a>),
     RedactedThinking(Literal<'a>),

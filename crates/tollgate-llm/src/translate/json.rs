@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 use serde_json::value::RawValue;
 use tollgate_wire::{Literal, Number, escape_into};
 
+use super::turn::{Outcome, Part, PartKind};
+
 /// `"name":`, after a comma where one is due.
 pub(crate) fn key(out: &mut Vec<u8>, name: &str) {
     comma(out);
@@ -106,6 +108,15 @@ pub(crate) fn reason(error: &serde_json::Error) -> String {
         text.truncate(at);
     }
     text
+}
+
+/// What a result is written as where failures are told in words: one that tells of its error itself stays as it is, so
+/// that what was read from such words is not wrapped in them again.
+pub(crate) fn worded(outcome: Outcome, parts: &[Part<'_>]) -> Outcome {
+    match parts {
+        [Part { kind: PartKind::Text(text), .. }] if tells_an_error(*text) => Outcome::Success,
+        _ => outcome,
+    }
 }
 
 /// A tool's result is an error where it is a JSON object with the key `error`: OpenAI has no flag for it.

@@ -129,6 +129,7 @@ impl Reader for Pair {
                 Event::Done => *state = State::Closed,
                 Event::Text(_)
                 | Event::Refusal(_)
+                | Event::Image(_)
                 | Event::Thinking(_)
                 | Event::RedactedThinking(_)
                 | Event::ToolStarted { .. }

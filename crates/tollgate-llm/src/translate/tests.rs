@@ -26,7 +26,7 @@ fn each_provider_is_called_at_its_own_path() {
 fn what_is_not_in_the_table_is_refused_by_name() {
     assert!(supports(Endpoint::ChatCompletions, ApiSchema::Anthropic));
     assert!(supports(Endpoint::Messages, ApiSchema::AzureOpenAi));
-    assert!(!supports(Endpoint::CountTokens, ApiSchema::OpenAi));
+    assert!(!supports(Endpoint::InputTokens, ApiSchema::OpenAi));
     assert!(!supports(Endpoint::ChatCompletions, ApiSchema::OpenAi));
     let target = Target { schema: ApiSchema::Anthropic, prefix: String::new(), version: None };
     let model = ModelId::from("m");

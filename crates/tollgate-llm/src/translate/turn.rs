@@ -88,7 +88,7 @@ pub(crate) struct Message<'a> {
     pub(crate) parts: Vec<Part<'a>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Part<'a> {
     /// Its place in the client's message.
     pub(crate) at: usize,
@@ -97,7 +97,7 @@ pub(crate) struct Part<'a> {
     pub(crate) kind: PartKind<'a>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum PartKind<'a> {
     Text(Literal<'a>),
     Image {

@@ -1,6 +1,7 @@
 //! Cohere's API as a backend, version 2 unless the schema names another.
 
 mod call;
+mod count;
 mod embed;
 mod error;
 mod messages;
@@ -9,6 +10,7 @@ mod stream;
 
 pub(crate) use self::{
     call::call,
+    count::{count_call, count_error, counted},
     embed::{EmbedDecoder, embed_call, input_type},
     stream::Decoder,
 };

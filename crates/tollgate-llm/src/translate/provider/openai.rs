@@ -1,6 +1,7 @@
 //! OpenAI's chat completions API as a backend: OpenAI itself, Azure, and servers that copy it.
 
 mod call;
+mod count;
 mod embed;
 mod error;
 mod family;
@@ -13,6 +14,7 @@ use tollgate_wire::openai as wire;
 
 pub(crate) use self::{
     call::{azure_call, call},
+    count::{count_call, count_error, counted},
     embed::{EmbedDecoder, embed_call},
     messages::{address, tool_call},
     reply::input,

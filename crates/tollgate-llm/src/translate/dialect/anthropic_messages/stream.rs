@@ -130,8 +130,8 @@ impl Encode for Writer {
                 self.start(out);
                 self.blocks.citation(citation, out);
             }
-            // One answer, without probabilities: Anthropic knows no other.
-            Event::Choice(_) | Event::Logprobs(_) | Event::Extra(..) => {}
+            // One answer in words, without probabilities: Anthropic knows no other.
+            Event::Choice(_) | Event::Logprobs(_) | Event::Extra(..) | Event::Image(_) => {}
             Event::Refusal(text) => {
                 self.start(out);
                 self.finish = Ending::Other(Finish::Refusal);

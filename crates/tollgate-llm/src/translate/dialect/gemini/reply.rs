@@ -3,9 +3,9 @@ use tollgate_wire::Literal;
 
 use super::seal;
 use crate::translate::{
-    event::{Answer, Choice, Finish, Names, ReplyHead, TokenLogprob},
+    event::{Answer, Choice, Drawn, Finish, Names, ReplyHead, TokenLogprob},
     json,
-    turn::{Citation, Origin, PartKind},
+    turn::{Citation, Origin, PartKind, Source},
 };
 
 /// A whole reply.
@@ -57,7 +57,10 @@ fn candidate(index: usize, choice: &Choice<'_>, call_id: impl Fn(usize) -> Strin
                 call(id, *name, input, out);
                 calls += 1;
             }
-            PartKind::Image { .. }
+            PartKind::Image { source: Source::Base64 { media_type, data }, .. } => {
+                image(Drawn { media_type: *media_type, data: *data }, out);
+            }
+            PartKind::Image { source: Source::Url(_), .. }
             | PartKind::Document { .. }
             | PartKind::Audio(_)
             | PartKind::Video(_)
@@ -93,6 +96,15 @@ pub(super) fn thought(text: Literal<'_>, sealed: Option<String>, out: &mut Vec<u
         json::text_field(out, "thoughtSignature", &sealed);
     }
     out.push(b'}');
+}
+
+/// `{"inlineData":{…}}`
+pub(super) fn image(Drawn { media_type, data }: Drawn<'_>, out: &mut Vec<u8>) {
+    json::comma(out);
+    out.extend_from_slice(br#"{"inlineData":{"#);
+    json::literal_field(out, "mimeType", media_type);
+    json::literal_field(out, "data", data);
+    out.extend_from_slice(b"}}");
 }
 
 /// `{"functionCall":{…}}`

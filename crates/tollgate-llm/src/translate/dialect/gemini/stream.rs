@@ -207,6 +207,11 @@ impl Encode for Writer {
                 reply::logprobs(tokens, out);
                 self.end(self.lane, out);
             }
+            Event::Image(drawn) => {
+                self.open(out);
+                reply::image(drawn, out);
+                self.close(self.lane, out);
+            }
             Event::Thinking(text) => self.thought(text, None, out),
             Event::Signature(signature) => {
                 self.thought(Literal::default(), Some(seal::signature(&signature.decode())), out);

@@ -2,9 +2,9 @@ use tollgate_wire::Literal;
 
 use super::{extras, finish_reason, usage};
 use crate::translate::{
-    event::{Answer, Choice, Finish, Names, TokenLogprob},
+    event::{Answer, Choice, Drawn, Finish, Names, TokenLogprob},
     json,
-    turn::{Citation, Origin, PartKind},
+    turn::{Citation, Origin, PartKind, Source},
 };
 
 /// `"id":…,"object":…,"created":…,"model":…` with the opening brace.
@@ -60,6 +60,7 @@ fn choice(index: usize, choice: &Choice<'_>, call_id: impl Fn(usize) -> String, 
     out.extend_from_slice(br#"{"role":"assistant""#);
     content(&choice.parts, out);
     refusal(&choice.parts, out);
+    images(&choice.parts, out);
     annotations(&choice.parts, out);
     thinking(&choice.parts, out);
     tool_calls(&choice.parts, call_id, out);
@@ -115,6 +116,34 @@ fn token(text: Literal<'_>, logprob: tollgate_wire::Number<'_>, out: &mut Vec<u8
         json::number(out, u64::from(byte));
     }
     out.push(b']');
+}
+
+/// `images`, as gateways to models that draw have it: OpenAI's chat has no place for them.
+fn images(parts: &[PartKind<'_>], out: &mut Vec<u8>) {
+    let drawn = parts.iter().filter_map(|part| match part {
+        PartKind::Image { source: Source::Base64 { media_type, data }, .. } => {
+            Some(Drawn { media_type: *media_type, data: *data })
+        }
+        _ => None,
+    });
+    let mut drawn = drawn.peekable();
+    if drawn.peek().is_none() {
+        return;
+    }
+    json::key(out, "images");
+    out.push(b'[');
+    drawn.for_each(|one| image(one, out));
+    out.push(b']');
+}
+
+/// One element of `images`.
+pub(super) fn image(Drawn { media_type, data }: Drawn<'_>, out: &mut Vec<u8>) {
+    json::comma(out);
+    out.extend_from_slice(br#"{"type":"image_url","image_url":{"url":"data:"#);
+    out.extend_from_slice(media_type.escaped().as_bytes());
+    out.extend_from_slice(b";base64,");
+    out.extend_from_slice(data.escaped().as_bytes());
+    out.extend_from_slice(br#""}}"#);
 }
 
 /// `annotations`: pages of the web alone, for OpenAI's chat has no other kind.

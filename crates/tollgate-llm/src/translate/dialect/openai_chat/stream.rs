@@ -8,7 +8,7 @@ use crate::{
     Fault,
     translate::{
         Job,
-        event::{Answer, Encode, Event, Finish, Names, ProviderError, ReplyHead, TokenLogprob},
+        event::{Answer, Drawn, Encode, Event, Finish, Names, ProviderError, ReplyHead, TokenLogprob},
         json,
         turn::{Citation, Origin},
     },
@@ -199,6 +199,15 @@ impl Writer {
         self.close(out);
     }
 
+    fn image(&mut self, drawn: Drawn<'_>, out: &mut Vec<u8>) {
+        self.open(out);
+        json::key(out, "images");
+        out.push(b'[');
+        reply::image(drawn, out);
+        out.push(b']');
+        self.close(out);
+    }
+
     fn logprobs(&mut self, tokens: &[TokenLogprob<'_>], out: &mut Vec<u8>) {
         self.open(out);
         out.push(b'}');
@@ -296,6 +305,7 @@ impl Encode for Writer {
             Event::Logprobs(ref tokens) => self.logprobs(tokens, out),
             Event::Extra(name, value) => self.extra(name, value, out),
             Event::Refusal(text) => self.delta("refusal", text, out),
+            Event::Image(drawn) => self.image(drawn, out),
             Event::Thinking(text) => {
                 let thinking = &mut self.lane().thinking;
                 if thinking.len() + text.escaped().len() > THINKING_LIMIT {

@@ -6,15 +6,26 @@ use crate::translate::{
     dialect::openai_chat,
     event::{Answer, Finish, ReplyHead, TokenLogprob},
     json,
-    turn::{Citation, Origin, PartKind},
+    turn::{Citation, Origin, PartKind, Source},
 };
 
 /// One item of the answer; texts are escaped.
 #[derive(Debug)]
 pub(super) enum Item {
-    Reasoning { text: String, sealed: String },
+    Reasoning {
+        text: String,
+        sealed: String,
+    },
     Message(Vec<Content>),
-    Call { call_id: String, name: String, arguments: String },
+    Call {
+        call_id: String,
+        name: String,
+        arguments: String,
+    },
+    /// Base64.
+    Image {
+        data: String,
+    },
 }
 
 /// One part of a message.
@@ -114,6 +125,7 @@ impl Item {
             Self::Reasoning { .. } => "rs",
             Self::Message(_) => "msg",
             Self::Call { .. } => "fc",
+            Self::Image { .. } => "ig",
         }
     }
 
@@ -150,6 +162,16 @@ impl Item {
                 json::literal_field(out, "call_id", Literal::from_escaped(call_id));
                 json::literal_field(out, "name", Literal::from_escaped(name));
                 json::literal_field(out, "arguments", Literal::from_escaped(arguments));
+            }
+            Self::Image { data } => {
+                json::text_field(out, "type", "image_generation_call");
+                json::text_field(out, "status", status.word());
+                match status {
+                    Status::InProgress => json::raw_field(out, "result", "null"),
+                    Status::Completed | Status::Incomplete => {
+                        json::literal_field(out, "result", Literal::from_escaped(data));
+                    }
+                }
             }
         }
         out.push(b'}');
@@ -346,7 +368,10 @@ pub(super) fn collect(answer: &Answer<'_>) -> Vec<Item> {
                 let arguments = String::from_utf8_lossy(&arguments).into_owned();
                 items.push(Item::Call { call_id: owned(*id), name: owned(*name), arguments });
             }
-            PartKind::Image { .. }
+            PartKind::Image { source: Source::Base64 { data, .. }, .. } => {
+                items.push(Item::Image { data: owned(*data) });
+            }
+            PartKind::Image { source: Source::Url(_), .. }
             | PartKind::Document { .. }
             | PartKind::Audio(_)
             | PartKind::Video(_)

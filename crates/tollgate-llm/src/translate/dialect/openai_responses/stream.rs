@@ -11,7 +11,7 @@ use crate::{
     translate::{
         Job,
         dialect::openai_chat,
-        event::{Answer, Encode, Event, Finish, ProviderError, ReplyHead, TokenLogprob},
+        event::{Answer, Drawn, Encode, Event, Finish, ProviderError, ReplyHead, TokenLogprob},
         json,
         turn::Citation,
     },
@@ -164,7 +164,7 @@ impl Writer {
                 let at = contents.len().checked_sub(1)?;
                 Some((at, contents.last_mut()?))
             }
-            Some(Item::Reasoning { .. } | Item::Call { .. }) | None => None,
+            Some(Item::Reasoning { .. } | Item::Call { .. } | Item::Image { .. }) | None => None,
         }
     }
 
@@ -288,6 +288,18 @@ impl Writer {
         let item = Item::Call { call_id: owned(id), name: owned(name), arguments: String::new() };
         let index = self.add(item, out);
         self.calls.push((tool, index));
+    }
+
+    /// Images come whole.
+    fn image(&mut self, drawn: Drawn<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
+        self.hold(drawn.data)?;
+        self.start(out);
+        self.close(out);
+        let index = self.add(Item::Image { data: drawn.data.escaped().to_owned() }, out);
+        self.of_item("response.image_generation_call.completed", index, out);
+        end(out);
+        self.item_event("response.output_item.done", index, Status::Completed, out);
+        Ok(())
     }
 
     fn arguments(&mut self, tool: usize, piece: Literal<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
@@ -439,6 +451,7 @@ impl Encode for Writer {
             Event::Logprobs(ref tokens) => self.logprobs(tokens),
             // One answer, and no fields beside OpenAI's.
             Event::Choice(_) | Event::Extra(..) => {}
+            Event::Image(drawn) => self.image(drawn, out)?,
             Event::Thinking(text) => self.think(text, out)?,
             Event::Signature(signature) => self.seal("", signature, out)?,
             Event::RedactedThinking(data) => self.seal(REDACTED, data, out)?,

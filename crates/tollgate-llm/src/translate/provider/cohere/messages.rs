@@ -3,7 +3,7 @@ use tollgate_wire::{Literal, escape_into};
 use crate::{
     Untranslatable,
     translate::{
-        json::{self, tells_an_error},
+        json,
         provider::openai::{address, tool_call},
         turn::{Message, Outcome, Part, PartKind, Role, Turn},
     },
@@ -98,11 +98,7 @@ fn tool_result(
     parts: &[Part<'_>],
     out: &mut Vec<u8>,
 ) -> Result<(), Untranslatable> {
-    let outcome = match parts {
-        // It says so itself.
-        [Part { kind: PartKind::Text(text), .. }] if tells_an_error(*text) => Outcome::Success,
-        _ => outcome,
-    };
+    let outcome = json::worded(outcome, parts);
     json::comma(out);
     out.extend_from_slice(br#"{"role":"tool""#);
     json::literal_field(out, "tool_call_id", id);

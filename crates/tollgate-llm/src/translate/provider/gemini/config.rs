@@ -70,10 +70,16 @@ fn format(turn: &Turn<'_>, family: Family, out: &mut Vec<u8>) -> Result<(), Untr
         json::text_field(out, "responseMimeType", "text/x.enum");
         json::raw_field(out, "responseSchema", &format!(r#"{{"type":"STRING","enum":{}}}"#, choice.get()));
     }
-    if vendor.guided_regex.is_some() {
-        return field(
-            "guided_regex",
-            "Gemini answers with JSON where a pattern is given, never with bare text",
+    if let Some(pattern) = vendor.guided_regex {
+        if !pattern.get().starts_with('"') {
+            return field("guided_regex", "must be a string");
+        }
+        // The answer is a JSON string, which the reader of the reply takes out of its quotes.
+        json::text_field(out, "responseMimeType", "application/json");
+        json::raw_field(
+            out,
+            "responseSchema",
+            &format!(r#"{{"type":"STRING","pattern":{}}}"#, pattern.get()),
         );
     }
     let (name, schema) = match (turn.format, vendor.guided_json) {

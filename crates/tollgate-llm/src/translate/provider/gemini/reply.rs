@@ -7,9 +7,9 @@ use super::{error, usage::usage};
 use crate::{
     Fault,
     translate::{
-        event::{Answer, Choice, Finish, ReplyHead, TokenLogprob},
+        event::{Answer, Choice, Drawn, Finish, ReplyHead, TokenLogprob},
         json::reason,
-        turn::{Citation, Origin, PartKind},
+        turn::{Citation, Origin, PartKind, Source},
     },
 };
 
@@ -105,6 +105,7 @@ fn parts(content: wire::Content<'_>) -> Vec<PartKind<'_>> {
     for part in content.parts.unwrap_or_default() {
         let signature = part.thought_signature.filter(|signature| !signature.is_empty());
         let text = part.text.filter(|text| !text.is_empty());
+        let drawn = drawn(&part);
         match (text, part.function_call) {
             (Some(text), _) if part.thought == Some(true) => {
                 parts.push(PartKind::Thinking { text, signature })
@@ -126,12 +127,22 @@ fn parts(content: wire::Content<'_>) -> Vec<PartKind<'_>> {
             // Gemini signs a text that has ended in a part of its own.
             (None, None) => {
                 let text = parts.iter().rposition(|part| matches!(part, PartKind::Text(_)));
-                let at = text.unwrap_or(parts.len());
+                let at = text.filter(|_| drawn.is_none()).unwrap_or(parts.len());
                 sign(&mut parts, at, signature);
             }
         }
+        if let Some(Drawn { media_type, data }) = drawn {
+            parts.push(PartKind::Image { source: Source::Base64 { media_type, data }, detail: None });
+        }
     }
     parts
+}
+
+/// The image in a part; those that the model draws while it thinks are no part of the answer.
+pub(super) fn drawn<'a>(part: &wire::Part<'a>) -> Option<Drawn<'a>> {
+    let blob = part.inline_data.filter(|_| part.thought != Some(true))?;
+    let media_type = blob.mime_type.filter(|kind| kind.escaped().starts_with("image/"))?;
+    Some(Drawn { media_type, data: blob.data.filter(|data| !data.is_empty())? })
 }
 
 /// A signature belongs to the thoughts before it; where they are not told, or signed, it stands at `at` by itself.

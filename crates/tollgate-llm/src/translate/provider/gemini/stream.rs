@@ -130,6 +130,9 @@ impl Decoder {
         if let Some(text) = text.filter(|_| !is_thought) {
             sink(Event::Text(text));
         }
+        if let Some(drawn) = reply::drawn(&part) {
+            sink(Event::Image(drawn));
+        }
         match part.function_call {
             Some(call) => self.call(&call, head, sink),
             None => Ok(()),

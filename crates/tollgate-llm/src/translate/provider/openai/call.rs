@@ -41,6 +41,11 @@ pub(super) fn deployment(job: &Job<'_>, operation: &str) -> String {
     escape_segment(job.model.as_str(), &mut path);
     path.push('/');
     path.push_str(operation);
+    with_version(path, job)
+}
+
+/// The path of an operation on Azure, of the version that is configured.
+pub(super) fn with_version(mut path: String, job: &Job<'_>) -> String {
     if let Some(version) = &job.target.version {
         path.push_str("?api-version=");
         escape_segment(version, &mut path);
@@ -115,7 +120,7 @@ fn tools(turn: &Turn<'_>, out: &mut Vec<u8>) {
     }
 }
 
-fn tool(tool: &Tool<'_>, out: &mut Vec<u8>) {
+pub(super) fn tool(tool: &Tool<'_>, out: &mut Vec<u8>) {
     json::comma(out);
     out.extend_from_slice(br#"{"type":"function","function":{"#);
     json::literal_field(out, "name", tool.name);

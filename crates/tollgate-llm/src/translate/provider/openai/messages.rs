@@ -172,7 +172,7 @@ fn tool_result(id: Literal<'_>, outcome: Outcome, parts: &[Part<'_>], out: &mut 
     json::literal_field(out, "tool_call_id", id);
     json::key(out, "content");
     out.push(b'"');
-    match outcome {
+    match json::worded(outcome, parts) {
         Outcome::Success => texts(parts).for_each(|text| out.extend_from_slice(text.escaped().as_bytes())),
         Outcome::Error => {
             out.extend_from_slice(br#"{\"error\":\""#);
@@ -261,7 +261,7 @@ pub(crate) fn address(source: Source<'_>, out: &mut Vec<u8>) {
     }
 }
 
-fn texts<'p, 'a>(parts: &'p [Part<'a>]) -> impl Iterator<Item = Literal<'a>> + 'p {
+pub(super) fn texts<'p, 'a>(parts: &'p [Part<'a>]) -> impl Iterator<Item = Literal<'a>> + 'p {
     parts.iter().filter_map(|part| match part.kind {
         PartKind::Text(text) | PartKind::Refusal(text) if !text.is_empty() => Some(text),
         _ => None,
