@@ -7,7 +7,7 @@ use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE};
 use tollgate_llm::{
-    Call, Delivery, Output, Target, inspect, prepare,
+    Call, Delivery, Output, Shape, Target, inspect, prepare,
     translate::{Job, Reader, Translated, translate},
 };
 use tollgate_types::{ApiSchema, Endpoint, ModelId};
@@ -99,7 +99,10 @@ fn streams(criterion: &mut Criterion) {
         ("gemini-to-chat", Endpoint::ChatCompletions, ApiSchema::GcpVertexAi, gemini_stream()),
         ("gemini-to-messages", Endpoint::Messages, ApiSchema::GcpVertexAi, gemini_stream()),
         ("cohere-to-chat", Endpoint::ChatCompletions, ApiSchema::Cohere, cohere_stream()),
+        ("cohere-to-responses", Endpoint::Responses, ApiSchema::Cohere, cohere_stream()),
+        ("gemini-to-responses", Endpoint::Responses, ApiSchema::GcpVertexAi, gemini_stream()),
         ("openai-to-gemini", Endpoint::StreamGenerateContent, ApiSchema::OpenAi, openai_stream()),
+        ("anthropic-to-gemini", Endpoint::StreamGenerateContent, ApiSchema::Anthropic, anthropic_stream()),
     ];
     for (name, endpoint, schema, events) in &pairs {
         group.bench_function(*name, |bencher| {
@@ -192,25 +195,147 @@ fn framed_streams(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn requests(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("translate/request");
-    for kib in [1, 64, 400] {
-        let prompt = "All work and no play makes \\\"Jack\\\" a dull boy.\\n".repeat(kib * 1024 / 48);
-        let chat = format!(
-            r#"{{"model":"m","messages":[{{"role":"system","content":"Be brief."}},{{"role":"user","content":"{prompt}"}}],"stream":true}}"#
-        );
-        group.throughput(Throughput::Bytes(chat.len() as u64));
-        for (name, schema) in
-            [("chat-to-anthropic", ApiSchema::Anthropic), ("chat-to-bedrock", ApiSchema::AwsBedrock)]
-        {
-            group.bench_function(format!("{name}/{kib}KiB"), |bencher| {
-                bencher
-                    .iter(|| run(Endpoint::ChatCompletions, schema, black_box(chat.as_bytes())).body.len());
+/// A whole reply of each provider, with this text in it.
+fn whole_replies(text: &str) -> [(ApiSchema, String); 5] {
+    [
+        (
+            ApiSchema::OpenAi,
+            format!(
+                r#"{{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"m","choices":[{{"index":0,"message":{{"role":"assistant","content":"{text}","refusal":null,"annotations":[]}},"logprobs":null,"finish_reason":"stop"}}],"usage":{{"prompt_tokens":19,"completion_tokens":10,"total_tokens":29}}}}"#
+            ),
+        ),
+        (
+            ApiSchema::Anthropic,
+            format!(
+                r#"{{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[{{"type":"text","text":"{text}"}}],"stop_reason":"end_turn","stop_sequence":null,"usage":{{"input_tokens":19,"output_tokens":10}}}}"#
+            ),
+        ),
+        (
+            ApiSchema::AwsBedrock,
+            format!(
+                r#"{{"output":{{"message":{{"role":"assistant","content":[{{"text":"{text}"}}]}}}},"stopReason":"end_turn","usage":{{"inputTokens":19,"outputTokens":10,"totalTokens":29}},"metrics":{{"latencyMs":9}}}}"#
+            ),
+        ),
+        (
+            ApiSchema::GcpVertexAi,
+            format!(
+                r#"{{"candidates":[{{"content":{{"role":"model","parts":[{{"text":"{text}"}}]}},"finishReason":"STOP"}}],"usageMetadata":{{"promptTokenCount":19,"candidatesTokenCount":10,"totalTokenCount":29}},"modelVersion":"m","responseId":"r"}}"#
+            ),
+        ),
+        (
+            ApiSchema::Cohere,
+            format!(
+                r#"{{"id":"c","finish_reason":"COMPLETE","message":{{"role":"assistant","content":[{{"type":"text","text":"{text}"}}]}},"usage":{{"tokens":{{"input_tokens":19,"output_tokens":10}}}}}}"#
+            ),
+        ),
+    ]
+}
+
+const CLIENTS: [(&str, Endpoint); 4] = [
+    ("chat", Endpoint::ChatCompletions),
+    ("responses", Endpoint::Responses),
+    ("messages", Endpoint::Messages),
+    ("gemini", Endpoint::GenerateContent),
+];
+
+fn replies(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("translate/reply");
+    let text = "All work and no play makes \\\"Jack\\\" a dull boy.\\n".repeat(4 * 1024 / 48);
+    for (schema, body) in &whole_replies(&text) {
+        group.throughput(Throughput::Bytes(body.len() as u64));
+        for (client, endpoint) in CLIENTS {
+            if !tollgate_llm::translate::supports(endpoint, *schema) {
+                continue;
+            }
+            group.bench_function(format!("{schema}-to-{client}/4KiB"), |bencher| {
+                let mut out = Vec::with_capacity(1 << 16);
+                bencher.iter(|| {
+                    out.clear();
+                    let mut reader = reader(endpoint, *schema);
+                    reader.whole(black_box(body.as_bytes()), &mut out).expect("the reply is sound");
+                    out.len()
+                });
             });
         }
     }
     group.finish();
 }
 
-criterion_group!(benches, streams, framed_streams, requests);
+/// A form as `curl -F` makes it: a sound of this many bytes, and the model behind it.
+fn form(bytes: usize) -> Bytes {
+    let part = |head: &str| format!("--X\r\nContent-Disposition: form-data; {head}\r\n\r\n");
+    let mut body = part("name=\"file\"; filename=\"a.wav\"").into_bytes();
+    body.extend((0..bytes).map(|i| u8::try_from(i * 7 % 251).unwrap_or_default()));
+    body.extend_from_slice(format!("\r\n{}whisper-1\r\n--X--\r\n", part("name=\"model\"")).as_bytes());
+    Bytes::from(body)
+}
+
+/// Forms pass: they are scanned for their model, which may be replaced.
+fn forms(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("form");
+    let body = form(1 << 20);
+    let pieces: Vec<Bytes> =
+        (0..body.len()).step_by(16 * 1024).map(|at| body.slice(at..body.len().min(at + 16 * 1024))).collect();
+    let other = ModelId::from("local/whisper-large");
+    group.throughput(Throughput::Bytes(body.len() as u64));
+    for (name, model) in [("pass", None), ("another model", Some(&other))] {
+        group.bench_function(format!("{name}/1MiB"), |bencher| {
+            bencher.iter(|| {
+                let kind: &[u8] = b"multipart/form-data; boundary=X";
+                let Ok(Shape::Form(mut form)) = Shape::of(Endpoint::Transcriptions, Some(kind)) else {
+                    return 0;
+                };
+                for piece in &pieces {
+                    form.push(black_box(piece)).expect("the form is sound");
+                }
+                model.map_or(0, |model| form.place().renamed(&pieces, model).map_or(0, |out| out.len()))
+            });
+        });
+    }
+    group.finish();
+}
+
+fn requests(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("translate/request");
+    for kib in [1, 64, 400] {
+        let prompt = "All work and no play makes \\\"Jack\\\" a dull boy.\\n".repeat(kib * 1024 / 48);
+        let clients = [
+            (
+                "chat",
+                Endpoint::ChatCompletions,
+                format!(
+                    r#"{{"model":"m","messages":[{{"role":"system","content":"Be brief."}},{{"role":"user","content":"{prompt}"}}],"stream":true}}"#
+                ),
+            ),
+            (
+                "responses",
+                Endpoint::Responses,
+                format!(r#"{{"model":"m","instructions":"Be brief.","input":"{prompt}","stream":true}}"#),
+            ),
+            (
+                "gemini",
+                Endpoint::StreamGenerateContent,
+                format!(
+                    r#"{{"systemInstruction":{{"parts":[{{"text":"Be brief."}}]}},"contents":[{{"role":"user","parts":[{{"text":"{prompt}"}}]}}]}}"#
+                ),
+            ),
+        ];
+        for (client, endpoint, body) in &clients {
+            group.throughput(Throughput::Bytes(body.len() as u64));
+            for schema in
+                [ApiSchema::Anthropic, ApiSchema::AwsBedrock, ApiSchema::GcpVertexAi, ApiSchema::Cohere]
+            {
+                if !tollgate_llm::translate::supports(*endpoint, schema) {
+                    continue;
+                }
+                group.bench_function(format!("{client}-to-{schema}/{kib}KiB"), |bencher| {
+                    bencher.iter(|| run(*endpoint, schema, black_box(body.as_bytes())).body.len());
+                });
+            }
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, streams, framed_streams, replies, requests, forms);
 criterion_main!(benches);
