@@ -16,13 +16,16 @@ mod object;
 mod parse;
 mod prepare;
 mod quantity;
+mod raw;
 mod registry;
 mod secret;
 mod set;
 mod silent;
 mod substitute;
+mod surroundings;
 mod tree;
 mod validate;
+mod versions;
 
 pub use self::{
     crds::crds,
@@ -32,4 +35,6 @@ pub use self::{
     merge::{Written, merged},
     object::{Meta, Object, Positions},
     set::ResourceSet,
+    surroundings::surroundings,
+    versions::{NotATarget, Product, Release, Target, suits},
 };

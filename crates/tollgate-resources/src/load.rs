@@ -167,6 +167,8 @@ impl Loader<'_> {
                 self.served(served, draft);
             }
             Role::NotYet | Role::Unrelated => self.unserved(draft),
+            // It has no name, and whoever installs it reads it.
+            Role::Around => {}
         }
     }
 

@@ -54,6 +54,8 @@ pub(crate) enum Role {
     NotYet,
     /// It has no bearing on a gateway.
     Unrelated,
+    /// It says how something beside the gateway is installed: read by checks alone, and nothing is said of the rest.
+    Around,
 }
 
 const fn served(
@@ -75,6 +77,10 @@ const fn not_yet(group: &'static str, kind: &'static str) -> Known {
 
 const fn unrelated(group: &'static str, kind: &'static str) -> Known {
     Known { group, kind, versions: &[], scope: Scope::Namespaced, role: Role::Unrelated }
+}
+
+const fn around(group: &'static str, kind: &'static str) -> Known {
+    Known { group, kind, versions: &[], scope: Scope::Cluster, role: Role::Around }
 }
 
 const V1: &[&str] = &["v1"];
@@ -150,11 +156,17 @@ const KINDS: &[Known] = &[
     unrelated("cert-manager.io", "Certificate"),
     unrelated("cert-manager.io", "Issuer"),
     unrelated("cert-manager.io", "ClusterIssuer"),
-    unrelated("kustomize.config.k8s.io", "Kustomization"),
+    around("kustomize.config.k8s.io", "Kustomization"),
+    around("kustomize.config.k8s.io", "Component"),
     unrelated("kustomize.toolkit.fluxcd.io", "Kustomization"),
     unrelated("source.toolkit.fluxcd.io", "GitRepository"),
     unrelated("source.toolkit.fluxcd.io", "HelmRepository"),
+    unrelated("source.toolkit.fluxcd.io", "OCIRepository"),
     unrelated("helm.toolkit.fluxcd.io", "HelmRelease"),
+    unrelated("argoproj.io", "Application"),
+    unrelated("helm.crossplane.io", "Release"),
+    unrelated("helm.m.crossplane.io", "Release"),
+    around(ENVOY_GATEWAY, "EnvoyGateway"),
 ];
 
 /// What is known of a kind, by group and name.
@@ -204,7 +216,7 @@ mod tests {
                     let says = |row: &&&str| row.contains("| not yet") || row.contains("| no effect");
                     assert!(!rows.is_empty() && rows.iter().all(|row| says(&row)), "{kind}: {rows:?}");
                 }
-                Role::Unrelated => {}
+                Role::Unrelated | Role::Around => {}
             }
         }
     }

@@ -1,0 +1,128 @@
+use super::*;
+
+fn codes(text: &str) -> Vec<String> {
+    let notes = surroundings(&[Source { name: "a.yaml", text }], &|_| None);
+    notes.iter().map(|note| format!("{} {}", note.code, note.field)).collect()
+}
+
+const ROUTE: &str = "\
+apiVersion: aigateway.envoyproxy.io/v1beta1
+kind: AIGatewayRoute
+metadata: {name: a}
+spec: {rules: []}
+---
+";
+
+#[test]
+fn a_chart_of_envoy_gateway_without_values_is_not_set_up_for_models() {
+    for release in [
+        "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: a}\nspec: {chart: {spec: {chart: gateway-helm}}}\n",
+        "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: a}\nspec: {source: {chart: gateway-helm}}\n",
+        "apiVersion: helm.m.crossplane.io/v1beta1\nkind: Release\nmetadata: {name: a}\nspec: {forProvider: {chart: {name: gateway-helm}}}\n",
+    ] {
+        let found = codes(&format!("{ROUTE}{release}"));
+        assert!(
+            found.iter().any(|found| found.starts_with("no-extension-manager spec.")),
+            "{release}: {found:?}"
+        );
+        assert!(
+            found.iter().any(|found| found.starts_with("backend-not-enabled spec.")),
+            "{release}: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn the_values_of_a_release_are_looked_at_where_they_stand() {
+    let text = "\
+apiVersion: helm.m.crossplane.io/v1beta1
+kind: Release
+metadata: {name: a}
+spec:
+  forProvider:
+    chart: {name: gateway-helm}
+    values:
+      config:
+        envoyGateway:
+          extensionManager:
+            backendResources: [{group: inference.networking.k8s.io, kind: InferencePool, version: v1}]
+";
+    assert_eq!(
+        codes(text),
+        [
+            "extension-without-hooks spec.forProvider.values.config.envoyGateway.extensionManager",
+            "extension-without-service spec.forProvider.values.config.envoyGateway.extensionManager",
+        ]
+    );
+}
+
+#[test]
+fn the_config_map_of_envoy_gateway_is_read_too() {
+    let text = "\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: envoy-gateway-config}
+data:
+  envoy-gateway.yaml: |
+    apiVersion: gateway.envoyproxy.io/v1alpha1
+    kind: EnvoyGateway
+    extensionManager: {backendResources: []}
+";
+    assert_eq!(
+        codes(text),
+        [
+            "extension-without-hooks data[\"envoy-gateway.yaml\"]",
+            "extension-without-service data[\"envoy-gateway.yaml\"]"
+        ]
+    );
+}
+
+#[test]
+fn a_chart_may_be_named_by_its_repository() {
+    let text = "\
+apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {name: ai-gateway}
+spec: {chartRef: {kind: OCIRepository, name: controller}}
+---
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: OCIRepository
+metadata: {name: controller}
+spec: {url: \"oci://docker.io/envoyproxy/ai-gateway-helm\", ref: {tag: v0.4.0}}
+";
+    assert_eq!(codes(text), ["crds-chart-missing spec.chartRef"]);
+    assert!(codes(&text.replace("v0.4.0", "v0.3.0")).is_empty());
+}
+
+#[test]
+fn patterns_of_tools_are_patterns_and_not_too_many() {
+    let route = |patterns: &str| {
+        format!(
+            "apiVersion: aigateway.envoyproxy.io/v1beta1\nkind: MCPRoute\nmetadata: {{name: a}}\nspec:\n  backendRefs: \
+             [{{name: github, toolSelector: {{includeRegex: {patterns}}}}}]\n"
+        )
+    };
+    assert!(codes(&route("[\".*issues?.*\"]")).is_empty());
+    assert_eq!(
+        codes(&route("[\"(unclosed\"]")),
+        ["invalid-regex spec.backendRefs[0].toolSelector.includeRegex[0]"]
+    );
+    assert_eq!(codes(&route("[[x]]")), ["invalid-regex spec.backendRefs[0].toolSelector.includeRegex[0]"]);
+    let many = format!("[{}]", vec!["a"; 33].join(", "));
+    assert_eq!(codes(&route(&many)), ["too-many-items spec.backendRefs[0].toolSelector.includeRegex"]);
+}
+
+#[test]
+fn a_dependency_that_may_be_elsewhere_is_a_warning() {
+    let text = "\
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: ai-gateway, namespace: flux-system}
+spec: {path: ./a, dependsOn: [{name: envoy-gateway}]}
+";
+    let notes = surroundings(&[Source { name: "a.yaml", text }], &|_| None);
+    assert_eq!((notes.0[0].code, notes.0[0].severity), ("dependency-not-found", Severity::Warning));
+    assert!(
+        codes(&text.replace("{name: envoy-gateway}", "{name: envoy-gateway, namespace: network}")).is_empty()
+    );
+}
