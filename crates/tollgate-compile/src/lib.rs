@@ -8,6 +8,7 @@
 //! What is broken is noted where it stands, and becomes a `Problem` in the snapshot that answers for itself alone.
 
 mod access_log;
+mod advice;
 mod attach;
 mod backends;
 mod balancing;
@@ -55,6 +56,7 @@ mod upstreams;
 mod world;
 
 pub use self::{
+    advice::advise,
     beside_envoy::Host,
     compile::{Compiled, Options, compile},
     describe::describe,
