@@ -3,8 +3,8 @@
 
 mod bench;
 mod crds;
-mod envoy;
 mod deploy;
+mod envoy;
 mod fuzz;
 mod golden;
 mod layers;

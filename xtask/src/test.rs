@@ -1,7 +1,7 @@
 //! Everything that has to hold before a change may land.
 
 use crate::{
-    crds, envoy, fuzz, layers, sdk, deploy,
+    crds, deploy, envoy, fuzz, layers, sdk,
     shell::{self, Outcome},
     tools,
 };

@@ -6,7 +6,7 @@ use tollgate_resources::load;
 use tollgate_types::Diagnostics;
 
 use crate::{
-    diagnostics::by_place,
+    diagnostics,
     files::{File, Files},
 };
 
@@ -45,7 +45,7 @@ impl Built {
         let mut compiled = compile(&loaded.set, &options);
         notes.0.extend(loaded.notes.0);
         notes.0.append(&mut compiled.notes.0);
-        by_place(&mut notes, &texts);
+        diagnostics::sort(&mut notes, &texts);
         Self { texts, compiled, notes }
     }
 }

@@ -1,29 +1,76 @@
 //! `tollgate check`: every problem of some resources, before they serve.
+
+mod github;
+mod rating;
+mod sarif;
+
 use std::{
     io::{self, Read, Write},
     path::PathBuf,
     process::ExitCode,
 };
 
-use tollgate_types::Severity;
+use tollgate_compile::advise;
+use tollgate_resources::{Target, load, suits, surroundings};
 
+use self::rating::{CodeParser, Rating};
 use crate::{
     build::{Built, Env},
-    diagnostics::{self, Colour, Output, Text, plural},
+    diagnostics::{self, Colour, Text, plural},
+    files::sources,
 };
 
-/// Compile resources and report every problem with its place; exit status 1 if any is an error
-#[derive(Clone, Debug, clap::Args)]
+/// Report every problem of some resources, with its place, before they serve
+///
+/// Reads what `run` would serve, compiles it, and then looks further: at the configuration of Envoy Gateway, at the charts
+/// and Kustomizations in the same files, and at what the objects come to together. Nothing is sent anywhere.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(after_help = "\
+Exit status:
+  0  no error (and nothing that --deny names)
+  1  an error
+  2  the command line is wrong
+
+Examples:
+  tollgate check gateway/                                    what people read
+  kustomize build overlays/prod | tollgate check -           rendered manifests
+  tollgate check --deny warnings --output github gateway/    a step of GitHub Actions: comments in the diff
+  tollgate check --output sarif gateway/ > check.sarif       for code scanning
+  tollgate check --for envoy-gateway=1.5 --for ai-gateway=0.4 gateway/
+  tollgate explain unreachable-rule                          what a code means, with examples")]
 pub(crate) struct CheckArgs {
     /// Files or folders of YAML or JSON; `-` is standard input
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     /// Who reads the report
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) output: Output,
-    /// Exit status 1 for warnings too
-    #[arg(long)]
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: Report,
+    /// A version that the manifests must suit: envoy-gateway=1.5 (brings its Gateway API), ai-gateway=0.4, gateway-api=1.2
+    #[arg(long = "for", value_name = "PRODUCT=VERSION", value_delimiter = ',')]
+    pub(crate) targets: Vec<Target>,
+    /// Exit status 1 for this code too, or for all `warnings`
+    #[arg(long, value_name = "CODE|warnings", value_delimiter = ',', value_parser = CodeParser::with_warnings(), hide_possible_values = true)]
+    pub(crate) deny: Vec<String>,
+    /// Leave warnings of this code out; errors stay
+    #[arg(long, value_name = "CODE", value_delimiter = ',', value_parser = CodeParser::codes(), hide_possible_values = true)]
+    pub(crate) allow: Vec<String>,
+    /// The same as --deny warnings
+    #[arg(long, hide = true)]
     pub(crate) deny_warnings: bool,
+}
+
+/// Who reads a report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Report {
+    /// People
+    #[default]
+    Text,
+    /// Programs: an array with one object for each problem
+    Json,
+    /// Code scanning: SARIF 2.1.0
+    Sarif,
+    /// GitHub Actions: workflow commands
+    Github,
 }
 
 /// What a command reads and writes.
@@ -45,22 +92,39 @@ pub(crate) struct Terminal<'a> {
 /// # Errors
 /// Where standard output cannot be written.
 pub(crate) fn run(args: &CheckArgs, terminal: &mut Terminal<'_>) -> io::Result<ExitCode> {
-    let CheckArgs { paths, output, deny_warnings } = args;
-    let built = Built::from_paths(paths, terminal.stdin, terminal.env);
+    let CheckArgs { paths, output, targets, deny, allow, deny_warnings } = args;
+    let mut built = Built::from_paths(paths, terminal.stdin, terminal.env);
+    look_further(&mut built, targets, terminal.env);
+    let rating = Rating { deny, allow, warnings: *deny_warnings };
+    let failed = rating.apply(&mut built.notes);
+    let out = &mut *terminal.stdout;
     match output {
-        Output::Text => {
-            Text::new(&built.texts, terminal.colour).write(&built.notes, terminal.stdout)?;
-            writeln!(terminal.stdout, "{}", summary(&built))?;
+        Report::Text => {
+            Text::new(&built.texts, terminal.colour).write(&built.notes, out)?;
+            writeln!(out, "{}", summary(&built))?;
         }
-        Output::Json => {
-            let json = diagnostics::json(&built.notes)?;
-            serde_json::to_writer_pretty(&mut *terminal.stdout, &json)?;
-            writeln!(terminal.stdout)?;
+        Report::Json => {
+            serde_json::to_writer_pretty(&mut *out, &diagnostics::json(&built.notes)?)?;
+            writeln!(out)?;
+        }
+        Report::Sarif => {
+            serde_json::to_writer_pretty(&mut *out, &sarif::log(&built.notes))?;
+            writeln!(out)?;
+        }
+        Report::Github => {
+            github::write(&built.notes, out)?;
+            writeln!(out, "{}", summary(&built))?;
         }
     }
-    let warned = built.notes.iter().any(|note| note.severity == Severity::Warning);
-    let failed = built.notes.has_errors() || (*deny_warnings && warned);
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Adds what serving does not need to know. Not asked of `run`: it looks at every object several times.
+fn look_further(built: &mut Built, targets: &[Target], env: Env<'_>) {
+    let sources = sources(&built.texts);
+    let more = [surroundings(&sources, env), suits(&sources, env, targets), advise(&load(&sources, env).set)];
+    built.notes.0.extend(more.into_iter().flat_map(|notes| notes.0));
+    diagnostics::sort(&mut built.notes, &built.texts);
 }
 
 /// `1 error, 0 warnings in 2 files; 1 listener, 3 routes, 2 backends`
@@ -80,67 +144,4 @@ fn summary(built: &Built) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(text: &str, more: &[&str]) -> (String, bool) {
-        let args = CheckArgs {
-            paths: vec!["-".into()],
-            output: if more.contains(&"json") { Output::Json } else { Output::Text },
-            deny_warnings: more.contains(&"deny"),
-        };
-        let (mut out, mut err) = (Vec::new(), Vec::new());
-        let mut terminal = Terminal {
-            stdin: &mut text.as_bytes(),
-            stdout: &mut out,
-            stderr: &mut err,
-            env: &|_| None,
-            colour: Colour::Never,
-        };
-        let code = run(&args, &mut terminal).unwrap();
-        (String::from_utf8(out).unwrap(), code == ExitCode::SUCCESS)
-    }
-
-    const ROUTE: &str = "\
-apiVersion: aigateway.envoyproxy.io/v1beta1
-kind: AIGatewayRoute
-metadata: {name: chat}
-spec:
-  parentRefs: [{name: edge}]
-  rules: []
-";
-
-    #[test]
-    fn an_error_is_shown_with_its_line_and_counted_and_fails() {
-        let (out, passed) = check(ROUTE, &[]);
-        assert!(!passed);
-        expect_test::expect![[r#"
-            error[parent-not-found]: Gateway default/edge does not exist
-             --> -:5:23
-              |
-            5 |   parentRefs: [{name: edge}]
-              |                       ^^^^
-              = AIGatewayRoute default/chat at spec.parentRefs[0].name
-              = help: there is no Gateway at all; add one
-
-            1 error, 0 warnings in 1 file; 0 listeners, 0 routes, 0 backends
-        "#]]
-        .assert_eq(&out);
-    }
-
-    #[test]
-    fn warnings_fail_only_where_they_are_denied() {
-        let text = ROUTE.replace("  parentRefs: [{name: edge}]\n", "");
-        assert!(check(&text, &[]).1);
-        assert!(!check(&text, &["deny"]).1);
-    }
-
-    #[test]
-    fn programs_get_an_array() {
-        let (out, passed) = check(ROUTE, &["json"]);
-        let value: serde_json::Value = serde_json::from_str(&out).unwrap();
-        assert_eq!(value[0]["code"], "parent-not-found");
-        assert_eq!(value[0]["object"]["name"], "chat");
-        assert!(!passed);
-    }
-}
+pub(crate) mod tests;

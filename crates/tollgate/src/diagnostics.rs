@@ -59,11 +59,11 @@ pub(crate) fn json(notes: &Diagnostics) -> serde_json::Result<serde_json::Value>
     serde_json::to_value(notes.iter().map(Record::new).collect::<Vec<_>>())
 }
 
-/// Sorts them in the order of the files, for readers; what has no place comes first.
-pub(crate) fn by_place(notes: &mut Diagnostics, files: &[File]) {
+/// In the order of the files, for readers; what has no place comes first.
+pub(crate) fn sort(notes: &mut Diagnostics, texts: &[File]) {
     notes.0.sort_by_key(|note| {
         let span = note.span.as_ref();
-        let file = span.and_then(|span| files.iter().position(|file| *file.name == *span.file));
+        let file = span.and_then(|span| texts.iter().position(|file| *file.name == *span.file));
         (file, span.map(|span| (span.line, span.column)))
     });
 }
@@ -89,7 +89,7 @@ impl Colour {
         if is_terminal && !refused { Self::Always } else { Self::Never }
     }
 
-    fn paint(self, style: Style, text: &str) -> String {
+    pub(crate) fn paint(self, style: Style, text: &str) -> String {
         match self {
             Self::Always => format!("{style}{text}{style:#}"),
             Self::Never => text.to_owned(),
@@ -176,6 +176,9 @@ impl<'a> Text<'a> {
     /// A quoted line must not carry a credential into a CI log: not that of a Secret, and where the object is not
     /// known, not one of a file that has a Secret in it.
     fn is_secret(&self, note: &Diagnostic) -> bool {
+        if note.code == "credential-in-plain-text" {
+            return true;
+        }
         match (&note.object, &note.span) {
             (Some(object), _) => &*object.kind == "Secret",
             (None, Some(span)) => self.file(&span.file).is_some_and(|file| file.text.contains("Secret")),

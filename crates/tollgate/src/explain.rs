@@ -1,4 +1,8 @@
-//! `tollgate explain`: what resources compile to, and why a request goes where it goes.
+//! `tollgate explain`: what resources compile to, why a request goes where it goes, and what a code means.
+
+pub(crate) mod codes;
+mod print;
+
 use std::{
     io::{self, Write},
     path::PathBuf,
@@ -11,17 +15,30 @@ use tollgate_compile::describe;
 use tollgate_snapshot::{Outcome, Question, RequestView, Snapshot, Trail, explain};
 use tollgate_types::ModelId;
 
+use self::codes::Code;
 use crate::{
     build::Built,
     check::Terminal,
     diagnostics::{Output, Text},
 };
 
-/// Print what resources compile to; with --request say which route and backend win
+/// The exit status of a command line that is wrong, as clap has it.
+const USAGE: u8 = 2;
+
+/// Print what resources compile to; with --request say which route and backend win; or say what a code means
+///
+/// With the code of a diagnostic, as `check` prints it in brackets: what it says, what comes of it, a faulty form and a
+/// right one, and what to do. With nothing at all: the list of codes.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  tollgate explain gateway/                     what it compiles to
+  tollgate explain gateway/ --request 'POST /v1/chat/completions model=gpt-4o host=ai.example.com'
+  tollgate explain unreachable-rule             what this code of `check` means
+  tollgate explain                              all codes")]
 pub(crate) struct ExplainArgs {
-    /// Files or folders of YAML or JSON; `-` is standard input
-    #[arg(required = true, value_name = "PATH")]
+    /// Files or folders of YAML or JSON, `-` for standard input; or codes
+    #[arg(value_name = "PATH|CODE")]
     pub(crate) paths: Vec<PathBuf>,
     /// A request such as 'POST /v1/chat/completions model=gpt-4o host=a.example header:x-team=blue port=80'
     #[arg(long, value_name = "REQUEST")]
@@ -69,6 +86,19 @@ pub(crate) enum NotARequest {
 /// Where standard output cannot be written.
 pub(crate) fn run(args: &ExplainArgs, terminal: &mut Terminal<'_>) -> io::Result<ExitCode> {
     let ExplainArgs { paths, request, output } = args;
+    if let (None, Some(codes)) = (request, codes_of(paths)) {
+        return match codes {
+            Ok(codes) => print::codes(&codes, *output, terminal).map(|()| ExitCode::SUCCESS),
+            Err(message) => {
+                writeln!(terminal.stderr, "error: {message}")?;
+                Ok(ExitCode::from(USAGE))
+            }
+        };
+    }
+    if paths.is_empty() {
+        writeln!(terminal.stderr, "error: --request needs files or folders to look at")?;
+        return Ok(ExitCode::from(USAGE));
+    }
     let built = Built::from_paths(paths, terminal.stdin, terminal.env);
     // Problems go beside the explanation, so that the explanation can be piped.
     Text::new(&built.texts, terminal.colour).write(&built.notes, terminal.stderr)?;
@@ -90,6 +120,28 @@ pub(crate) fn run(args: &ExplainArgs, terminal: &mut Terminal<'_>) -> io::Result
         }
     }
     Ok(if built.notes.has_errors() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// The codes that are asked for, all where there is nothing; `None` where these are paths.
+fn codes_of(words: &[PathBuf]) -> Option<Result<Vec<&'static Code>, String>> {
+    let Some(first) = words.first() else { return Some(Ok(codes::all().iter().collect())) };
+    let is_word = |path: &PathBuf| {
+        let text = path.to_string_lossy();
+        text.contains('-') && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
+    let is_code = codes::find(&first.to_string_lossy()).is_some();
+    if !is_code && (!is_word(first) || first.as_os_str() == "-" || first.exists()) {
+        return None;
+    }
+    let one = |word: &PathBuf| {
+        let text = word.to_string_lossy();
+        codes::find(&text).ok_or_else(|| {
+            let near =
+                codes::nearest(&text).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+            format!("{text} is neither a file nor a code{near}")
+        })
+    };
+    Some(words.iter().map(one).collect())
 }
 
 fn write_trails(trails: &[Trail], output: Output, out: &mut dyn Write) -> io::Result<()> {
@@ -221,6 +273,46 @@ mod tests {
         assert_eq!((&*request.path, request.query.as_deref()), ("/v1/chat/completions", Some("a=b")));
         assert_eq!(request.headers["x-team"], "blue");
         assert_eq!((request.port, request.model), (Some(80), Some(ModelId::from("gpt-4o"))));
+    }
+
+    fn explain(words: &[&str], output: Output) -> (ExitCode, String, String) {
+        let args = ExplainArgs { paths: words.iter().map(PathBuf::from).collect(), request: None, output };
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let mut terminal = Terminal {
+            stdin: &mut io::empty(),
+            stdout: &mut out,
+            stderr: &mut err,
+            env: &|_| None,
+            colour: crate::diagnostics::Colour::Never,
+        };
+        let code = run(&args, &mut terminal).unwrap();
+        (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+    }
+
+    #[test]
+    fn a_code_is_explained_with_both_forms_and_the_fix() {
+        let (code, out, _) = explain(&["group-without-kind"], Output::Text);
+        assert_eq!(code, ExitCode::SUCCESS);
+        expect_test::expect_file!["../golden/codes/group-without-kind.txt"].assert_eq(&out);
+    }
+
+    #[test]
+    fn a_code_that_is_misspelt_is_a_wrong_command_line() {
+        let (code, _, err) = explain(&["unreachble-rule"], Output::Text);
+        assert_eq!(code, ExitCode::from(USAGE));
+        assert_eq!(
+            err,
+            "error: unreachble-rule is neither a file nor a code; did you mean unreachable-rule?\n"
+        );
+    }
+
+    #[test]
+    fn without_a_code_all_of_them_are_listed() {
+        let (_, out, _) = explain(&[], Output::Text);
+        assert!(codes::all().iter().all(|code| out.contains(&format!("  {} ", code.name))), "{out}");
+        let (_, out, _) = explain(&[], Output::Json);
+        let all: serde_json::Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(all.as_array().unwrap().len(), codes::all().len());
     }
 
     #[test]
