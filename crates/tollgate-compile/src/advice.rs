@@ -36,3 +36,6 @@ pub fn advise(set: &ResourceSet) -> Diagnostics {
     logs::advise(&facts, &mut notes);
     notes.into_diagnostics()
 }
+
+#[cfg(test)]
+mod tests;

@@ -167,7 +167,7 @@ impl Loader<'_> {
                 self.served(served, draft);
             }
             Role::NotYet | Role::Unrelated => self.unserved(draft),
-            // It has no name, and whoever installs it reads it.
+            // Some have no name, and whoever they are for reads them.
             Role::Around => {}
         }
     }
@@ -247,6 +247,10 @@ impl Loader<'_> {
 
     fn secret(&mut self, lists: &mut ResourceSet, mut draft: Draft) {
         let meta = draft.metadata();
+        if let Some(entry) = draft.node.entries().unwrap_or_default().iter().find(|entry| entry.key == "sops")
+        {
+            draft.findings.push(secret::encrypted(entry.key_at));
+        }
         let spec = draft.read(Layout::Flat).map(|data| {
             let annotations = meta.as_ref().map(|meta| &meta.annotations);
             secret::complete(data, annotations, self.env, &mut draft.findings)

@@ -3,7 +3,7 @@
 use crate::finding::Finding;
 
 /// Kind, path without indexes, and where to write it instead.
-const FIELDS: [(&str, &str, &str); 5] = [
+const FIELDS: [(&str, &str, &str); 9] = [
     (
         "ClientTrafficPolicy",
         "spec.connection.connectionTimeout",
@@ -22,6 +22,26 @@ const FIELDS: [(&str, &str, &str); 5] = [
         "volumes are the pod's: spec.provider.kubernetes.envoyDeployment.pod.volumes",
     ),
     ("GatewayConfig", "extProc", "it belongs under spec: spec.extProc.kubernetes.env"),
+    (
+        "AIServiceBackend",
+        "spec.host",
+        "make a Backend with endpoints: [{fqdn: {hostname: …, port: 443}}], and name it in spec.backendRef",
+    ),
+    (
+        "AIServiceBackend",
+        "spec.backendSecurityPolicyRef",
+        "the policy names the backend: BackendSecurityPolicy spec.targetRefs",
+    ),
+    (
+        "AIGatewayRoute",
+        "spec.targetRefs",
+        "since AI Gateway 0.4 a route names its Gateways in spec.parentRefs",
+    ),
+    (
+        "AIGatewayRoute",
+        "spec.schema",
+        "since AI Gateway 0.4 the path of a request says which API it speaks; remove it",
+    ),
 ];
 
 /// Says where a field belongs that was found where it does not.

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use tollgate_types::{Secret, Severity};
 
-use crate::{finding::Finding, kinds::SecretData};
+use crate::{finding::Finding, kinds::SecretData, tree::Mark};
 
 const FROM_ENV: &str = "substitution.aigw.run/env/";
 const FROM_FILE: &str = "substitution.aigw.run/file/";
@@ -40,6 +40,18 @@ pub(crate) fn complete(
         }
     }
     secret
+}
+
+/// A Secret as it lies in a repository: nothing decrypts it on its way here.
+pub(crate) fn encrypted(at: Mark) -> Finding {
+    Finding {
+        severity: Severity::Warning,
+        code: "encrypted-secret",
+        message: "the Secret is encrypted by SOPS: its values are taken as they stand".to_owned(),
+        help: Some("decrypt it first: `sops --decrypt FILE`".to_owned()),
+        at: Some(at),
+        field: "sops".to_owned(),
+    }
 }
 
 /// Takes the value out of a message about a secret's data.

@@ -14,7 +14,9 @@ pub(crate) fn fields_of(name: &str) -> &'static [&'static str] {
             "deletionGracePeriodSeconds",
         ],
         // These keep their fields beside `metadata`.
-        "SecretData" | "ConfigMapData" => &["apiVersion", "kind", "metadata", "immutable"],
+        // What SOPS adds to a Secret has a diagnostic of its own.
+        "SecretData" => &["apiVersion", "kind", "metadata", "immutable", "sops"],
+        "ConfigMapData" => &["apiVersion", "kind", "metadata", "immutable"],
         "EndpointSlice" => &["apiVersion", "kind", "metadata"],
         "Service" => &[
             "allocateLoadBalancerNodePorts",

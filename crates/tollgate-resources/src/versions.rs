@@ -272,6 +272,20 @@ impl Product {
 
 // === impl Target ===
 
+impl Target {
+    /// True for a diagnostic that asks for what this version does not have yet: a newer API version.
+    #[must_use]
+    pub fn excuses(&self, note: &Diagnostic) -> bool {
+        let kind = note.object.as_ref().map_or("", |object| &*object.kind);
+        let newer = match self.product {
+            Product::AiGateway => self.release < Release::new(0, 6) && kind != "BackendTLSPolicy",
+            Product::EnvoyGateway => self.release < Release::new(1, 6) && kind == "BackendTLSPolicy",
+            Product::GatewayApi => self.release < Release::new(1, 4) && kind == "BackendTLSPolicy",
+        };
+        newer && note.code == "deprecated-version"
+    }
+}
+
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match self.product {

@@ -51,7 +51,7 @@ pub(crate) struct CheckArgs {
     /// Exit status 1 for this code too, or for all `warnings`
     #[arg(long, value_name = "CODE|warnings", value_delimiter = ',', value_parser = CodeParser::with_warnings(), hide_possible_values = true)]
     pub(crate) deny: Vec<String>,
-    /// Leave warnings of this code out; errors stay
+    /// Leave out what has this code: secret-not-found, where Secrets are made in the cluster
     #[arg(long, value_name = "CODE", value_delimiter = ',', value_parser = CodeParser::codes(), hide_possible_values = true)]
     pub(crate) allow: Vec<String>,
     /// The same as --deny warnings
@@ -124,6 +124,7 @@ fn look_further(built: &mut Built, targets: &[Target], env: Env<'_>) {
     let sources = sources(&built.texts);
     let more = [surroundings(&sources, env), suits(&sources, env, targets), advise(&load(&sources, env).set)];
     built.notes.0.extend(more.into_iter().flat_map(|notes| notes.0));
+    built.notes.0.retain(|note| !targets.iter().any(|target| target.excuses(note)));
     diagnostics::sort(&mut built.notes, &built.texts);
 }
 

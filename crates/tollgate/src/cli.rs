@@ -51,7 +51,7 @@ impl Cli {
             env: &variable,
             colour,
         };
-        match self.command {
+        let result = match self.command {
             Command::Run(args) => run::run(*args),
             Command::Extproc(args) => extproc::run(args),
             Command::Controller(args) => controller::run(*args),
@@ -62,6 +62,11 @@ impl Cli {
             Command::Demo(args) => demo::run(args),
             Command::Healthcheck(args) => healthcheck::run(&args),
             Command::Completion(args) => completion::run(&args, &mut terminal),
-        }
+        };
+        // Whoever reads has read enough, as in `tollgate explain | head`: the status that a signal would give.
+        result.or_else(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => Ok(ExitCode::from(141)),
+            _ => Err(error),
+        })
     }
 }

@@ -24,3 +24,15 @@ pub(crate) fn run(args: &CompletionArgs, terminal: &mut Terminal<'_>) -> io::Res
     terminal.stdout.write_all(&script)?;
     Ok(ExitCode::SUCCESS)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shells_complete_the_codes_of_diagnostics() {
+        let mut script = Vec::new();
+        generate(Shell::Bash, &mut Cli::command(), "tollgate", &mut script);
+        assert!(String::from_utf8(script).unwrap_or_default().contains("unreachable-rule"));
+    }
+}

@@ -98,8 +98,7 @@ fn backend_ref(rules: &mut Rules, backend: &AiBackendRef) {
         (None, None) => {}
         (Some(group), Some(kind)) => {
             let pool = group == INFERENCE && kind == "InferencePool";
-            let message =
-                "expected an InferencePool of inference.networking.k8s.io, or neither group nor kind";
+            let message = "expected an InferencePool of inference.networking.k8s.io; an AIServiceBackend is named without group and kind";
             rules.demand(pool, "unsupported-backend-kind", ("kind", message));
         }
         (Some(_), None) | (None, Some(_)) => {

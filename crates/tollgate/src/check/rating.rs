@@ -32,7 +32,7 @@ impl Rating<'_> {
     /// Leaves out what is allowed; true where the rest has an error or something that is denied.
     pub(super) fn apply(&self, notes: &mut Diagnostics) -> bool {
         let names = |codes: &[String], code: &str| codes.iter().any(|name| name == code);
-        notes.0.retain(|note| note.severity == Severity::Error || !names(self.allow, note.code));
+        notes.0.retain(|note| !names(self.allow, note.code));
         let warnings = self.warnings || names(self.deny, WARNINGS);
         notes.iter().any(|note| {
             note.severity == Severity::Error
