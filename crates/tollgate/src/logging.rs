@@ -38,9 +38,9 @@ impl Logging {
         })?;
         let subscriber = tracing_subscriber::fmt()
             .with_env_filter(filter)
-            .with_filter_reloading()
             .with_writer(io::stderr)
-            .with_ansi(io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none());
+            .with_ansi(io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none())
+            .with_filter_reloading();
         let handle = subscriber.reload_handle();
         subscriber.init();
         let change: Change = Box::new(move |filter| handle.reload(filter));

@@ -12,7 +12,7 @@ use tollgate_types::{Diagnostic, Diagnostics, Severity};
 use crate::{
     build::zone,
     check::Terminal,
-    diagnostics::{Text, sort},
+    diagnostics::{self, Text},
     files::Files,
 };
 
@@ -96,7 +96,7 @@ pub(crate) fn run(args: &TranslateArgs, terminal: &mut Terminal<'_>) -> io::Resu
     objects.retain(|object| {
         args.kinds.is_empty() || args.kinds.iter().any(|kind| kind.eq_ignore_ascii_case(&object.kind))
     });
-    sort(&mut notes, &texts);
+    diagnostics::sort(&mut notes, &texts);
     Text::new(&texts, terminal.colour).write(&notes, terminal.stderr)?;
     write(args.output, &objects, terminal)?;
     say_what_is_missing(args, &loaded, &notes, terminal)?;

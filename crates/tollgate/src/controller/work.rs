@@ -106,7 +106,7 @@ fn routes(generated: &Generated) -> impl Iterator<Item = Key> {
 /// From the rules of generated HTTPRoutes to those of AIGatewayRoutes.
 fn made(generated: &Generated) -> impl Iterator<Item = Made> {
     generated.origins.iter().map(|(namespace, name, rule, origin)| {
-        let Origin { route, rule: source_rule, refs } = origin;
+        let Origin { route, rule: source_rule, refs, .. } = origin;
         Made {
             http_route: (Arc::clone(namespace), Arc::clone(name)),
             rule,
