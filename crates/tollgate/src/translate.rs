@@ -7,7 +7,7 @@ use tollgate_generate::{
     Generated, Processor, Reader, Written, complete, documents, generate, proxies, sort,
 };
 use tollgate_resources::{Loaded, Manifest, load, manifests};
-use tollgate_types::{Diagnostic, Diagnostics, Severity};
+use tollgate_types::{Diagnostic, Diagnostics};
 
 use crate::{
     build::zone,
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Codes for what Tollgate's own data plane does not do: behind Envoy Gateway it is Envoy's to do.
-const OF_THE_DATA_PLANE: [&str; 2] = ["not-served", "not-served-yet"];
+const OF_THE_DATA_PLANE: [&str; 3] = ["not-served", "not-served-yet", "no-effect"];
 /// The kinds that go nowhere: neither into Envoy Gateway nor into the external processor.
 const NOWHERE: [&str; 1] = ["MCPRoute"];
 
@@ -144,7 +144,7 @@ fn say_what_is_missing(
 /// True for notes that matter behind Envoy Gateway.
 pub(crate) fn concerns_envoy(note: &Diagnostic) -> bool {
     let nowhere = note.object.as_ref().is_some_and(|object| NOWHERE.contains(&&*object.kind));
-    !OF_THE_DATA_PLANE.contains(&note.code) || nowhere || note.severity == Severity::Info
+    !OF_THE_DATA_PLANE.contains(&note.code) || nowhere
 }
 
 #[cfg(test)]

@@ -18,9 +18,9 @@ EXAMPLES = sorted(path.parent.name for path in (ROOT / "examples").glob("*/gatew
 CASES = sorted(path.parent.name for path in GOLDEN.glob("*/want.yaml"))
 
 
-def translate(*args):
+def translate(*args, status=0):
     done = subprocess.run([serving.TOLLGATE, "translate", *args], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == status, done.stderr
     return done.stdout
 
 
@@ -35,7 +35,7 @@ def of_envoy_gateway(objects):
     return [one for one in objects if ours(one)]
 
 
-@pytest.mark.parametrize("release", ["eg-1.5", "eg-1.8", "eg-1.9"])
+@pytest.mark.parametrize("release", ["eg-1.6", "eg-1.8", "eg-1.9"])
 @pytest.mark.parametrize("case", CASES)
 def test_generated_objects_are_valid(case, release, crd_validator):
     objects = of_envoy_gateway(documents(GOLDEN / case / "want.yaml"))
@@ -52,7 +52,8 @@ def test_examples_become_valid_objects(example, crd_validator):
 def test_the_tenants_deployment_is_translated(crd_validator):
     folder = ROOT / "deploy" / "multi-tenant"
     paths = [path for path in folder.iterdir() if path.is_dir() and path.name != "local"]
-    objects = documents(translate(*sorted(paths), "--for-files"))
+    # A Secret of it is made in the cluster, which is an error where there is none.
+    objects = documents(translate(*sorted(paths), "--for-files", status=1))
     assert crd_validator("eg-1.8").errors(objects) == []
 
 
