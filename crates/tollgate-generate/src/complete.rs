@@ -11,7 +11,7 @@ use crate::{
     files,
     generate::Generated,
     names::{GENERATED, MANAGED_BY, group},
-    order,
+    order, services,
 };
 
 /// What Envoy Gateway reads, by group and kind. Of any other kind its file provider refuses the whole file.
@@ -92,6 +92,7 @@ pub fn complete(written: Written<'_>, generated: &Generated, reader: Reader) -> 
         };
         objects.extend(set.secrets.iter().filter(wanted).map(secret));
         files::adapt(&mut objects);
+        services::replace(set, &mut objects);
     }
     order::sort(&mut objects);
     objects

@@ -21,6 +21,7 @@ mod processor;
 mod refs;
 mod retries;
 mod route;
+mod services;
 mod timeouts;
 mod yaml;
 
