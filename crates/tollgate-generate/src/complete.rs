@@ -15,9 +15,11 @@ use crate::{
 };
 
 /// What Envoy Gateway reads, by group and kind. Of any other kind its file provider refuses the whole file.
-const KINDS: [(&str, &[&str]); 4] = [
-    ("", &["Namespace", "Secret", "ConfigMap", "Service", "EndpointSlice"]),
+const KINDS: [(&str, &[&str]); 5] = [
+    ("", &["Namespace", "Secret", "ConfigMap", "Service"]),
     ("discovery.k8s.io", &["EndpointSlice"]),
+    // Known where Envoy Gateway's `backendResources` names it, and so only for routes that need it.
+    (group::INFERENCE, &["InferencePool"]),
     (
         group::GATEWAY,
         &[
@@ -79,6 +81,7 @@ pub fn complete(written: Written<'_>, generated: &Generated, reader: Reader) -> 
         let reference = manifest.reference();
         is_read(manifest)
             && manifest.kind != "Secret"
+            && (manifest.kind != "InferencePool" || is_wanted(set, manifest))
             && !was_generated(manifest)
             && !ours.contains(&reference)
             && !refused.contains(&reference)
@@ -100,6 +103,23 @@ pub fn complete(written: Written<'_>, generated: &Generated, reader: Reader) -> 
 
 fn is_read(manifest: &Manifest) -> bool {
     KINDS.iter().any(|(group, kinds)| *group == manifest.group() && kinds.contains(&manifest.kind.as_str()))
+}
+
+/// Whether a route refers to a pool.
+fn is_wanted(set: &ResourceSet, pool: &Manifest) -> bool {
+    let is = |kind: Option<&str>, name: &str, namespace: Option<&str>, own: &str| {
+        let namespace = namespace.filter(|namespace| !namespace.is_empty()).unwrap_or(own);
+        kind == Some(pool.kind.as_str()) && name == pool.name && namespace == pool.namespace
+    };
+    let of_ai = set.ai_gateway_routes.iter().any(|route| {
+        let mut refs = route.spec.rules.iter().flat_map(|rule| &rule.backend_refs);
+        refs.any(|to| is(to.kind.as_deref(), &to.name, to.namespace.as_deref(), &route.meta.namespace))
+    });
+    of_ai
+        || set.http_routes.iter().any(|route| {
+            let mut refs = route.spec.rules.iter().flat_map(|rule| &rule.backend_refs);
+            refs.any(|to| is(Some(&to.kind), &to.name, to.namespace.as_deref(), &route.meta.namespace))
+        })
 }
 
 /// An object of an earlier translation, which this one makes anew or no longer.
