@@ -7,7 +7,7 @@ use crate::{
     notes::Note,
     order,
     parts::{self, Origins},
-    retries, route,
+    route,
 };
 
 /// What resources become for Envoy Gateway.
@@ -22,7 +22,7 @@ pub struct Generated {
 }
 
 /// The objects that Envoy Gateway needs for the AI resources of a set: for each AIGatewayRoute an HTTPRoute of its
-/// name, two HTTPRouteFilters, and retries and grants where they are needed. Total and deterministic: the same set
+/// name, two HTTPRouteFilters, and grants where they are needed. Total and deterministic: the same set
 /// gives the same bytes, and what is broken is left out, alone.
 #[must_use]
 pub fn generate(set: &ResourceSet) -> Generated {
@@ -38,8 +38,7 @@ pub fn generate(set: &ResourceSet) -> Generated {
 
 impl Generated {
     fn route(&mut self, set: &ResourceSet, route: &Object<AiGatewayRoute>) {
-        let mut rules = route::rules(set, route, &mut self.diagnostics);
-        retries::plan(set, route, &mut rules, &mut self.diagnostics);
+        let rules = route::rules(set, route, &mut self.diagnostics);
         let parts = parts::split(set, route, rules, &mut self.diagnostics);
         let named = |(i, part)| (names::part(&route.meta.name, i), part);
         let parts: Vec<_> = parts.into_iter().enumerate().map(named).collect();
@@ -55,7 +54,6 @@ impl Generated {
         }
         self.objects.extend(filters::of(set, route));
         self.objects.extend(grants::of(set, route));
-        self.objects.extend(retries::objects(route, &parts));
         let last = parts.len().saturating_sub(1);
         for (i, (name, rules)) in parts.iter().enumerate() {
             self.origins.add(route, name, rules);

@@ -1,12 +1,13 @@
 //! What the AI resources become for Envoy Gateway: a pure function from resources to objects.
 //!
 //! ```text
-//! ResourceSet ─▶ rules ─▶ parts ─▶ HTTPRoutes, filters, retries, grants ─▶ Generated{objects, origins, diagnostics}
-//! Manifests, Generated ─▶ complete: all that Envoy Gateway reads
+//! ResourceSet ─▶ rules ─▶ parts ─▶ HTTPRoutes, filters, grants ─▶ Generated{objects, origins, diagnostics}
+//! Manifests, Generated ─▶ complete: all that Envoy Gateway reads;  Manifests ─▶ bundle: what a processor serves from
 //! ```
 //!
 //! What is wrong with the resources themselves is `compile`'s to say; the diagnostics here are about the translation.
 
+mod bundle;
 mod complete;
 mod files;
 mod filters;
@@ -26,6 +27,7 @@ mod timeouts;
 mod yaml;
 
 pub use self::{
+    bundle::bundle,
     complete::{Reader, Written, complete},
     generate::{Generated, generate},
     order::sort,

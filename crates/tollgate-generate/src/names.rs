@@ -34,11 +34,6 @@ pub(crate) fn not_found(route: &str) -> String {
     fit(format!("ai-eg-route-not-found-response-{route}"))
 }
 
-/// How often requests of some rules are tried again.
-pub(crate) fn retries(route: &str, nth: usize) -> String {
-    fit(format!("ai-eg-retry-{nth}-{route}"))
-}
-
 /// The dot keeps namespace and name apart: namespaces have none.
 pub(crate) fn grant(namespace: &str, route: &str) -> String {
     fit(format!("ai-eg-{namespace}.{route}"))
@@ -52,11 +47,6 @@ pub(crate) fn part(route: &str, part: usize) -> String {
 /// A Backend that nobody has, for a reference that leads nowhere: Envoy Gateway answers 500 for its share.
 pub(crate) fn unresolved(backend: &str) -> String {
     fit(format!("ai-eg-unresolved-{backend}"))
-}
-
-/// A name for a rule that has none and needs one.
-pub(crate) fn rule(index: usize) -> String {
-    format!("ai-eg-rule-{index}")
 }
 
 /// Cuts what is too long, and tells it apart by a hash of the whole (FNV-1a: stable, and nobody attacks it here).

@@ -17,10 +17,6 @@ impl Note {
         Self { severity: Severity::Error, code, message, help: None }
     }
 
-    pub(crate) fn warning(code: &'static str, message: String) -> Self {
-        Self { severity: Severity::Warning, ..Self::error(code, message) }
-    }
-
     pub(crate) fn info(code: &'static str, message: String) -> Self {
         Self { severity: Severity::Info, ..Self::error(code, message) }
     }

@@ -1,19 +1,12 @@
 //! Which of the users' BackendTrafficPolicies concern a route, as far as the translation has to know.
 
+use std::time::Duration;
+
 use tollgate_resources::{
     AiGatewayRoute, BackendTrafficPolicy, Meta, Object, PolicyTarget, ResourceSet, TargetSelector,
 };
 
-use crate::names::{MANAGED_BY, group};
-
-/// The policies of the users that hold for a rule: the narrowest level that has one, and the Gateways' beneath it.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Holding<'a> {
-    /// The policy of the rule, or else of the route.
-    pub(crate) route: Option<&'a Object<BackendTrafficPolicy>>,
-    /// A policy of a Gateway or of one of its listeners.
-    pub(crate) gateway: Option<&'a Object<BackendTrafficPolicy>>,
-}
+use crate::names::group;
 
 /// What can be targeted.
 struct Target<'a> {
@@ -22,16 +15,25 @@ struct Target<'a> {
     section: Option<&'a str>,
 }
 
-/// What holds for a rule of that name.
-pub(crate) fn holding<'a>(
-    set: &'a ResourceSet,
+/// The deadline of a request, where a policy that holds for a rule of that name has one.
+pub(crate) fn request_timeout(
+    set: &ResourceSet,
     route: &Object<AiGatewayRoute>,
     rule: Option<&str>,
-) -> Holding<'a> {
-    let narrow = rule
-        .and_then(|rule| first(set, &Target { kind: "HTTPRoute", meta: &route.meta, section: Some(rule) }));
-    let whole = || first(set, &Target { kind: "HTTPRoute", meta: &route.meta, section: None });
-    Holding { route: narrow.or_else(whole), gateway: of_gateways(set, route) }
+) -> Option<Duration> {
+    let target = |section| Target { kind: "HTTPRoute", meta: &route.meta, section };
+    let narrow = rule.and_then(|rule| first(set, &target(Some(rule)))).or_else(|| first(set, &target(None)));
+    let of_gateways = || of_gateways(set, route).and_then(own_timeout);
+    match narrow {
+        // It takes the wider one's place.
+        Some(policy) if policy.spec.merge_type.is_none() => own_timeout(policy),
+        Some(policy) => own_timeout(policy).or_else(of_gateways),
+        None => of_gateways(),
+    }
+}
+
+fn own_timeout(policy: &Object<BackendTrafficPolicy>) -> Option<Duration> {
+    policy.spec.timeout.as_ref()?.http.as_ref()?.request_timeout
 }
 
 fn of_gateways<'a>(
@@ -51,10 +53,7 @@ fn of_gateways<'a>(
 }
 
 fn first<'a>(set: &'a ResourceSet, target: &Target<'_>) -> Option<&'a Object<BackendTrafficPolicy>> {
-    let ours = |policy: &Object<BackendTrafficPolicy>| {
-        policy.meta.labels.get(MANAGED_BY.0).is_some_and(|by| by == MANAGED_BY.1)
-    };
-    set.backend_traffic_policies.iter().find(|policy| !ours(policy) && targets(set, policy, target))
+    set.backend_traffic_policies.iter().find(|policy| targets(set, policy, target))
 }
 
 fn targets(set: &ResourceSet, policy: &Object<BackendTrafficPolicy>, target: &Target<'_>) -> bool {
@@ -89,9 +88,7 @@ fn labels(set: &ResourceSet, namespace: &str) -> std::collections::BTreeMap<Stri
 /// Whether a policy names the HTTPRoute that a route becomes, the policies that were refused included.
 pub(crate) fn name(set: &ResourceSet, route: &Object<AiGatewayRoute>) -> bool {
     let (namespace, name) = (&*route.meta.namespace, &*route.meta.name);
-    let here = |meta: &Meta| {
-        *meta.namespace == *namespace && meta.labels.get(MANAGED_BY.0).is_none_or(|by| by != MANAGED_BY.1)
-    };
+    let here = |meta: &Meta| *meta.namespace == *namespace;
     let named = |to: &PolicyTarget| to.kind == "HTTPRoute" && to.name == name;
     let refused = |spec: &serde_json::Value| {
         let list = spec.get("targetRefs").and_then(serde_json::Value::as_array);

@@ -12,7 +12,7 @@ use crate::{
     names::{self, GENERATED, HTTP_ROUTE, NOT_FOUND_RULE, PRIORITIES, group},
     policies,
     refs::{self, Refs},
-    retries::{Asked, Retries},
+    retries::Retries,
     timeouts,
 };
 
@@ -26,7 +26,7 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 pub(crate) struct Rule {
     /// Which rule of the AIGatewayRoute.
     pub(crate) index: usize,
-    /// Its name, its own or one that a policy needs.
+    /// Its name.
     pub(crate) name: Option<String>,
     /// One of these has to match; all requests where there is none.
     pub(crate) matches: Vec<Json>,
@@ -36,8 +36,6 @@ pub(crate) struct Rule {
     pub(crate) request: Option<Duration>,
     /// How its requests are tried again.
     pub(crate) retries: Retries,
-    /// The same, where a policy has to say it.
-    pub(crate) asked: Option<Asked>,
 }
 
 /// The rules of a route, before they are spread over HTTPRoutes.
@@ -54,7 +52,6 @@ pub(crate) fn rules(set: &ResourceSet, route: &Object<AiGatewayRoute>, notes: &m
                 retries: Retries::of(&refs.live, attempt),
                 refs,
                 request: request(set, route, spec),
-                asked: None,
             }
         })
         .collect()
@@ -117,11 +114,7 @@ fn request(set: &ResourceSet, route: &Object<AiGatewayRoute>, spec: &AiGatewayRo
     if let Some(own) = spec.timeouts.and_then(|timeouts| timeouts.request) {
         return Some(own);
     }
-    let holding = policies::holding(set, route, spec.name.as_deref());
-    let of_policy = holding.route.or(holding.gateway).and_then(|policy| {
-        policy.spec.timeout.as_ref().and_then(|timeout| timeout.http.as_ref())?.request_timeout
-    });
-    of_policy.is_none().then_some(REQUEST)
+    policies::request_timeout(set, route, spec.name.as_deref()).is_none().then_some(REQUEST)
 }
 
 fn matched(spec: &AiRouteMatch) -> Json {

@@ -4,7 +4,7 @@ use std::{io, path::PathBuf, process::ExitCode};
 use serde_json::json;
 use tollgate_compile::{Options, compile};
 use tollgate_generate::{
-    Generated, Processor, Reader, Written, complete, documents, generate, proxies, sort,
+    Generated, Processor, Reader, Written, bundle, complete, documents, generate, proxies, sort,
 };
 use tollgate_resources::{Loaded, Manifest, load, manifests};
 use tollgate_types::{Diagnostic, Diagnostics};
@@ -23,7 +23,7 @@ const NOWHERE: [&str; 1] = ["MCPRoute"];
 
 /// Print what the AI resources become for Envoy Gateway
 ///
-/// AIGatewayRoutes become HTTPRoutes with the filters, retries and grants that they need; objects that Envoy Gateway
+/// AIGatewayRoutes become HTTPRoutes with the filters and grants that they need; objects that Envoy Gateway
 /// reads itself are printed beside them as they are written. Problems go to standard error. Exit status 1 if any
 /// is an error.
 #[derive(Clone, Debug, clap::Args)]
@@ -32,6 +32,7 @@ const NOWHERE: [&str; 1] = ["MCPRoute"];
   tollgate translate gateway/ --generated                       only what is not in the files already
   tollgate translate gateway/ --kinds HTTPRoute,HTTPRouteFilter
   tollgate translate gateway/ --for-files > all.yaml            for its file provider, Secrets included
+  tollgate translate gateway/ --bundle default/edge > bundle.yaml  for tollgate extproc
   tollgate translate gateway/ --kinds EnvoyProxy --processor registry.example/tollgate:0.1
   tollgate translate gateway/ --generated --output json | kubectl diff -f -")]
 pub(crate) struct TranslateArgs {
@@ -54,6 +55,10 @@ pub(crate) struct TranslateArgs {
     /// Put the external processor into the EnvoyProxies, as a sidecar with this image
     #[arg(long, value_name = "IMAGE")]
     pub(crate) processor: Option<String>,
+    /// Print what the external processor of this Gateway serves from, and nothing else: its routes and what they come
+    /// to, credentials included
+    #[arg(long, value_name = "NAMESPACE/GATEWAY", conflicts_with_all = ["generated", "for_files", "processor"])]
+    pub(crate) bundle: Option<String>,
     /// The Secret with the resources that the processor serves, in the namespace of Envoy's pods
     #[arg(long, value_name = "SECRET", default_value = "tollgate-resources", requires = "processor")]
     pub(crate) processor_resources: String,
@@ -85,7 +90,16 @@ pub(crate) fn run(args: &TranslateArgs, terminal: &mut Terminal<'_>) -> io::Resu
     notes.0.append(&mut generated.diagnostics.0);
     let manifests = manifests(&sources, terminal.env);
     let written = Written { set: &loaded.set, manifests: &manifests, refused: &loaded.refused };
-    let mut objects = objects(args, written, &generated);
+    let mut objects = match &args.bundle {
+        Some(gateway) => {
+            let (namespace, name) = gateway.split_once('/').unwrap_or(("default", gateway));
+            if !has_gateway(&loaded, namespace, name) {
+                return no_gateway(&loaded, namespace, name, terminal);
+            }
+            bundle(written, namespace, name)
+        }
+        None => objects(args, written, &generated),
+    };
     if let Some(image) = &args.processor {
         let proxies = proxies(written, &Processor { image, resources: &args.processor_resources });
         notes.0.extend(proxies.diagnostics.0);
@@ -112,6 +126,23 @@ fn objects(args: &TranslateArgs, written: Written<'_>, generated: &Generated) ->
     objects
 }
 
+fn has_gateway(loaded: &Loaded, namespace: &str, name: &str) -> bool {
+    loaded.set.gateways.iter().any(|it| *it.meta.namespace == *namespace && *it.meta.name == *name)
+}
+
+fn no_gateway(
+    loaded: &Loaded,
+    namespace: &str,
+    name: &str,
+    terminal: &mut Terminal<'_>,
+) -> io::Result<ExitCode> {
+    let known = loaded.set.gateways.iter().map(|it| format!("{}/{}", it.meta.namespace, it.meta.name));
+    let known: Vec<_> = known.collect();
+    let known = if known.is_empty() { "none at all".to_owned() } else { known.join(", ") };
+    writeln!(terminal.stderr, "error: there is no Gateway {namespace}/{name}; there is {known}")?;
+    Ok(ExitCode::FAILURE)
+}
+
 fn write(format: Format, objects: &[Manifest], terminal: &mut Terminal<'_>) -> io::Result<()> {
     match format {
         Format::Yaml => write!(terminal.stdout, "{}", documents(objects)),
@@ -135,7 +166,8 @@ fn say_what_is_missing(
         writeln!(terminal.stderr, "there is no AIGatewayRoute: nothing is generated")?;
     }
     let secrets = loaded.set.secrets.len();
-    if !args.for_files && !args.generated && args.kinds.is_empty() && secrets > 0 {
+    let all = !args.for_files && !args.generated && args.kinds.is_empty() && args.bundle.is_none();
+    if all && secrets > 0 {
         writeln!(terminal.stderr, "Secrets are left out; --for-files prints those that Envoy Gateway needs")?;
     }
     Ok(())
@@ -166,6 +198,7 @@ mod tests {
             generated: false,
             for_files: false,
             processor: None,
+            bundle: None,
             processor_resources: "tollgate-resources".to_owned(),
         };
         change(&mut args);
@@ -224,6 +257,26 @@ mod tests {
             translate(RESOURCES, |args| args.processor = Some("registry.example/tollgate:1".to_owned()));
         assert!(kinds(&ran.out).contains(&"EnvoyProxy"), "{}", ran.out);
         assert!(ran.err.contains("gateway-without-processor") && ran.passed, "{}", ran.err);
+    }
+
+    #[test]
+    fn the_bundle_of_a_gateway_has_its_credentials_and_nothing_that_is_generated() {
+        let ran = translate(RESOURCES, |args| args.bundle = Some("default/tollgate".to_owned()));
+        let want = [
+            "GatewayClass",
+            "Gateway",
+            "Secret",
+            "Backend",
+            "BackendTLSPolicy",
+            "AIGatewayRoute",
+            "AIServiceBackend",
+            "BackendSecurityPolicy",
+        ];
+        assert_eq!(kinds(&ran.out), want);
+        assert_eq!(ran.err, "");
+        let other = translate(RESOURCES, |args| args.bundle = Some("other".to_owned()));
+        assert!(!other.passed && other.out.is_empty());
+        assert_eq!(other.err, "error: there is no Gateway default/other; there is default/tollgate\n");
     }
 
     #[test]

@@ -75,12 +75,14 @@ def test_envoy_gateway_accepts_the_routes(case, tmp_path):
     assert accepted(lines) == routes, "\n".join(line[:300] for line in lines[-80:])
 
 
-def test_a_retry_reaches_the_rule_that_needs_it(tmp_path):
-    objects = documents(GOLDEN / "failover-and-policies" / "want.yaml")
-    wanted = '"numRetries":2,"numAttemptsPerPriority":2'
-    lines = read_by_envoy_gateway(objects, tmp_path, lambda lines: wanted in lines[-1])
-    # That of the Gateway beneath it holds as well.
-    assert wanted in lines[-1] and '"requestTimeout":"5m0s"' in lines[-1], "\n".join(line[:300] for line in lines[-80:])
+def test_the_deadline_of_a_policy_reaches_the_rule_that_has_none(tmp_path):
+    objects = documents(GOLDEN / "deadlines" / "want.yaml")
+
+    def routes(lines):
+        return [line for line in lines if "httproute/default/merged/rule/0" in line]
+
+    lines = read_by_envoy_gateway(objects, tmp_path, routes)
+    assert '"requestTimeout":"5m0s"' in routes(lines)[0], "\n".join(line[:300] for line in lines[-80:])
 
 
 def test_the_values_have_what_envoy_gateway_asks_for(tmp_path):
