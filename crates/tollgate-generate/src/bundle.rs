@@ -5,13 +5,11 @@ use std::collections::BTreeSet;
 use serde_json::Value as Json;
 use tollgate_resources::{Manifest, Meta, ResourceSet};
 
-use crate::{complete::Written, order, refs};
+use crate::{complete::Written, names::GATEWAY_CONFIG, order, refs};
 
 /// Namespace and name.
 type Key = (String, String);
 
-/// By which a Gateway names its GatewayConfig.
-const CONFIG: &str = "aigateway.envoyproxy.io/gateway-config";
 /// Kinds that hold for whatever is in their namespace, or for all of it.
 const AROUND: [&str; 5] =
     ["ReferenceGrant", "SecurityPolicy", "BackendTrafficPolicy", "ClientTrafficPolicy", "BackendTLSPolicy"];
@@ -82,7 +80,7 @@ impl Chosen {
         let Some(gateway) = set.gateways.iter().find(|gateway| is(&gateway.meta)) else { return };
         let class = &gateway.spec.gateway_class_name;
         self.objects.insert(("GatewayClass", String::new(), class.clone()));
-        if let Some(config) = gateway.meta.annotations.get(CONFIG) {
+        if let Some(config) = gateway.meta.annotations.get(GATEWAY_CONFIG) {
             self.add("GatewayConfig", namespace, config);
         }
         let own = gateway.spec.infrastructure.as_ref().and_then(|it| it.parameters_ref.as_ref());

@@ -57,7 +57,7 @@ impl Generated {
         let last = parts.len().saturating_sub(1);
         for (i, (name, rules)) in parts.iter().enumerate() {
             self.origins.add(route, name, rules);
-            self.objects.push(route::object(route, name, rules, i == last));
+            self.objects.push(route::object(set, route, (name, rules), i == last));
         }
     }
 }

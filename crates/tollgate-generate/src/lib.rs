@@ -21,6 +21,7 @@ mod policies;
 mod processor;
 mod refs;
 mod retries;
+mod revision;
 mod route;
 mod services;
 mod timeouts;

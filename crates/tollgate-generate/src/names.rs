@@ -18,6 +18,10 @@ pub(crate) mod group {
 pub(crate) const GENERATED: &str = "gateway.envoyproxy.io/ai-gateway-generated";
 /// Carries the priorities, which stand nowhere else in an HTTPRoute: a change of them has to be a change of it.
 pub(crate) const PRIORITIES: &str = "gateway.envoyproxy.io/backend-ref-priority";
+/// Changes with what only the hooks know: Envoy Gateway asks them again where an HTTPRoute has changed.
+pub(crate) const REVISION: &str = "gateway.envoyproxy.io/tollgate-revision";
+/// By which a Gateway names its GatewayConfig.
+pub(crate) const GATEWAY_CONFIG: &str = "aigateway.envoyproxy.io/gateway-config";
 /// Says whose the other generated objects are.
 pub(crate) const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "tollgate");
 /// The rule that answers what no other rule takes.
@@ -49,16 +53,21 @@ pub(crate) fn unresolved(backend: &str) -> String {
     fit(format!("ai-eg-unresolved-{backend}"))
 }
 
-/// Cuts what is too long, and tells it apart by a hash of the whole (FNV-1a: stable, and nobody attacks it here).
+/// Cuts what is too long, and tells it apart by a hash of the whole.
 pub(crate) fn fit(name: String) -> String {
     if name.len() <= LONGEST {
         return name;
     }
-    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+    let kept: String = name.chars().take(LONGEST - 17).collect();
+    format!("{}-{}", kept.trim_end_matches(['-', '.']), hash(&name))
+}
+
+/// 16 digits that stand for a text (FNV-1a: the same everywhere, and nobody attacks it here).
+pub(crate) fn hash(text: &str) -> String {
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
-    let kept: String = name.chars().take(LONGEST - 17).collect();
-    format!("{}-{hash:016x}", kept.trim_end_matches(['-', '.']))
+    format!("{hash:016x}")
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use tollgate_types::{Diagnostic, Diagnostics, Severity};
 use crate::{
     complete::Written,
     grants,
-    names::{ENVOY_GATEWAY, group},
+    names::{ENVOY_GATEWAY, GATEWAY_CONFIG, group},
     order,
 };
 
@@ -39,8 +39,6 @@ const CONTAINER: &str = "ai-gateway-extproc";
 const SOCKET: (&str, &str) = ("ai-gateway-extproc-uds", "/etc/ai-gateway-extproc-uds");
 /// The volume with the resources.
 const RESOURCES: (&str, &str) = ("tollgate-resources", "/etc/tollgate/resources");
-/// By which a Gateway names its GatewayConfig.
-const CONFIG: &str = "aigateway.envoyproxy.io/gateway-config";
 /// Health and metrics of the processor.
 const ADMIN: u16 = 1064;
 
@@ -108,7 +106,7 @@ fn has_routes(set: &ResourceSet, gateway: &Object<Gateway>) -> bool {
 }
 
 fn config<'a>(set: &'a ResourceSet, gateway: &Object<Gateway>) -> Option<&'a Object<GatewayConfig>> {
-    let name = gateway.meta.annotations.get(CONFIG)?;
+    let name = gateway.meta.annotations.get(GATEWAY_CONFIG)?;
     let named = |config: &&Object<GatewayConfig>| {
         *config.meta.name == **name && config.meta.namespace == gateway.meta.namespace
     };

@@ -9,11 +9,11 @@ use tollgate_types::Diagnostics;
 
 use crate::{
     filters,
-    names::{self, GENERATED, HTTP_ROUTE, NOT_FOUND_RULE, PRIORITIES, group},
+    names::{self, GENERATED, HTTP_ROUTE, NOT_FOUND_RULE, PRIORITIES, REVISION, group},
     policies,
     refs::{self, Refs},
     retries::Retries,
-    timeouts,
+    revision, timeouts,
 };
 
 /// The deadline of a request where nothing else is said. Envoy's own would be 15 s, which cuts most replies.
@@ -58,7 +58,12 @@ pub(crate) fn rules(set: &ResourceSet, route: &Object<AiGatewayRoute>, notes: &m
 }
 
 /// The HTTPRoute of one part of a route; the last one answers what no rule takes.
-pub(crate) fn object(route: &Object<AiGatewayRoute>, name: &str, rules: &[Rule], last: bool) -> Manifest {
+pub(crate) fn object(
+    set: &ResourceSet,
+    route: &Object<AiGatewayRoute>,
+    (name, rules): (&str, &[Rule]),
+    last: bool,
+) -> Manifest {
     let own = &*route.meta.name;
     let mut written: Vec<_> = rules.iter().map(|rule| rule.json(own)).collect();
     if last {
@@ -77,10 +82,10 @@ pub(crate) fn object(route: &Object<AiGatewayRoute>, name: &str, rules: &[Rule],
         spec.insert("hostnames".to_owned(), json!(route.spec.hostnames));
     }
     spec.insert("rules".to_owned(), written.into());
-    Manifest::new(HTTP_ROUTE, "HTTPRoute", metadata(route, name, rules), Json::Object(spec))
+    Manifest::new(HTTP_ROUTE, "HTTPRoute", metadata(set, route, name, rules), Json::Object(spec))
 }
 
-fn metadata(route: &Object<AiGatewayRoute>, name: &str, rules: &[Rule]) -> Json {
+fn metadata(set: &ResourceSet, route: &Object<AiGatewayRoute>, name: &str, rules: &[Rule]) -> Json {
     let mut metadata = Map::new();
     metadata.insert("name".to_owned(), name.into());
     metadata.insert("namespace".to_owned(), (&*route.meta.namespace).into());
@@ -91,6 +96,7 @@ fn metadata(route: &Object<AiGatewayRoute>, name: &str, rules: &[Rule]) -> Json 
     annotations.remove(LAST_APPLIED);
     annotations.insert(GENERATED.to_owned(), "true".to_owned());
     annotations.insert(PRIORITIES.to_owned(), priorities(route, rules));
+    annotations.insert(REVISION.to_owned(), revision::of(set, route, rules));
     metadata.insert("annotations".to_owned(), json!(annotations));
     Json::Object(metadata)
 }

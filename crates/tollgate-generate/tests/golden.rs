@@ -93,3 +93,19 @@ fn the_same_resources_give_the_same_bytes_in_whatever_order_they_come() {
     parts.reverse();
     assert_eq!(translate(&parts.join("\n---\n")).0, forwards);
 }
+
+#[test]
+fn what_only_the_hooks_know_changes_the_route_too() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/every-field/in.yaml");
+    let text = fs::read_to_string(root).unwrap();
+    let (before, _) = translate(&text);
+    for (old, new) in [
+        ("streamIdleTimeout: 10s", "streamIdleTimeout: 11s"),
+        ("backendRequest: 45s500ms", "backendRequest: 46s"),
+        ("limit: 1000", "limit: 1001"),
+    ] {
+        let edited = text.replace(old, new);
+        assert_ne!(edited, text, "{old}");
+        assert_ne!(translate(&edited).0, before, "{new}");
+    }
+}

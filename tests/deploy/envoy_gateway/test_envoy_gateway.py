@@ -35,7 +35,7 @@ def of_envoy_gateway(objects):
     return [one for one in objects if ours(one)]
 
 
-@pytest.mark.parametrize("release", ["eg-1.5", "eg-1.8", "eg-1.9"])
+@pytest.mark.parametrize("release", ["eg-1.6", "eg-1.8", "eg-1.9"])
 @pytest.mark.parametrize("case", CASES)
 def test_generated_objects_are_valid(case, release, crd_validator):
     objects = of_envoy_gateway(documents(GOLDEN / case / "want.yaml"))
