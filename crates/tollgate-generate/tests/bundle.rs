@@ -1,5 +1,4 @@
 //! What the processor of a Gateway gets is all that it needs, and nothing of another Gateway.
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
 use std::{fs, path::Path};
 
 use tollgate_compile::{Options, compile, describe};
