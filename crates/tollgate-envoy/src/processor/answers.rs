@@ -8,7 +8,7 @@ use super::heads::Changes;
 use crate::proto::{
     ext_proc::{
         Answer, BodyMutation, Changed, CommonResponse, HttpStatus, ImmediateResponse, Mutation,
-        ProcessingResponse, StreamedBodyResponse, TrailersChanged,
+        ProcessingResponse, Said, StreamedBodyResponse, TrailersChanged,
     },
     value::Struct,
 };
@@ -56,6 +56,17 @@ pub(crate) fn piece(way: Way, body: Bytes, end_of_stream: bool) -> ProcessingRes
     })
 }
 
+/// A head with its whole body, which is another one where there is `body`.
+pub(crate) fn whole(changes: Changes, body: Option<Bytes>) -> ProcessingResponse {
+    let mutation = |body| BodyMutation { mutation: Some(Mutation::Body(body)) };
+    let response = CommonResponse {
+        header_mutation: changes.into_mutation(),
+        body_mutation: body.map(mutation),
+        ..CommonResponse::default()
+    };
+    answer(Answer::RequestBody(Changed { response: Some(response) }))
+}
+
 /// Trailers, as they are.
 pub(crate) fn trailers(way: Way) -> ProcessingResponse {
     answer(match way {
@@ -77,6 +88,18 @@ pub(crate) fn immediate(reply: LocalReply, details: &str) -> ProcessingResponse 
         body,
         details: details.to_owned(),
     }))
+}
+
+/// What Envoy said, as it is.
+pub(crate) fn unchanged(said: Said) -> ProcessingResponse {
+    match said {
+        Said::RequestHeaders(_) => head(Way::Request, Changes::default(), Route::Keep),
+        Said::ResponseHeaders(_) => head(Way::Reply, Changes::default(), Route::Keep),
+        Said::RequestBody(body) => piece(Way::Request, body.body, body.end_of_stream),
+        Said::ResponseBody(body) => piece(Way::Reply, body.body, body.end_of_stream),
+        Said::RequestTrailers(_) => trailers(Way::Request),
+        Said::ResponseTrailers(_) => trailers(Way::Reply),
+    }
 }
 
 /// The same with metadata.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use tokio::time::timeout;
 use tollgate_core::{LocalReply, Refusal};
 
@@ -24,6 +24,8 @@ const PIECE: usize = 64 * 1024;
 pub(crate) enum Body {
     /// More of it may come
     Open,
+    /// It comes in one piece
+    Buffered,
     /// It has ended
     Ended,
     /// It has ended with trailers
@@ -51,13 +53,15 @@ impl Body {
 
     /// The next piece; nothing once it has ended.
     pub(crate) async fn next(&mut self, wire: &mut Wire) -> Result<Option<Bytes>, Stop> {
-        if *self != Self::Open {
-            return Ok(None);
-        }
+        let buffered = match self {
+            Self::Open => false,
+            Self::Buffered => true,
+            Self::Ended | Self::Trailed => return Ok(None),
+        };
         let Some(request) = wire.next().await else { return Err(Stop::Gone) };
         match request.said {
             Some(Said::RequestBody(body)) => {
-                *self = Self::after_head(body.end_of_stream);
+                *self = Self::after_head(buffered || body.end_of_stream);
                 Ok(Some(body.body))
             }
             Some(Said::RequestTrailers(_)) => {
@@ -112,50 +116,26 @@ impl Body {
         match self {
             Self::Ended if empty => wire.send(&answers::piece(Way::Request, Bytes::new(), true)),
             Self::Trailed => wire.send(&answers::trailers(Way::Request)),
-            Self::Open | Self::Ended => {}
+            Self::Open | Self::Buffered | Self::Ended => {}
         }
     }
 }
 
 /// Lets the rest of the stream pass as it is: whatever was to be said has been said.
-pub(crate) async fn pass(wire: &mut Wire, first: Option<ProcessingRequest>) {
-    let mut next = first;
-    loop {
-        let Some(request) = next.take() else {
-            next = wire.next().await;
-            if next.is_none() {
-                return;
-            }
-            continue;
-        };
+pub(crate) async fn pass(wire: &mut Wire) {
+    while let Some(request) = wire.next().await {
         if let Some(said) = request.said {
-            wire.send(&unchanged(said));
+            wire.send(&answers::unchanged(said));
         }
     }
 }
 
-pub(crate) fn unchanged(said: Said) -> crate::proto::ext_proc::ProcessingResponse {
-    use answers::Route::Keep;
-    match said {
-        Said::RequestHeaders(_) => answers::head(Way::Request, super::heads::Changes::default(), Keep),
-        Said::ResponseHeaders(_) => answers::head(Way::Reply, super::heads::Changes::default(), Keep),
-        Said::RequestBody(body) => answers::piece(Way::Request, body.body, body.end_of_stream),
-        Said::ResponseBody(body) => answers::piece(Way::Reply, body.body, body.end_of_stream),
-        Said::RequestTrailers(_) => answers::trailers(Way::Request),
-        Said::ResponseTrailers(_) => answers::trailers(Way::Reply),
-    }
-}
-
-/// What somebody else has answered, as far as its head tells.
-pub(crate) fn foreign(request: &ProcessingRequest) -> Refusal {
-    let status = match &request.said {
-        Some(Said::ResponseHeaders(head)) => Seen::of(head.headers.clone()).status,
-        _ => String::new(),
-    };
-    let status = status.parse().ok().and_then(|status: u16| StatusCode::from_u16(status).ok());
+/// What somebody else has answered, as far as its head tells: it is not ours to change.
+pub(crate) fn vetoed(seen: &Seen) -> Refusal {
+    let status = seen.status.parse().ok().and_then(|status: u16| StatusCode::from_u16(status).ok());
     Refusal::Vetoed(Box::new(LocalReply {
         status: status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-        headers: http::HeaderMap::new(),
+        headers: HeaderMap::new(),
         body: Bytes::new(),
     }))
 }

@@ -63,6 +63,15 @@ impl Seen {
         this
     }
 
+    /// The host that is asked for: lower case, without port.
+    pub(crate) fn host(&self) -> String {
+        let name = match self.authority.rsplit_once(':') {
+            Some((name, port)) if !port.contains(']') => name,
+            _ => &self.authority,
+        };
+        name.to_ascii_lowercase()
+    }
+
     /// The head as the stages take it; `None` where it is none.
     pub(crate) fn request(&self, entry: Entry) -> Option<RequestHead> {
         let mut headers = self.headers.clone();

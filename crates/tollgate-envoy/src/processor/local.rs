@@ -8,6 +8,9 @@ use tollgate_llm::error_body;
 /// What we call our own replies; Envoy tells it to the router level where the upstream level has answered.
 pub(crate) const OURS: &str = "tollgate_refused";
 
+/// The same for what is no refusal.
+pub(crate) const ANSWERED: &str = "tollgate_answered";
+
 /// What Envoy calls the reply of a backend.
 const FROM_BACKEND: &str = "via_upstream";
 
@@ -80,9 +83,14 @@ pub(crate) fn not_http() -> LocalReply {
     reply(StatusCode::BAD_REQUEST, "BadRequest", "method, path or host of the request cannot be read")
 }
 
-/// A form whose end contradicts its beginning.
-pub(crate) fn broken_form() -> LocalReply {
-    reply(StatusCode::BAD_REQUEST, "BadRequest", "the form names a second model")
+/// A message that is larger than what is taken.
+pub(crate) fn untaken(why: &str) -> LocalReply {
+    reply(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLarge", why)
+}
+
+/// A message that is none.
+pub(crate) fn unread() -> LocalReply {
+    reply(StatusCode::INTERNAL_SERVER_ERROR, "Internal", "a message of Envoy cannot be read")
 }
 
 /// A reply that broke after its beginning had gone to the client: Envoy breaks the connection.

@@ -1,10 +1,15 @@
 //! A reply on its way through: from the backend's head to the end of its body.
 
-use std::rc::Rc;
+use std::{
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use bytes::{Bytes, BytesMut};
 use http::{StatusCode, header::CONTENT_LENGTH};
-use tollgate_core::{Attempt, End, Exchange, Failure, Ledger as _, Refusal, ReplyReader, Verdict};
+use tollgate_core::{
+    Attempt, End, Exchange, Failure, Ledger as _, LocalReply, Refusal, Refused, ReplyReader, Verdict,
+};
 use tollgate_llm::{Delivery, Head, Output};
 
 use super::{
@@ -23,8 +28,8 @@ use crate::proto::{
 
 /// Bytes of a whole reply that are held back until its end; of a longer one the client gets each piece at once.
 const HELD: usize = 64 * 1024;
-/// After so many pieces of a stream Envoy is told again what it costs, in case the client leaves before the end.
-const TOLD_EVERY: u32 = 32;
+/// How old the costs of a stream may be of which Envoy was told, in case the client leaves before the end.
+const TOLD_EVERY: Duration = Duration::from_millis(200);
 
 /// A reply whose head is there.
 #[derive(Debug)]
@@ -37,7 +42,7 @@ pub(crate) struct Opening {
 
 /// How far the backend's body has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Far {
+pub(crate) enum Far {
     /// There is none
     Bodiless,
     Open,
@@ -73,13 +78,15 @@ pub(crate) async fn relay(worker: &Rc<Worker>, mut wire: Wire, mut plan: Held, o
             let answered = plan.release().replace(&attempt, *reply, worker.now());
             let (reply, settled) = answered.settle(worker.now().instant);
             worker.settle(settled);
-            wire.send(&answers::immediate(reply, local::OURS));
-            return pass(&mut wire, None).await;
+            return put(&mut wire, (&seen, Far::after_head(ended)), reply).await;
         }
         // Envoy has made all attempts already.
-        Verdict::Again(_) => return refuse(worker, wire, plan, Refusal::NoEndpoints).await,
+        Verdict::Again(_) => {
+            let refused = plan.release().refuse(Refusal::NoEndpoints);
+            return in_place(worker, wire, refused, (&seen, Far::after_head(ended))).await;
+        }
     };
-    let mut far = if ended { Far::Bodiless } else { Far::Open };
+    let mut far = Far::after_head(ended);
     let mut out = Output::default();
     let most = most_held(&plan, &seen);
     match hold(&mut wire, (&mut attempt.reply, &mut far), &mut out, most).await {
@@ -90,19 +97,51 @@ pub(crate) async fn relay(worker: &Rc<Worker>, mut wire: Wire, mut plan: Held, o
                 Err(refusal) => refusal,
                 Ok(_) => Refusal::NoEndpoints,
             };
-            return refuse(worker, wire, plan, refusal).await;
+            return in_place(worker, wire, plan.release().refuse(refusal), (&seen, far)).await;
         }
     }
     let exchange = plan.release().accept(*attempt, head.status, worker.now());
     let owed = Owed { exchange: Some(exchange), worker: Rc::clone(worker) };
-    Relay { wire, owed, far, out, pieces: 0 }.run((&seen, head)).await;
+    let told = worker.now().instant;
+    Relay { wire, owed, far, out, told }.run((&seen, head)).await;
 }
 
-async fn refuse(worker: &Rc<Worker>, mut wire: Wire, plan: Held, refusal: Refusal) {
-    let (reply, settled) = plan.release().refuse(refusal).settle(worker.now().instant);
+/// Puts a reply of ours in the place of one whose head has come, be it a backend's or Envoy's own. Not as an immediate
+/// response: Envoy 1.40 may crash on one while it streams the body of a reply to us.
+pub(crate) async fn in_place(
+    worker: &Rc<Worker>,
+    mut wire: Wire,
+    refused: Refused,
+    (seen, far): (&Seen, Far),
+) {
+    let (reply, settled) = refused.settle(worker.now().instant);
     worker.settle(settled);
-    wire.send(&answers::immediate(reply, local::OURS));
-    pass(&mut wire, None).await;
+    put(&mut wire, (seen, far), reply).await;
+}
+
+async fn put(wire: &mut Wire, (seen, mut far): (&Seen, Far), reply: LocalReply) {
+    if far == Far::Bodiless {
+        wire.send(&answers::immediate(reply, local::OURS));
+        return pass(wire).await;
+    }
+    let LocalReply { status, headers, body } = reply;
+    let mut changes = Changes::of_reply(&seen.headers, &headers);
+    changes.set("content-length", body.len().to_string());
+    if status.as_str() != seen.status {
+        changes.set(":status", status.as_str().to_owned());
+    }
+    wire.send(&answers::head(Way::Reply, changes, Route::Keep));
+    // What comes of the other body is dropped.
+    while far == Far::Open {
+        if let Came::Gone = next(wire, &mut far).await {
+            return;
+        }
+    }
+    wire.send(&answers::piece(Way::Reply, body, far == Far::Ended));
+    if far == Far::Trailed {
+        wire.send(&answers::trailers(Way::Reply));
+    }
+    pass(wire).await;
 }
 
 /// A short document is held until it is whole: a reply that breaks before is no reply.
@@ -180,8 +219,17 @@ struct Relay {
     owed: Owed,
     far: Far,
     out: Output,
-    /// Pieces that were sent.
-    pieces: u32,
+    /// When Envoy was told last what it costs.
+    told: Instant,
+}
+
+// === impl Far ===
+
+impl Far {
+    /// As the head says.
+    pub(crate) const fn after_head(end_of_stream: bool) -> Self {
+        if end_of_stream { Self::Bodiless } else { Self::Open }
+    }
 }
 
 // === impl Relay ===
@@ -198,7 +246,7 @@ impl Relay {
             self.send(false);
             self.stream().await;
         }
-        pass(&mut self.wire, None).await;
+        pass(&mut self.wire).await;
     }
 
     fn head(&mut self, seen: &Seen, head: &Head) {
@@ -249,15 +297,16 @@ impl Relay {
         if bytes.is_empty() && !last {
             return;
         }
+        let now = self.owed.worker.now().instant;
         if let Some(exchange) = &mut self.owed.exchange {
-            exchange.first_byte(self.owed.worker.now().instant);
+            exchange.first_byte(now);
             exchange.sent(bytes.len());
         }
-        self.pieces += 1;
-        let due = last
-            || self.pieces % TOLD_EVERY == 0
-            || (self.pieces < TOLD_EVERY && self.pieces.is_power_of_two());
+        let due = last || now.saturating_duration_since(self.told) >= TOLD_EVERY;
         let metadata = if due { self.metadata() } else { None };
+        if due {
+            self.told = now;
+        }
         let response = answers::piece(Way::Reply, bytes, last && self.far == Far::Ended);
         self.tell(response, metadata);
     }

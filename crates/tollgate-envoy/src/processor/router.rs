@@ -1,21 +1,22 @@
 //! The router level: one stream for each request. It routes, reads the reply of whichever backend Envoy asked last,
 //! and settles.
 
-use std::{rc::Rc, str::FromStr as _};
+use std::{rc::Rc, str::FromStr as _, sync::Arc};
 
-use http::{HeaderName, HeaderValue, StatusCode};
-use tollgate_core::{Answered, FormRest, LocalReply, Refused};
+use bytes::Bytes;
+use http::HeaderName;
+use tollgate_core::{Answered, Chosen, Failure, FormRest, Ledger as _, Refusal, Refused};
 
 use super::{
     answers::{self, Route, Way},
     attributes::Attributes,
-    body::{Body, pass},
+    body::{Body, pass, vetoed},
     carry::Carry,
     heads::{Changes, ENVOY_ORIGINAL_PATH, MODEL, ORIGINAL_PATH, PICKED, Seen},
     identity::Identity,
     local::{self, Author},
     metadata,
-    relay::{Opening, relay},
+    relay::{Far, Opening, in_place, relay},
     stages::{self, Forward, Held, Outcome},
     wire::Wire,
     worker::Worker,
@@ -26,31 +27,31 @@ use crate::proto::ext_proc::{HttpHeaders, ProcessingRequest, Said};
 pub(crate) async fn serve(worker: Rc<Worker>, mut wire: Wire, (head, attributes): (HttpHeaders, Attributes)) {
     let Some(live) = worker.live() else {
         wire.send(&answers::immediate(stages::unconfigured(), local::OURS));
-        return pass(&mut wire, None).await;
+        return pass(&mut wire).await;
     };
     let bodiless = head.end_of_stream;
     let seen = Seen::of(head.headers);
-    let entry = attributes.entry(&live.snapshot, seen.authority.split(':').next().unwrap_or_default());
+    let entry = attributes.entry(&live.snapshot, &seen.host());
     let Some(request) = seen.request(entry) else {
         wire.send(&answers::immediate(local::not_http(), local::OURS));
-        return pass(&mut wire, None).await;
+        return pass(&mut wire).await;
     };
     worker.shared.observer.began(entry.port);
     let mut body = Body::after_head(bodiless);
     let random = worker.randoms();
+    // Boxed, since the rest of the stream needs less room than this.
     let outcome = Box::pin(stages::run(&worker, &mut wire, (live, request, random), &mut body)).await;
-    let forward = match outcome {
+    let Forward { plan, held, rest } = match outcome {
         Outcome::Forward(forward) => *forward,
-        Outcome::Refused(refused) => return refuse(&worker, &mut wire, refused).await,
-        Outcome::Answered(answered) => return answer(&worker, &mut wire, answered).await,
+        Outcome::Refused(refused) => return refuse(&worker, wire, refused).await,
+        Outcome::Answered(answered) => return answer(&worker, wire, answered).await,
         Outcome::Gone => return,
         Outcome::Foreign(refused, request) => {
-            settle(&worker, refused);
-            return pass(&mut wire, Some(*request)).await;
+            worker.settle(refused.settle(worker.now().instant).1);
+            return passed_on(wire, *request).await;
         }
     };
-    let Forward { plan, held, rest } = forward;
-    tell(&mut wire, &seen, (&plan, random));
+    tell(&wire, &seen, (&plan, random));
     if !bodiless {
         body.give(&mut wire, held).await;
     }
@@ -60,19 +61,21 @@ pub(crate) async fn serve(worker: Rc<Worker>, mut wire: Wire, (head, attributes)
 }
 
 /// Tells Envoy what it has to know to choose the route, and leaves the client's head for the upstream level.
-fn tell(wire: &mut Wire, seen: &Seen, (plan, random): (&Held, [u64; 4])) {
+fn tell(wire: &Wire, seen: &Seen, (plan, random): (&Held, [u64; 4])) {
     let record = plan.record();
     let mut changes = Changes::default();
     if let Some(model) = record.head.headers.get(MODEL) {
-        changes.set(MODEL, bytes::Bytes::copy_from_slice(model.as_bytes()));
+        changes.set(MODEL, Bytes::copy_from_slice(model.as_bytes()));
     }
     changes.set(ORIGINAL_PATH, seen.path.clone());
     changes.set(ENVOY_ORIGINAL_PATH, seen.path.clone());
-    let internal = |name: &&HeaderName| name.as_str().starts_with("x-ai-eg-") || name.as_str() == PICKED;
-    for name in seen.headers.keys().filter(internal) {
-        if name.as_str() != MODEL && name.as_str() != ORIGINAL_PATH {
-            changes.remove(name.as_str());
-        }
+    let told = |name: &HeaderName| [MODEL, ORIGINAL_PATH].contains(&name.as_str());
+    let internal = |name: &HeaderName| name.as_str().starts_with("x-ai-eg-") || name.as_str() == PICKED;
+    for name in seen.headers.keys().filter(|name| internal(name) && !told(name)) {
+        changes.remove(name.as_str());
+    }
+    if !record.head.headers.contains_key(MODEL) && seen.headers.contains_key(MODEL) {
+        changes.remove(MODEL);
     }
     let mut head = record.head.clone();
     // The stages find it out anew, and put it there themselves.
@@ -92,6 +95,7 @@ async fn until_reply(
         let request = wire.next().await?;
         match request.said {
             Some(Said::RequestBody(body)) => {
+                // Whether the rest fits the beginning is for the upstream level to say, which sends it.
                 if rest.as_mut().is_some_and(|rest| rest.push(&body.body).is_err()) {
                     rest = None;
                 }
@@ -104,120 +108,86 @@ async fn until_reply(
     }
 }
 
-/// Somebody has answered.
-async fn answered(worker: &Rc<Worker>, mut wire: Wire, mut plan: Held, mut request: ProcessingRequest) {
+/// Somebody has answered: a backend, the upstream level, Envoy, or another filter.
+async fn answered(worker: &Rc<Worker>, wire: Wire, mut plan: Held, mut request: ProcessingRequest) {
     let attributes = Attributes::take(&mut request);
-    let Some(Said::ResponseHeaders(head)) = request.said else { return };
-    let seen = Seen::of(head.headers);
-    let named = attributes.backend().and_then(|name| Identity::from_str(name).ok());
-    let live = std::sync::Arc::clone(&plan.record().live);
-    let found = named.and_then(|identity| identity.find(&live.snapshot, attributes.endpoint()));
-    let chosen = found.or_else(|| only(&plan));
-    match (Author::of(attributes.details(), &plan), chosen) {
-        (Author::Backend, Some(chosen)) => match plan.chosen(&chosen, worker.now()) {
-            Ok(attempt) => {
-                if let Some(address) = attributes.address() {
-                    plan.asking(&address.into(), None);
-                }
-                let opening = Opening { attempt: Box::new(attempt), seen, ended: head.end_of_stream };
-                relay(worker, wire, plan, opening).await;
-            }
-            Err(refusal) => refuse(worker, &mut wire, plan.release().refuse(refusal)).await,
-        },
-        (Author::Ours, Some(chosen)) => {
-            // What was refused there is refused here as well, so that it is settled as what it was.
-            let refusal = match plan.chosen(&chosen, worker.now()) {
+    let Some(Said::ResponseHeaders(head)) = &request.said else { return };
+    let ended = head.end_of_stream;
+    let seen = Seen::of(head.headers.clone());
+    let chosen = chosen(&plan, &attributes);
+    let author = Author::of(attributes.details(), &plan);
+    let asked = match &chosen {
+        Some(chosen) if author != Author::Filter => Some(plan.chosen(chosen, worker.now())),
+        _ => None,
+    };
+    if let Some(address) = attributes.address() {
+        plan.asking(&address.into(), None);
+    }
+    match (author, asked) {
+        (Author::Backend, Some(Ok(attempt))) => {
+            relay(worker, wire, plan, Opening { attempt: Box::new(attempt), seen, ended }).await;
+        }
+        // What was refused there is refused here as well, so that it is settled as what it was.
+        (Author::Ours, Some(asked)) => {
+            let refusal = match asked {
                 Ok(mut attempt) => plan.sign_chosen(&mut attempt, &**worker, worker.now()).err(),
                 Err(refusal) => Some(refusal),
             };
-            let refusal = refusal.unwrap_or_else(|| foreign(&seen));
-            settle(worker, plan.release().refuse(refusal));
-            let said =
-                Said::ResponseHeaders(HttpHeaders { headers: None, end_of_stream: head.end_of_stream });
-            pass(&mut wire, Some(ProcessingRequest { said: Some(said), ..ProcessingRequest::default() }))
-                .await;
+            let refused = plan.release().refuse(refusal.unwrap_or_else(|| vetoed(&seen)));
+            worker.settle(refused.settle(worker.now().instant).1);
+            passed_on(wire, request).await;
         }
-        (Author::Envoy(refusal), _) => {
-            refuse_in_place(worker, wire, plan.release().refuse(*refusal), (&seen, head.end_of_stream)).await;
+        (Author::Envoy(refusal), asked) => {
+            if let (Some(Ok(attempt)), Refusal::Upstream(failure)) = (asked, &*refusal) {
+                let failure: Failure = failure.clone();
+                // Nobody tries again: Envoy has.
+                let _: Result<_, Refusal> = plan.failed(&attempt, failure, worker.now());
+            }
+            let refused = plan.release().refuse(*refusal);
+            in_place(worker, wire, refused, (&seen, Far::after_head(ended))).await;
+        }
+        (Author::Backend, Some(Err(refusal))) => {
+            let refused = plan.release().refuse(refusal);
+            in_place(worker, wire, refused, (&seen, Far::after_head(ended))).await;
         }
         (Author::Backend | Author::Ours | Author::Filter, _) => {
-            settle(worker, plan.release().refuse(foreign(&seen)));
-            let said =
-                Said::ResponseHeaders(HttpHeaders { headers: None, end_of_stream: head.end_of_stream });
-            pass(&mut wire, Some(ProcessingRequest { said: Some(said), ..ProcessingRequest::default() }))
-                .await;
+            let refused = plan.release().refuse(vetoed(&seen));
+            worker.settle(refused.settle(worker.now().instant).1);
+            passed_on(wire, request).await;
         }
     }
 }
 
-/// The choice of a rule that has but one.
-fn only(plan: &Held) -> Option<tollgate_core::Chosen> {
-    let rule = std::sync::Arc::clone(plan.rule());
-    (rule.choices().len() == 1).then_some(tollgate_core::Chosen { rule, position: 0, endpoint: 0 })
+/// The choice that Envoy has made, in the words of the snapshot.
+fn chosen(plan: &Held, attributes: &Attributes) -> Option<Chosen> {
+    let named = attributes.backend().and_then(|name| Identity::from_str(name).ok());
+    let found = named.and_then(|one| one.find(&plan.record().live.snapshot, attributes.endpoint()));
+    let rule = plan.rule();
+    let only = || {
+        let rule = Arc::clone(rule);
+        (rule.choices().len() == 1).then_some(Chosen { rule, position: 0, endpoint: 0 })
+    };
+    found.or_else(only)
 }
 
-fn foreign(seen: &Seen) -> tollgate_core::Refusal {
-    let status = seen.status.parse().ok().and_then(|status: u16| StatusCode::from_u16(status).ok());
-    tollgate_core::Refusal::Vetoed(Box::new(LocalReply {
-        status: status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-        headers: http::HeaderMap::new(),
-        body: bytes::Bytes::new(),
-    }))
+/// Lets a message pass as it is, and the rest of its stream.
+async fn passed_on(mut wire: Wire, request: ProcessingRequest) {
+    if let Some(said) = request.said {
+        wire.send(&answers::unchanged(said));
+    }
+    pass(&mut wire).await;
 }
 
-/// Says in our words what Envoy says in its own.
-async fn refuse_in_place(
-    worker: &Rc<Worker>,
-    mut wire: Wire,
-    refused: Refused,
-    (seen, ended): (&Seen, bool),
-) {
+async fn refuse(worker: &Rc<Worker>, mut wire: Wire, refused: Refused) {
     let (reply, settled) = refused.settle(worker.now().instant);
-    tollgate_core::Ledger::settle(worker, settled);
-    if ended {
-        return wire.send(&answers::immediate(reply, local::OURS));
-    }
-    let mut wanted = seen.headers.clone();
-    for name in reply.headers.keys() {
-        wanted.remove(name);
-    }
-    wanted.extend(reply.headers.clone());
-    let mut changes = Changes::of_reply(&seen.headers, &wanted);
-    changes.set("content-length", HeaderValue::from(reply.body.len()).as_bytes().to_vec());
-    if reply.status.as_str() != seen.status {
-        changes.set(":status", reply.status.as_str().to_owned());
-    }
-    wire.send(&answers::head(Way::Reply, changes, Route::Keep));
-    // The body that comes is dropped, ours goes in its place.
-    while let Some(request) = wire.next().await {
-        match request.said {
-            Some(Said::ResponseBody(body)) if body.end_of_stream => {
-                wire.send(&answers::piece(Way::Reply, reply.body.clone(), true));
-            }
-            Some(Said::ResponseTrailers(_)) => {
-                wire.send(&answers::piece(Way::Reply, reply.body.clone(), false));
-                wire.send(&answers::trailers(Way::Reply));
-            }
-            _ => {}
-        }
-    }
-}
-
-fn settle(worker: &Rc<Worker>, refused: Refused) {
-    let (_, settled) = refused.settle(worker.now().instant);
-    tollgate_core::Ledger::settle(worker, settled);
-}
-
-async fn refuse(worker: &Rc<Worker>, wire: &mut Wire, refused: Refused) {
-    let (reply, settled) = refused.settle(worker.now().instant);
-    tollgate_core::Ledger::settle(worker, settled);
+    worker.settle(settled);
     wire.send(&answers::immediate(reply, local::OURS));
-    pass(wire, None).await;
+    pass(&mut wire).await;
 }
 
-async fn answer(worker: &Rc<Worker>, wire: &mut Wire, answered: Answered) {
+async fn answer(worker: &Rc<Worker>, mut wire: Wire, answered: Answered) {
     let (reply, settled) = answered.settle(worker.now().instant);
-    tollgate_core::Ledger::settle(worker, settled);
-    wire.send(&answers::immediate(reply, "tollgate_answered"));
-    pass(wire, None).await;
+    worker.settle(settled);
+    wire.send(&answers::immediate(reply, local::ANSWERED));
+    pass(&mut wire).await;
 }

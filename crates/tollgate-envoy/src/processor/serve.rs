@@ -12,8 +12,9 @@ use tokio::{
 };
 
 use super::{
+    answers,
     attributes::Attributes,
-    body::{pass, unchanged},
+    body::pass,
     health, router, upstream,
     wire::{Replies, Wire},
     worker::Worker,
@@ -100,19 +101,24 @@ fn call(worker: Rc<Worker>, request: Request<Incoming>) -> Response<Replies> {
 
 /// One stream of either level.
 async fn process(worker: Rc<Worker>, mut wire: Wire) {
-    let Some(mut first) = wire.next().await else { return };
-    let attributes = Attributes::take(&mut first);
-    match first.said.take() {
-        Some(Said::RequestHeaders(head)) if attributes.is_upstream() => {
+    let (attributes, said) = loop {
+        let Some(mut first) = wire.next().await else { return };
+        let attributes = Attributes::take(&mut first);
+        // A message of a kind that is not known here waits for no answer that we could give.
+        if let Some(said) = first.said {
+            break (attributes, said);
+        }
+    };
+    match said {
+        Said::RequestHeaders(head) if attributes.is_upstream() => {
             // Boxed one by one, so that a stream takes room for the level it is of.
             Box::pin(upstream::serve(worker, wire, (head, attributes))).await;
         }
-        Some(Said::RequestHeaders(head)) => Box::pin(router::serve(worker, wire, (head, attributes))).await,
+        Said::RequestHeaders(head) => Box::pin(router::serve(worker, wire, (head, attributes))).await,
         // An earlier filter has answered: there is no request to speak of.
-        Some(said) => {
-            wire.send(&unchanged(said));
-            pass(&mut wire, None).await;
+        said => {
+            wire.send(&answers::unchanged(said));
+            pass(&mut wire).await;
         }
-        None => {}
     }
 }

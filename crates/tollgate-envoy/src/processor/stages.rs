@@ -3,16 +3,21 @@
 use std::{rc::Rc, sync::Arc};
 
 use bytes::Bytes;
+use http::StatusCode;
 use tollgate_core::{
-    Admission, Admitted, Answered, FormRest, InHand, Live, LocalReply, Plan, Received, Refused, RequestHead,
-    Reserved, Routed, Step, receive,
+    Admission, Admitted, Answered, FormRest, InHand, Live, LocalReply, Plan, Received, Refusal, Refused,
+    RequestHead, Reserved, Routed, Step, receive,
 };
 
 use super::{
-    body::{Body, Stop},
+    body::{Body, Stop, vetoed},
+    heads::Seen,
+    local,
     wire::Wire,
     worker::Worker,
 };
+
+use crate::proto::ext_proc::{ProcessingRequest, Said};
 
 /// A plan on a core; settled should the stream end.
 pub(crate) type Held = InHand<Plan, Rc<Worker>>;
@@ -28,7 +33,7 @@ pub(crate) enum Outcome {
     /// The stream ended, and the request is settled.
     Gone,
     /// Somebody else answered meanwhile.
-    Foreign(Refused, Box<crate::proto::ext_proc::ProcessingRequest>),
+    Foreign(Refused, Box<ProcessingRequest>),
 }
 
 /// A request that goes on.
@@ -85,7 +90,7 @@ pub(crate) async fn run(
                     None => Ok(false),
                 };
                 match enough {
-                    Ok(false) if *body == Body::Open => {}
+                    Ok(false) if matches!(body, Body::Open | Body::Buffered) => {}
                     Ok(_) => break,
                     Err(refusal) => return Outcome::Refused(awaiting.release().refuse(refusal)),
                 }
@@ -101,11 +106,17 @@ pub(crate) async fn run(
 }
 
 /// What to do where the body did not come. A stage that is not refused is settled when it is dropped.
-fn stopped(stop: Stop, refuse: impl FnOnce(tollgate_core::Refusal) -> Refused) -> Outcome {
+fn stopped(stop: Stop, refuse: impl FnOnce(Refusal) -> Refused) -> Outcome {
     match stop {
         Stop::Gone => Outcome::Gone,
         Stop::Refused(refusal) => Outcome::Refused(refuse(refusal)),
-        Stop::Answered(request) => Outcome::Foreign(refuse(super::body::foreign(&request)), request),
+        Stop::Answered(request) => {
+            let head = match &request.said {
+                Some(Said::ResponseHeaders(head)) => Seen::of(head.headers.clone()),
+                _ => Seen::default(),
+            };
+            Outcome::Foreign(refuse(vetoed(&head)), request)
+        }
     }
 }
 
@@ -142,8 +153,8 @@ fn reserve(worker: &Rc<Worker>, mut routed: Routed, (held, rest): (Vec<Bytes>, O
 
 /// A reply for streams that come before there is a configuration.
 pub(crate) fn unconfigured() -> LocalReply {
-    super::local::reply(
-        http::StatusCode::SERVICE_UNAVAILABLE,
+    local::reply(
+        StatusCode::SERVICE_UNAVAILABLE,
         "NotReady",
         "the external processor has no configuration yet",
     )

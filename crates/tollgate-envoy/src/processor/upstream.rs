@@ -4,16 +4,14 @@ use std::{rc::Rc, str::FromStr as _, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Version, header::CONTENT_LENGTH};
-use tollgate_core::{
-    Attempt, AttemptBody, Chosen, FormRest, Live, LocalReply, Outgoing, Plan, Refusal, RequestHead,
-};
+use tollgate_core::{Attempt, AttemptBody, Chosen, Live, LocalReply, Outgoing, Plan, Refusal, RequestHead};
 use tollgate_snapshot::Problem;
 use tollgate_types::ObjectRef;
 
 use super::{
     answers::{self, Route, Way},
     attributes::Attributes,
-    body::{Body, pass},
+    body::Body,
     carry::Carry,
     heads::{Changes, Entry, ORIGINAL_PATH, Seen},
     identity::Identity,
@@ -22,27 +20,37 @@ use super::{
     wire::Wire,
     worker::Worker,
 };
-use crate::proto::ext_proc::HttpHeaders;
+use crate::proto::{ext_proc::HttpHeaders, value::Struct};
 
 /// An attempt that is ready to be sent.
 struct Made {
     attempt: Attempt,
     /// The client's head, before anybody changed it.
     client: HeaderMap,
-    rest: Option<FormRest>,
 }
 
-/// Serves one attempt to its end.
+/// Serves one attempt to its end. Envoy holds the request until its whole body is here and has been answered: streamed
+/// both ways, as at the router level, Envoy 1.40 crashes on bodies that are longer than its windows.
 pub(crate) async fn serve(worker: Rc<Worker>, mut wire: Wire, (head, attributes): (HttpHeaders, Attributes)) {
+    let mut body = if head.end_of_stream { Body::Ended } else { Body::Buffered };
     let bodiless = head.end_of_stream;
-    let mut body = Body::after_head(bodiless);
+    if !bodiless {
+        wire.send(&answers::head(Way::Request, Changes::default(), Route::Keep));
+    }
     let seen = Seen::of(head.headers);
     match make(&worker, &mut wire, (&seen, &attributes), &mut body).await {
-        Some(Ok(made)) => send(&mut wire, (&seen, &attributes), (made, bodiless), body).await,
+        Some(Ok((made, came))) => {
+            let (changes, sent, metadata) = change((&seen, &attributes), made, (came, bodiless));
+            let answer = match bodiless {
+                true => answers::head(Way::Request, changes, Route::Keep),
+                false => answers::whole(changes, sent),
+            };
+            wire.send(&answers::with_metadata(answer, metadata));
+        }
         Some(Err(reply)) => wire.send(&answers::immediate(reply, local::OURS)),
-        None => return,
+        None => {}
     }
-    pass(&mut wire, None).await;
+    // All is said. The stream ends here, so that it is not missed should this process end before the reply does.
 }
 
 /// The request in the words of the chosen backend, or what the client gets in its place; `None` where the stream
@@ -52,7 +60,7 @@ async fn make(
     wire: &mut Wire,
     (seen, attributes): (&Seen, &Attributes),
     body: &mut Body,
-) -> Option<Result<Made, LocalReply>> {
+) -> Option<Result<(Made, Bytes), LocalReply>> {
     let Some(live) = worker.live() else { return Some(Err(stages::unconfigured())) };
     let head = attributes.left().and_then(Carry::read).and_then(Carry::into_head);
     let head = head.or_else(|| Some((as_it_came(&live, seen, attributes)?, worker.randoms())));
@@ -66,7 +74,8 @@ async fn make(
         Outcome::Answered(answered) => return Some(Err(answered.reply)),
         Outcome::Gone | Outcome::Foreign(..) => return None,
     };
-    let stages::Forward { plan, rest, .. } = *forward;
+    let stages::Forward { plan, mut held, .. } = *forward;
+    let came = held.pop().unwrap_or_default();
     // The router level settles.
     let mut plan = plan.release();
     let made = match chosen(&live, &plan, attributes) {
@@ -74,7 +83,7 @@ async fn make(
         Err(refusal) => Err(refusal),
     };
     Some(match made {
-        Ok(attempt) => Ok(Made { attempt, client, rest }),
+        Ok(attempt) => Ok((Made { attempt, client }, came)),
         Err(refusal) => Err(plan.refuse(refusal).reply()),
     })
 }
@@ -83,7 +92,7 @@ async fn make(
 fn as_it_came(live: &Live, seen: &Seen, attributes: &Attributes) -> Option<RequestHead> {
     let path = seen.headers.get(ORIGINAL_PATH).and_then(|path| path.to_str().ok());
     let path = path.map_or_else(|| seen.path.clone(), str::to_owned);
-    let Entry { port, peer, .. } = attributes.entry(&live.snapshot, &seen.authority);
+    let Entry { port, peer, .. } = attributes.entry(&live.snapshot, &seen.host());
     Seen { path, ..seen.clone() }.request(Entry { port, peer, version: Version::HTTP_11 })
 }
 
@@ -124,58 +133,42 @@ async fn attempt(worker: &Rc<Worker>, plan: &mut Plan, chosen: &Chosen) -> Resul
     Ok(attempt)
 }
 
-/// Tells Envoy what to send in place of what it has.
-async fn send(
-    wire: &mut Wire,
+/// What Envoy sends in place of what it has: changes to the head, the body where that is another one, and what is known
+/// of the attempt.
+fn change(
     (seen, attributes): (&Seen, &Attributes),
-    (made, bodiless): (Made, bool),
-    mut body: Body,
-) {
-    let Made { mut attempt, client, rest } = made;
-    let Outgoing { method, path, host, headers, body: outgoing, .. } = &mut attempt.outgoing;
-    let pieces = match std::mem::replace(outgoing, AttemptBody::Client) {
-        AttemptBody::Bytes(bytes) => vec![bytes],
-        AttemptBody::Form(pieces) => pieces,
-        AttemptBody::Client => Vec::new(),
-    };
+    made: Made,
+    (came, bodiless): (Bytes, bool),
+) -> (Changes, Option<Bytes>, Struct) {
+    let Made { attempt: Attempt { outgoing, .. }, client } = made;
+    let Outgoing { method, path, host, headers, body, .. } = outgoing;
     let before: Vec<String> = attributes.changed().collect();
     let ours =
         |name: &HeaderName| client.contains_key(name) || before.iter().any(|known| known == name.as_str());
-    let (mut changes, mut changed) = Changes::of_request(&seen.headers, headers, ours);
+    let (mut changes, mut changed) = Changes::of_request(&seen.headers, &headers, ours);
     changed.extend(before);
     changed.sort_unstable();
     changed.dedup();
-    if *path != seen.path {
-        changes.set(":path", path.clone());
+    if path != seen.path {
+        changes.set(":path", path);
     }
     if method.as_str() != seen.method {
         changes.set(":method", method.as_str().to_owned());
     }
-    if let Some(host) = host.as_ref().filter(|host| host.as_bytes() != seen.authority.as_bytes()) {
+    if let Some(host) = host.filter(|host| host.as_bytes() != seen.authority.as_bytes()) {
         changes.set(":authority", Bytes::copy_from_slice(host.as_bytes()));
     }
-    let whole = body != Body::Open;
-    let length = pieces.iter().map(Bytes::len).sum::<usize>();
-    let known = whole && (length > 0 || seen.headers.contains_key(CONTENT_LENGTH));
-    if known && HeaderValue::from(length) != seen.headers.get(CONTENT_LENGTH).unwrap_or(&EMPTY) {
+    let sent = match body {
+        // The very bytes that came need not go back.
+        AttemptBody::Bytes(bytes) => (bytes != came).then_some(bytes),
+        AttemptBody::Client | AttemptBody::Form(_) => None,
+    };
+    let length = (!bodiless).then(|| sent.as_ref().map_or(came.len(), Bytes::len));
+    // An earlier attempt may have left another one; Envoy compares it with the body.
+    if let Some(length) =
+        length.filter(|length| seen.headers.get(CONTENT_LENGTH) != Some(&HeaderValue::from(*length)))
+    {
         changes.set("content-length", length.to_string());
     }
-    let metadata = metadata::of_attempt(attributes.backend(), known.then_some(length), &changed.join(","));
-    wire.send(&answers::with_metadata(answers::head(Way::Request, changes, Route::Keep), metadata));
-    if bodiless {
-        return;
-    }
-    body.give(wire, pieces).await;
-    let Some(mut rest) = rest else { return };
-    while body == Body::Open {
-        let Ok(piece) = body.next(wire).await else { return };
-        if piece.as_ref().is_some_and(|piece| rest.push(piece).is_err()) {
-            // What was promised cannot be kept: the backend must not take it for whole.
-            wire.send(&answers::immediate(local::broken_form(), local::OURS));
-            return;
-        }
-        body.give(wire, piece).await;
-    }
+    (changes, sent, metadata::of_attempt(attributes.backend(), length, &changed.join(",")))
 }
-
-const EMPTY: HeaderValue = HeaderValue::from_static("");

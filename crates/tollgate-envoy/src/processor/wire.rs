@@ -13,6 +13,7 @@ use http_body::{Body, Frame};
 use hyper::body::Incoming;
 use prost::Message;
 
+use super::{answers, local};
 use crate::{
     grpc::{self, Code, Frames},
     proto::ext_proc::ProcessingRequest,
@@ -76,11 +77,14 @@ impl Wire {
                 Ok(Some(Ok(request))) => return Poll::Ready(Some(request)),
                 Ok(Some(Err(error))) => {
                     tracing::warn!(%error, "a message of Envoy cannot be read");
+                    self.send(&answers::immediate(local::unread(), local::OURS));
                     return Poll::Ready(None);
                 }
                 Ok(None) => {}
                 Err(error) => {
                     tracing::warn!(%error, "a message of Envoy is not taken");
+                    // Ended without a word, Envoy would go on without the body that it has handed over.
+                    self.send(&answers::immediate(local::untaken(&error.to_string()), local::OURS));
                     return Poll::Ready(None);
                 }
             }
