@@ -78,7 +78,7 @@ fn backends_without_quotas_are_not_asked_about() {
 #[test]
 fn a_backend_that_is_asked_for_another_model_has_no_such_quota() {
     let route = route_yaml(&[("a", 1, 0)], POLICY)
-        .replace("{name: a, weight", "{name: a, modelNameOverride: n, weight");
+        .replace("{name: a, weight", "{name: a, modelNameOverride: other, weight");
     let plan = plan(&route);
     let rule = plan.cluster("httproute/prod/chat/rule/0").unwrap().rule;
     assert!(of_rule(&plan, rule).is_none());
