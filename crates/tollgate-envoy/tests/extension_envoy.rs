@@ -2,7 +2,7 @@
 //! `cargo xtask` has put one into its cache.
 use std::{
     env, fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Output},
     sync::Arc,
 };
@@ -137,7 +137,7 @@ fn bootstrap(all: &Translation) -> Bytes {
     encoded(&[(2, &resources.encode())])
 }
 
-fn validate(envoy: &PathBuf, bootstrap: &Bytes) -> Output {
+fn validate(envoy: &Path, bootstrap: &Bytes) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bootstrap.pb");
     fs::write(&file, bootstrap).unwrap();
@@ -151,7 +151,20 @@ fn envoy_takes_what_the_hooks_make() {
         println!("skipped: there is no Envoy here; TOLLGATE_ENVOY names one");
         return;
     }
-    let set = load(&[Source { name: "-", text: RESOURCES }], &|_| None).set;
+    for envoy in envoys {
+        // Before 1.37 Envoy refuses in a file what it passes over in xDS: a cluster's own proxy.
+        let old = envoy.to_string_lossy().contains("1.36");
+        let resources = if old {
+            RESOURCES.replace("gateway-config: egress", "other: egress")
+        } else {
+            RESOURCES.to_owned()
+        };
+        takes(&envoy, &resources);
+    }
+}
+
+fn takes(envoy: &Path, resources: &str) {
+    let set = load(&[Source { name: "-", text: resources }], &|_| None).set;
     let key = (Arc::from("prod"), Arc::from("chat"));
     let made = (0..3).map(|rule| Made {
         http_route: key.clone(),
@@ -173,11 +186,9 @@ fn envoy_takes_what_the_hooks_make() {
     let (made, notes) = post_translate(&plan, &Settings::default(), all).unwrap();
     let notes: Vec<_> = notes.iter().map(|note| note.message.clone()).collect();
     assert_eq!(notes, Vec::<String>::new());
-    for envoy in envoys {
-        let output = validate(&envoy, &bootstrap(&made));
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{}: {said}", envoy.display());
-        // Fields that Envoy does not know would be warned of.
-        assert!(!said.contains("unknown field") && !said.contains("Deprecated"), "{said}");
-    }
+    let output = validate(envoy, &bootstrap(&made));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {said}", envoy.display());
+    // Fields that Envoy does not know would be warned of.
+    assert!(!said.contains("unknown field") && !said.contains("Deprecated"), "{said}");
 }

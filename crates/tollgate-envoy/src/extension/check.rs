@@ -2,6 +2,7 @@
 //! nothing before a request fails on them.
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use tollgate_types::{Diagnostic, Diagnostics, Severity};
 
 use super::{
@@ -195,6 +196,25 @@ impl Known {
         }
         Ok(ours)
     }
+}
+
+/// What is wrong where endpoints go to Envoy by themselves and nobody was asked about them: nobody knows whose they are.
+pub(super) fn unmarked(plan: &Plan, clusters: &[Bytes]) -> Result<Diagnostics, Malformed> {
+    let mut known = Known { clusters: BTreeMap::new(), notes: Diagnostics::default() };
+    for one in clusters {
+        let one = Message::parse(one.clone())?;
+        let name = one.text(cluster::NAME);
+        let shared =
+            plan.cluster(name).is_some_and(|place| place.backend.is_none() && place.rule.only().is_none());
+        if shared && one.has(cluster::EDS) {
+            let message =
+                format!("nobody knows whose the endpoints of cluster {name} are: its requests are refused");
+            let help = "add Endpoints to extensionManager.hooks.xdsTranslator.post (Envoy Gateway 1.8 and later), or \
+                        give the backends of the rule host names";
+            known.note("xds-no-endpoints-hook", message, help);
+        }
+    }
+    Ok(known.notes)
 }
 
 fn is_ours(filter: &str) -> bool {

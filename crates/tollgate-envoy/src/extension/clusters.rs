@@ -29,7 +29,11 @@ pub(super) fn modify(plan: &Plan, here: &BTreeSet<Key>, own: &mut Message) -> Re
         identify(place, &name, own)?;
     }
     if let Some(Some((host, port))) = proxy {
-        through(&Address::socket(host, *port), own)?;
+        let address = Address::socket(host, *port);
+        through(&address, own)?;
+        if own.has(cluster::LOAD_ASSIGNMENT) {
+            own.edit(cluster::LOAD_ASSIGNMENT, |load| endpoints::through(&address, load))?;
+        }
     }
     processed(own)
 }

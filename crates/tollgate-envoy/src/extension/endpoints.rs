@@ -2,22 +2,40 @@
 use std::net::IpAddr;
 
 use super::{
-    fields::{assignment, endpoint, locality},
+    fields::{assignment, endpoint, locality, metadata as metadata_fields},
     metadata::{self, BACKEND, UPSTREAM_HOST},
     plan::{Place, Plan, Ref},
+    proto::{self, Address},
     wire::{Malformed, Message},
 };
 
 #[cfg(test)]
 mod tests;
 
+/// Where an endpoint says its proxy.
+const PROXY: &str = "envoy.http11_proxy_transport_socket.proxy_address";
+
 /// Marks a load assignment that goes to Envoy by itself (EDS); what is not ours stays as it is.
 pub(super) fn modify(plan: &Plan, load: &mut Message) -> Result<(), Malformed> {
     let cluster = load.text(assignment::CLUSTER).to_owned();
-    match plan.cluster(&cluster) {
-        Some(place) => stamp(place, &cluster, load),
+    let Some(place) = plan.cluster(&cluster) else { return Ok(()) };
+    stamp(place, &cluster, load)?;
+    // Nobody says for which Gateway this is.
+    match plan.only_proxy(place.route) {
+        Some((host, port)) => through(&Address::socket(host, *port), load),
         None => Ok(()),
     }
+}
+
+/// Says to every endpoint through which proxy it is reached. Envoy before 1.37 knows no proxy of a cluster, and would go
+/// around it without a word.
+pub(super) fn through(address: &Address, load: &mut Message) -> Result<(), Malformed> {
+    let any = proto::any(address);
+    load.edit_each(assignment::LOCALITIES, |_, group| {
+        group.edit_each(locality::ENDPOINTS, |_, one| {
+            one.edit(endpoint::METADATA, |all| all.set_entry(metadata_fields::TYPED, PROXY, any.clone()))
+        })
+    })
 }
 
 /// Marks every endpoint of a cluster with its backend. Localities are known by their names and not by where they

@@ -18,6 +18,7 @@ pub(super) mod json {
 /// `envoy.config.core.v3.Metadata`
 pub(super) mod metadata {
     pub(crate) const FILTER_METADATA: u32 = 1;
+    pub(crate) const TYPED: u32 = 2;
 }
 
 /// `envoy.config.cluster.v3.Cluster`

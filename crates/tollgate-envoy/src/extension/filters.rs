@@ -96,7 +96,11 @@ pub(super) fn router_level() -> Bytes {
         ]),
         response_attributes: [
             words(&["response.code_details", "upstream.address", "upstream.request_attempt_count"]),
-            vec![leaf("upstream_host", BACKEND), leaf("cluster", BACKEND), leaf("upstream_host", UPSTREAM_HOST)],
+            vec![
+                leaf("upstream_host", BACKEND),
+                leaf("cluster", BACKEND),
+                leaf("upstream_host", UPSTREAM_HOST),
+            ],
         ]
         .concat(),
         ..processor()

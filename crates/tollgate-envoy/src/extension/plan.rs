@@ -233,6 +233,13 @@ impl Plan {
         candidates.into_iter().find_map(|gateway| self.proxies.get(gateway))
     }
 
+    /// The proxy that requests of a route go through on whichever Gateway, where all of them have the same.
+    pub(super) fn only_proxy(&self, route: &Route) -> Option<&(Arc<str>, u16)> {
+        let mut all = route.gateways.iter().map(|gateway| self.proxies.get(gateway).and_then(Option::as_ref));
+        let first = all.next()??;
+        all.all(|other| other == Some(first)).then_some(first)
+    }
+
     /// What is counted of a backend.
     pub(super) fn quotas(&self, target: &Key) -> &[ModelQuota] {
         self.quotas.get(target).map_or(&[], Vec::as_slice)

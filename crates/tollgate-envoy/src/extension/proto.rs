@@ -406,6 +406,7 @@ macro_rules! typed {
 }
 
 typed! {
+    Address = "envoy.config.core.v3.Address";
     AggregateConfig = "envoy.extensions.clusters.aggregate.v3.ClusterConfig";
     OverrideHost = "envoy.extensions.load_balancing_policies.override_host.v3.OverrideHost";
     RoundRobin = "envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin";

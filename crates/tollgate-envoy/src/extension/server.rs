@@ -25,7 +25,8 @@ use tonic::{
 use tonic_prost::ProstCodec;
 
 use super::{
-    connection::accept,
+    check,
+    connection::incoming,
     health::Health,
     messages::{
         ClusterRequest, HealthRequest, OneReply, PlainRequest, Resources, RouteRequest, TranslateRequest,
@@ -158,15 +159,15 @@ impl Extension {
     ) -> io::Result<()> {
         let router =
             Router { health: Health::new(self.ready.subscribe()), extension: self, serve: serve.clone() };
-        let incoming =
-            stream::unfold((listener, serve.tls.map(TlsAcceptor::from)), async |(listener, tls)| {
-                let accepted = accept(&listener, tls.as_ref()).await;
-                Some((Ok::<_, io::Error>(accepted), (listener, tls)))
-            });
+        let connections = incoming(listener, serve.tls.map(TlsAcceptor::from));
+        let connections = stream::unfold(connections, async |mut connections| {
+            let next = connections.recv().await?;
+            Some((Ok::<_, io::Error>(next), connections))
+        });
         Transport::builder()
             .initial_stream_window_size(WINDOW)
             .initial_connection_window_size(WINDOW)
-            .serve_with_incoming_shutdown(router, incoming, stop)
+            .serve_with_incoming_shutdown(router, connections, stop)
             .await
             .map_err(io::Error::other)
     }
@@ -190,7 +191,14 @@ impl Extension {
 
     fn translate(&self, request: TranslateRequest) -> Result<Translation, Status> {
         count(&self.calls.translate);
-        let done = translate::post_translate(&self.plan.load(), &self.settings, request.resources());
+        let plan = self.plan.load();
+        let mut done = translate::post_translate(&plan, &self.settings, request.resources());
+        // Endpoints are asked about before everything else.
+        if let (0, Ok((made, notes))) = (self.called().endpoints, &mut done) {
+            let unmarked =
+                check::unmarked(&plan, &made.clusters).map_err(|malformed| self.failed(malformed))?;
+            notes.0.extend(unmarked.0);
+        }
         let (made, notes) = done.map_err(|malformed| self.failed(malformed))?;
         for note in &notes {
             let help = note.help.as_deref().unwrap_or_default();

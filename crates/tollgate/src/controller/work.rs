@@ -16,6 +16,11 @@ use crate::{
     translate::concerns_envoy,
 };
 
+/// The group of InferencePools.
+const INFERENCE: &str = "inference.networking.k8s.io";
+/// Kinds of which Envoy Gateway's file provider keeps one for each file.
+const ONE_PER_FILE: [&str; 2] = ["GatewayClass", "EnvoyProxy"];
+
 /// What is done when resources change.
 pub(super) struct Work {
     resources: Resources,
@@ -67,15 +72,20 @@ impl Work {
         for note in notes.iter().filter(|note| note.severity != Severity::Info) {
             report(note.severity, &line(note));
         }
-        let text = self.text(&generated, &revisions, env);
+        let objects = self.objects(&generated, &revisions, env);
         match &mut self.output {
-            Some(output) => output.write(text).map(drop),
+            Some(output) => output.write(&spread(objects)).map(drop),
             None => Ok(()),
         }
     }
 
     /// All that Envoy Gateway reads.
-    fn text(&mut self, generated: &Generated, revisions: &HashMap<Key, String>, env: Env<'_>) -> String {
+    fn objects(
+        &mut self,
+        generated: &Generated,
+        revisions: &HashMap<Key, String>,
+        env: Env<'_>,
+    ) -> Vec<Manifest> {
         let mut manifests = manifests(&sources(self.resources.texts()), env);
         let mut refused = self.resources.refused().to_vec();
         refused.retain(|object| {
@@ -88,14 +98,61 @@ impl Work {
         self.good = usable.map(|manifest| (manifest.reference(), manifest.clone())).collect();
         let written = Written { set: self.resources.set(), manifests: &manifests, refused: &refused };
         let mut objects = complete(written, generated, Reader::Files);
+        let pools =
+            manifests.iter().filter(|manifest| is_pool(manifest) && !refused.contains(&manifest.reference()));
+        let pools: Vec<_> = pools.filter(|pool| is_wanted(pool, &objects)).cloned().collect();
+        objects.extend(pools);
         for object in &mut objects {
             let key = (Arc::from(object.namespace.as_str()), Arc::from(object.name.as_str()));
             if let ("HTTPRoute", Some(revision)) = (object.kind.as_str(), revisions.get(&key)) {
                 revise(object, revision);
             }
         }
-        documents(&objects)
+        objects
     }
+}
+
+fn is_pool(manifest: &Manifest) -> bool {
+    manifest.kind == "InferencePool" && manifest.group() == INFERENCE
+}
+
+/// True for what a route refers to. Envoy Gateway reads such an object only where `backendResources` names its kind, and
+/// no file with it otherwise; who refers to one has to name the kind anyway.
+fn is_wanted(pool: &Manifest, objects: &[Manifest]) -> bool {
+    let field = |of: &Json, key: &str| of.get(key).and_then(Json::as_str).map(str::to_owned);
+    objects.iter().filter(|object| object.kind == "HTTPRoute").any(|route| {
+        let rules = route.body.pointer("/spec/rules").and_then(Json::as_array);
+        let refs =
+            rules.into_iter().flatten().filter_map(|rule| rule.get("backendRefs")?.as_array()).flatten();
+        refs.into_iter().any(|own| {
+            let namespace = field(own, "namespace").unwrap_or_else(|| route.namespace.clone());
+            field(own, "kind").is_some_and(|kind| kind == pool.kind)
+                && field(own, "name").is_some_and(|name| name == pool.name)
+                && namespace == pool.namespace
+        })
+    })
+}
+
+/// Objects as texts of files. All of them stand in the first, so that Envoy Gateway never reads half of a change; but of
+/// these kinds it keeps only one for each file.
+fn spread(objects: Vec<Manifest>) -> Vec<String> {
+    let mut files = vec![Vec::new()];
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    for object in objects {
+        let mut at = 0;
+        if ONE_PER_FILE.contains(&object.kind.as_str()) {
+            let count = seen.entry(object.kind.clone()).or_default();
+            at = *count;
+            *count += 1;
+        }
+        while files.len() <= at {
+            files.push(Vec::new());
+        }
+        if let Some(file) = files.get_mut(at) {
+            file.push(object);
+        }
+    }
+    files.iter().map(|file| documents(file)).collect()
 }
 
 /// The generated HTTPRoutes.
@@ -118,16 +175,168 @@ fn made(generated: &Generated) -> impl Iterator<Item = Made> {
 }
 
 /// Makes a change of what only the hooks know a change of the HTTPRoute: Envoy Gateway asks its hooks only where what it
-/// reads has changed, and of `metadata` its file provider reads no more than the names. So the last rule takes a header
-/// from replies that none of them has.
+/// reads has changed, and of `metadata` its file provider reads no more than the names. So a rule takes a header from its
+/// replies that none of them has. It is one with backends: of those that answer by themselves Envoy Gateway passes over
+/// such filters.
 fn revise(object: &mut Manifest, revision: &str) {
     let rules = object.body.pointer_mut("/spec/rules").and_then(Json::as_array_mut);
-    let Some(Json::Object(rule)) = rules.and_then(|rules| rules.last_mut()) else { return };
+    let forwarding = |rule: &&mut Json| rule.get("backendRefs").is_some();
+    let rule = rules.into_iter().flatten().find(forwarding).and_then(Json::as_object_mut);
+    let Some(rule) = rule else { return };
     let filters = rule.entry("filters").or_insert_with(|| json!([]));
     if let Json::Array(filters) = filters {
         filters.push(json!({
             "type": "ResponseHeaderModifier",
             "responseHeaderModifier": { "remove": [format!("x-tollgate-revision-{revision}")] },
         }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tollgate_compile::Options;
+    use tollgate_envoy::extension::Settings;
+
+    use super::*;
+
+    fn object(kind: &str, name: &str) -> Manifest {
+        Manifest {
+            api_version: "v1".to_owned(),
+            kind: kind.to_owned(),
+            namespace: String::new(),
+            name: name.to_owned(),
+            body: json!({ "kind": kind, "spec": { "rules": [{}, { "backendRefs": [], "filters": [{}] }] } }),
+        }
+    }
+
+    #[test]
+    fn kinds_that_may_stand_in_a_file_once_are_spread() {
+        let kinds = ["GatewayClass", "GatewayClass", "EnvoyProxy", "Gateway", "EnvoyProxy", "EnvoyProxy"];
+        let texts = spread(kinds.map(|kind| object(kind, "x")).to_vec());
+        let found: Vec<_> = texts
+            .iter()
+            .map(|text| text.lines().filter_map(|line| line.strip_prefix("kind: ")).collect::<Vec<_>>())
+            .collect();
+        let want = [
+            &["GatewayClass", "EnvoyProxy", "Gateway"][..],
+            &["GatewayClass", "EnvoyProxy"],
+            &["EnvoyProxy"],
+        ];
+        assert_eq!(found, want);
+    }
+
+    #[test]
+    fn pools_that_routes_refer_to_are_handed_on() {
+        let mut pool = object("InferencePool", "llama");
+        pool.api_version = format!("{INFERENCE}/v1");
+        pool.namespace = "prod".to_owned();
+        let mut route = object("HTTPRoute", "chat");
+        route.namespace = "prod".to_owned();
+        route.body = json!({ "spec": { "rules": [{ "backendRefs": [{ "kind": "InferencePool", "name": "llama" }] }] } });
+        assert!(is_pool(&pool) && is_wanted(&pool, &[route.clone()]));
+        pool.name = "other".to_owned();
+        assert!(!is_wanted(&pool, &[route]));
+    }
+
+    #[test]
+    fn a_revision_changes_a_rule_with_backends() {
+        let mut route = object("HTTPRoute", "chat");
+        revise(&mut route, "abc");
+        let filters = route.body.pointer("/spec/rules/1/filters").unwrap();
+        assert_eq!(filters.as_array().unwrap().len(), 2);
+        assert_eq!(filters[1]["responseHeaderModifier"]["remove"][0], "x-tollgate-revision-abc");
+        assert!(route.body.pointer("/spec/rules/0/filters").is_none());
+    }
+
+    const GATEWAY: &str = "apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: gw, namespace: prod}
+spec: {gatewayClassName: eg, listeners: [{name: http, port: 80, protocol: HTTP}]}
+---
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: Backend
+metadata: {name: a, namespace: prod}
+spec: {endpoints: [{ip: {address: 10.0.0.1, port: 80}}]}
+---
+apiVersion: aigateway.envoyproxy.io/v1beta1
+kind: AIServiceBackend
+metadata: {name: a, namespace: prod}
+spec: {schema: {name: OpenAI}, backendRef: {name: a, kind: Backend, group: gateway.envoyproxy.io}}
+";
+    const ROUTE: &str = "apiVersion: aigateway.envoyproxy.io/v1beta1
+kind: AIGatewayRoute
+metadata: {name: chat, namespace: prod}
+spec:
+  parentRefs: [{name: gw}]
+  rules: [{streamIdleTimeout: 7s, backendRefs: [{name: a}]}]
+";
+
+    struct Setting {
+        folder: tempfile::TempDir,
+        work: Work,
+        extension: Arc<Extension>,
+    }
+
+    fn setting() -> Setting {
+        let folder = tempfile::tempdir().unwrap();
+        let input = folder.path().join("in");
+        fs::create_dir(&input).unwrap();
+        fs::write(input.join("gateway.yaml"), GATEWAY).unwrap();
+        fs::write(input.join("route.yaml"), ROUTE).unwrap();
+        let resources = Resources::at(vec![input], Options::default(), &mut io::empty()).unwrap();
+        let extension = Arc::new(Extension::new(Settings::default()));
+        let output = Output::open(&folder.path().join("out")).unwrap();
+        let mut work = Work::new(resources, Some(output), Arc::clone(&extension));
+        assert!(!extension.is_ready());
+        work.start(&|_| None).unwrap();
+        Setting { folder, work, extension }
+    }
+
+    impl Setting {
+        fn change(&mut self, file: &str, text: &str) -> String {
+            fs::write(self.folder.path().join("in").join(file), text).unwrap();
+            self.work.again(&|_| None);
+            self.written()
+        }
+
+        fn written(&self) -> String {
+            fs::read_to_string(self.folder.path().join("out/tollgate.yaml")).unwrap()
+        }
+    }
+
+    #[test]
+    fn resources_become_what_envoy_gateway_reads_and_hooks_know() {
+        let setting = setting();
+        let text = setting.written();
+        for kind in ["Gateway", "Backend", "HTTPRoute", "HTTPRouteFilter"] {
+            assert!(text.contains(&format!("\nkind: {kind}\n")), "{kind}\n{text}");
+        }
+        assert!(!text.contains("AIGatewayRoute\n"), "Envoy Gateway would refuse the file");
+        assert!(setting.extension.is_ready() && setting.extension.problems().is_empty());
+    }
+
+    #[test]
+    fn what_only_the_hooks_know_changes_the_file_too() {
+        let mut setting = setting();
+        let before = setting.written();
+        let after = setting.change("route.yaml", &ROUTE.replace("7s", "8s"));
+        assert_ne!(before, after);
+        assert_eq!(setting.change("route.yaml", ROUTE), before);
+    }
+
+    #[test]
+    fn what_is_broken_keeps_its_last_good_version() {
+        let mut setting = setting();
+        let before = setting.written();
+        let broken = GATEWAY.replace("port: 80, protocol: HTTP", "port: 0, protocol: HTTP");
+        assert_eq!(setting.change("gateway.yaml", &broken), before);
+        assert!(!setting.extension.problems().is_empty());
+        assert_eq!(setting.change("route.yaml", "{{{ no yaml"), before);
+        fs::remove_file(setting.folder.path().join("in/route.yaml")).unwrap();
+        let gone = setting.change("gateway.yaml", GATEWAY);
+        assert!(!gone.contains("\nkind: HTTPRoute\n"), "{gone}");
+        assert!(setting.extension.problems().is_empty());
     }
 }

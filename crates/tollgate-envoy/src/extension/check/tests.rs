@@ -110,3 +110,15 @@ fn our_filters_ask_clusters_that_exist() {
     known.processors(&manager).unwrap();
     assert_eq!(known.notes.0[0].code, "xds-dangling-cluster");
 }
+
+#[test]
+fn endpoints_that_nobody_asked_about_belong_to_nobody() {
+    let codes = |cluster: &Message| {
+        let notes = unmarked(&two(), &[cluster.encode()]).unwrap();
+        notes.iter().map(|note| note.code).collect::<Vec<_>>()
+    };
+    assert_eq!(codes(&eds_cluster(NAME)), ["xds-no-endpoints-hook"]);
+    assert_eq!(codes(&eds_cluster("httproute/prod/web/rule/0")), Vec::<&str>::new());
+    assert_eq!(codes(&eds_cluster(&format!("{NAME}/backend/0"))), Vec::<&str>::new());
+    assert_eq!(codes(&dns_cluster(NAME, &[])), Vec::<&str>::new());
+}

@@ -72,3 +72,29 @@ fn endpoints_of_others_come_back_as_they_are() {
     modify(&plan, &mut load).unwrap();
     assert!(!load.is_changed());
 }
+
+#[test]
+fn endpoints_are_reached_through_the_proxy_of_all_gateways() {
+    const PROXIED: &str = "apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: gw, namespace: prod, annotations: {aigateway.envoyproxy.io/gateway-config: egress}}
+spec: {gatewayClassName: eg, listeners: [{name: http, port: 80, protocol: HTTP}]}
+---
+apiVersion: aigateway.envoyproxy.io/v1beta1
+kind: GatewayConfig
+metadata: {name: egress, namespace: prod}
+spec: {forwardProxy: {address: \"proxy.example:3128\"}}
+";
+    let proxies = |yaml: &str| {
+        let mut load = load_assignment(CLUSTER, &[group(&region(0), &["10.0.0.1"])]);
+        modify(&plan(yaml), &mut load).unwrap();
+        let group = load.messages(assignment::LOCALITIES).next().unwrap().unwrap();
+        let one = group.messages(locality::ENDPOINTS).next().unwrap().unwrap();
+        let all = one.message(endpoint::METADATA).unwrap().unwrap();
+        all.entry(metadata_fields::TYPED, PROXY).unwrap().is_some()
+    };
+    let route = route_yaml(&[("a", 1, 0)], PROXIED);
+    assert!(proxies(&route));
+    // Another Gateway has none, and nobody says for which of them this is.
+    assert!(!proxies(&route.replace("[{name: gw}]", "[{name: gw}, {name: other}]")));
+}
