@@ -22,7 +22,7 @@ spec:
 static PLAN: LazyLock<Plan> = LazyLock::new(|| {
     let set = load(&[Source { name: "-", text: ROUTE }], &|_| None).set;
     let key = (Arc::from("n"), Arc::from("r"));
-    Plan::new(&set, [Made { http_route: key.clone(), rule: 0, source: key, source_rule: 0, refs: vec![0, 1] }])
+    Plan::new(&set, [Made { http_route: key.clone(), rule: 0, source: key, source_rule: 0, refs: vec![0, 1], attempts: None }])
 });
 
 fuzz_target!(|bytes: &[u8]| {

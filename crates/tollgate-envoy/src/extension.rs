@@ -25,6 +25,7 @@ mod plan;
 mod pools;
 mod proto;
 mod quotas;
+mod retries;
 mod routes;
 mod server;
 mod settings;
@@ -36,7 +37,7 @@ mod wire;
 
 pub use self::{
     messages::Translation,
-    plan::{Key, Made, Plan},
+    plan::{Attempts, Key, Made, Plan},
     server::{Called, Extension, Serve},
     settings::{NoAddress, Processor, QuotaService, Settings},
     tls::{BadCertificate, tls},

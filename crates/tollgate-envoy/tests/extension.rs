@@ -27,7 +27,14 @@ fn plan() -> Plan {
     let key = (Arc::from("prod"), Arc::from("chat"));
     Plan::new(
         &set,
-        [Made { http_route: key.clone(), rule: 0, source: key, source_rule: 0, refs: vec![0, 1] }],
+        [Made {
+            http_route: key.clone(),
+            rule: 0,
+            source: key,
+            source_rule: 0,
+            refs: vec![0, 1],
+            attempts: None,
+        }],
     )
 }
 

@@ -5,10 +5,13 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Output},
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
-use tollgate_envoy::extension::{Made, Message, Plan, Settings, Translation, post_cluster, post_translate};
+use tollgate_envoy::extension::{
+    Attempts, Made, Message, Plan, Settings, Translation, post_cluster, post_translate,
+};
 use tollgate_resources::{Source, load};
 
 const RESOURCES: &str = "
@@ -172,6 +175,12 @@ fn takes(envoy: &Path, resources: &str) {
         source: key.clone(),
         source_rule: rule,
         refs: if rule == 0 { vec![0, 1] } else { vec![0] },
+        attempts: Some(Attempts {
+            retries: 1,
+            per_priority: (rule == 0).then_some(1),
+            deadline: Some(Duration::from_secs(5)),
+            statuses: if rule == 0 { vec![429, 503] } else { Vec::new() },
+        }),
     });
     let plan = Plan::new(&set, made);
     let all = Translation {

@@ -167,6 +167,8 @@ pub(super) mod route_action {
     /// In `WeightedCluster.ClusterWeight`.
     pub(crate) const WEIGHTED_NAME: u32 = 1;
     /// In `RetryPolicy`.
+    pub(crate) const PER_TRY: u32 = 3;
+    /// In `RetryPolicy`.
     pub(crate) const PER_TRY_IDLE: u32 = 13;
 }
 

@@ -37,6 +37,21 @@ pub struct Made {
     pub source_rule: usize,
     /// For each backend of the HTTPRoute's rule the index of the AIGatewayRoute's.
     pub refs: Vec<usize>,
+    /// How its requests are tried again unless a policy says otherwise.
+    pub attempts: Option<Attempts>,
+}
+
+/// How requests are tried again.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Attempts {
+    /// Beside the first one.
+    pub retries: u32,
+    /// At each priority before the next one is asked; `None` where there is one only.
+    pub per_priority: Option<u32>,
+    /// The deadline of one attempt, to the head of its reply.
+    pub deadline: Option<Duration>,
+    /// After these another backend is asked; none where there is no other.
+    pub statuses: Vec<u16>,
 }
 
 /// What the hooks have to know of the resources.
@@ -72,6 +87,8 @@ pub(super) struct Rule {
     pub(super) refs: Vec<Ref>,
     /// The longest silence inside a streamed reply.
     pub(super) stream_idle: Option<Duration>,
+    /// How its requests are tried again unless a policy says otherwise.
+    pub(super) attempts: Option<Attempts>,
 }
 
 /// A backend of a rule.
@@ -133,7 +150,7 @@ impl Plan {
     }
 
     fn add(&mut self, made: Made, source: &Object<AiGatewayRoute>) {
-        let Made { http_route, rule, source: source_key, source_rule, refs } = made;
+        let Made { http_route, rule, source: source_key, source_rule, refs, attempts } = made;
         let Some(spec) = source.spec.rules.get(source_rule) else { return };
         let ranks: BTreeSet<_> =
             spec.backend_refs.iter().filter(|spec| spec.weight > 0).map(|spec| spec.priority).collect();
@@ -150,7 +167,7 @@ impl Plan {
                 model: spec.model_name_override.as_deref().map(Arc::from),
             })
         });
-        let planned = Rule { refs: refs.collect(), stream_idle: spec.stream_idle_timeout };
+        let planned = Rule { refs: refs.collect(), stream_idle: spec.stream_idle_timeout, attempts };
         let route = self.routes.entry(http_route).or_insert_with(|| Route {
             gateways: source.spec.parent_refs.iter().filter_map(|parent| gateway(parent, source)).collect(),
             source: source_key,

@@ -378,6 +378,33 @@ messages! {
     RegexMatcher {
         regex: String = [string, tag = "2"],
     }
+    /// `envoy.config.route.v3.RetryPolicy`
+    RetryPolicy {
+        retry_on: String = [string, tag = "1"],
+        num_retries: Option<UInt32Value> = [message, optional, tag = "2"],
+        per_try_timeout: Option<Duration> = [message, optional, tag = "3"],
+        retry_priority: Option<RetryPlugin> = [message, optional, tag = "4"],
+        retry_host_predicate: Vec<RetryPlugin> = [message, repeated, tag = "5"],
+        host_selection_retry_max_attempts: i64 = [int64, tag = "6"],
+        retriable_status_codes: Vec<u32> = [uint32, repeated, tag = "7"],
+        retry_back_off: Option<RetryBackOff> = [message, optional, tag = "8"],
+    }
+    /// `envoy.config.route.v3.RetryPolicy.RetryPriority` and `RetryHostPredicate`
+    RetryPlugin {
+        name: String = [string, tag = "1"],
+        typed_config: Option<Any> = [message, optional, tag = "3"],
+    }
+    /// `envoy.config.route.v3.RetryPolicy.RetryBackOff`
+    RetryBackOff {
+        base_interval: Option<Duration> = [message, optional, tag = "1"],
+        max_interval: Option<Duration> = [message, optional, tag = "2"],
+    }
+    /// `envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig`
+    PreviousPriorities {
+        update_frequency: i32 = [int32, tag = "1"],
+    }
+    /// `envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate`, nothing set
+    PreviousHosts {}
     /// `envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec`, nothing set
     UpstreamCodec {}
     /// `envoy.extensions.filters.http.header_to_metadata.v3.Config`
@@ -410,6 +437,8 @@ typed! {
     AggregateConfig = "envoy.extensions.clusters.aggregate.v3.ClusterConfig";
     OverrideHost = "envoy.extensions.load_balancing_policies.override_host.v3.OverrideHost";
     RoundRobin = "envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin";
+    PreviousPriorities = "envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig";
+    PreviousHosts = "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate";
     RateLimitFilter = "envoy.extensions.filters.http.ratelimit.v3.RateLimit";
     RateLimitPerRoute = "envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute";
     HttpProtocolOptions = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";

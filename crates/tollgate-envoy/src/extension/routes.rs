@@ -8,7 +8,7 @@ use super::{
     plan::{Key, Plan},
     pools::Pool,
     proto::{self, UInt64Value},
-    quotas,
+    quotas, retries,
     settings::Settings,
     wire::{Malformed, Message},
 };
@@ -106,6 +106,9 @@ fn one(know: Know<'_>, own: &mut Message, wants: &mut Wants) -> Result<(), Malfo
     if let Some(limits) = limits {
         own.set_entry(route::PER_FILTER, quotas::FILTER, limits)?;
         wants.quotas = true;
+    }
+    if let Some(attempts) = &rule.attempts {
+        own.edit(route::ACTION, |action| retries::modify(attempts, action))?;
     }
     let Some(idle) = rule.stream_idle else { return Ok(()) };
     own.edit(route::ACTION, |action| {

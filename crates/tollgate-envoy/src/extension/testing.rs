@@ -42,7 +42,7 @@ pub(super) fn plan(yaml: &str) -> Plan {
         for (rule, spec) in source.spec.rules.iter().enumerate() {
             let refs = (0..spec.backend_refs.len()).collect();
             let (http_route, source) = (key.clone(), key.clone());
-            made.push(Made { http_route, rule, source, source_rule: rule, refs });
+            made.push(Made { http_route, rule, source, source_rule: rule, refs, attempts: None });
         }
     }
     Plan::new(&loaded.set, made)

@@ -2,8 +2,8 @@
 use std::{collections::HashMap, io, sync::Arc};
 
 use serde_json::{Value as Json, json};
-use tollgate_envoy::extension::{Extension, Key, Made, Plan};
-use tollgate_generate::{Generated, Origin, Reader, Written, complete, documents, generate};
+use tollgate_envoy::extension::{Attempts, Extension, Key, Made, Plan};
+use tollgate_generate::{Generated, Origin, Reader, Retries, Written, complete, documents, generate};
 use tollgate_resources::{Manifest, manifests};
 use tollgate_types::{Diagnostics, ObjectRef, Severity};
 
@@ -16,8 +16,6 @@ use crate::{
     translate::concerns_envoy,
 };
 
-/// The group of InferencePools.
-const INFERENCE: &str = "inference.networking.k8s.io";
 /// Kinds of which Envoy Gateway's file provider keeps one for each file.
 const ONE_PER_FILE: [&str; 2] = ["GatewayClass", "EnvoyProxy"];
 
@@ -98,10 +96,6 @@ impl Work {
         self.good = usable.map(|manifest| (manifest.reference(), manifest.clone())).collect();
         let written = Written { set: self.resources.set(), manifests: &manifests, refused: &refused };
         let mut objects = complete(written, generated, Reader::Files);
-        let pools =
-            manifests.iter().filter(|manifest| is_pool(manifest) && !refused.contains(&manifest.reference()));
-        let pools: Vec<_> = pools.filter(|pool| is_wanted(pool, &objects)).cloned().collect();
-        objects.extend(pools);
         for object in &mut objects {
             let key = (Arc::from(object.namespace.as_str()), Arc::from(object.name.as_str()));
             if let ("HTTPRoute", Some(revision)) = (object.kind.as_str(), revisions.get(&key)) {
@@ -110,27 +104,6 @@ impl Work {
         }
         objects
     }
-}
-
-fn is_pool(manifest: &Manifest) -> bool {
-    manifest.kind == "InferencePool" && manifest.group() == INFERENCE
-}
-
-/// True for what a route refers to. Envoy Gateway reads such an object only where `backendResources` names its kind, and
-/// no file with it otherwise; who refers to one has to name the kind anyway.
-fn is_wanted(pool: &Manifest, objects: &[Manifest]) -> bool {
-    let field = |of: &Json, key: &str| of.get(key).and_then(Json::as_str).map(str::to_owned);
-    objects.iter().filter(|object| object.kind == "HTTPRoute").any(|route| {
-        let rules = route.body.pointer("/spec/rules").and_then(Json::as_array);
-        let refs =
-            rules.into_iter().flatten().filter_map(|rule| rule.get("backendRefs")?.as_array()).flatten();
-        refs.into_iter().any(|own| {
-            let namespace = field(own, "namespace").unwrap_or_else(|| route.namespace.clone());
-            field(own, "kind").is_some_and(|kind| kind == pool.kind)
-                && field(own, "name").is_some_and(|name| name == pool.name)
-                && namespace == pool.namespace
-        })
-    })
 }
 
 /// Objects as texts of files. All of them stand in the first, so that Envoy Gateway never reads half of a change; but of
@@ -163,15 +136,28 @@ fn routes(generated: &Generated) -> impl Iterator<Item = Key> {
 /// From the rules of generated HTTPRoutes to those of AIGatewayRoutes.
 fn made(generated: &Generated) -> impl Iterator<Item = Made> {
     generated.origins.iter().map(|(namespace, name, rule, origin)| {
-        let Origin { route, rule: source_rule, refs, .. } = origin;
+        let Origin { route, rule: source_rule, refs, retries } = origin;
         Made {
             http_route: (Arc::clone(namespace), Arc::clone(name)),
             rule,
             source: (Arc::clone(namespace), Arc::clone(route)),
             source_rule: *source_rule,
             refs: refs.clone(),
+            attempts: Some(attempts(retries)),
         }
     })
+}
+
+fn attempts(retries: &Retries) -> Attempts {
+    let Retries { retries, per_priority, attempt, statuses } = *retries;
+    // Backends are counted in small numbers.
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    Attempts {
+        retries: count(retries),
+        per_priority: per_priority.map(count),
+        deadline: attempt,
+        statuses: statuses.to_vec(),
+    }
 }
 
 /// Makes a change of what only the hooks know a change of the HTTPRoute: Envoy Gateway asks its hooks only where what it
@@ -225,19 +211,6 @@ mod tests {
             &["EnvoyProxy"],
         ];
         assert_eq!(found, want);
-    }
-
-    #[test]
-    fn pools_that_routes_refer_to_are_handed_on() {
-        let mut pool = object("InferencePool", "llama");
-        pool.api_version = format!("{INFERENCE}/v1");
-        pool.namespace = "prod".to_owned();
-        let mut route = object("HTTPRoute", "chat");
-        route.namespace = "prod".to_owned();
-        route.body = json!({ "spec": { "rules": [{ "backendRefs": [{ "kind": "InferencePool", "name": "llama" }] }] } });
-        assert!(is_pool(&pool) && is_wanted(&pool, &[route.clone()]));
-        pool.name = "other".to_owned();
-        assert!(!is_wanted(&pool, &[route]));
     }
 
     #[test]
