@@ -1,4 +1,6 @@
 //! The hooks over gRPC, as Envoy Gateway calls them.
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
 use std::{net::SocketAddr, sync::Arc};
 
 use bytes::{BufMut as _, Bytes, BytesMut};

@@ -1,5 +1,7 @@
 //! What the hooks make, read by Envoy itself. Skipped where there is no Envoy: `TOLLGATE_ENVOY` names a binary, or
 //! `cargo xtask` has put one into its cache.
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
 use std::{
     env, fs,
     path::{Path, PathBuf},
@@ -61,7 +63,7 @@ fn envoys() -> Vec<PathBuf> {
 fn message(fields: &[(u32, &dyn AsRef<[u8]>)]) -> Message {
     let mut message = Message::default();
     for (number, value) in fields {
-        message.push(*number, Bytes::copy_from_slice(value.as_ref().as_ref()));
+        message.push(*number, Bytes::copy_from_slice(value.as_ref()));
     }
     message
 }

@@ -112,9 +112,7 @@ fn add_filters(options: &mut Message) -> Result<(), Malformed> {
         Some(last) if is_codec(last)? => chain.len() - 1,
         Some(_) | None => chain.len(),
     };
-    for (at, filter) in filters::upstream_level().into_iter().enumerate() {
-        options.insert(protocol_options::HTTP_FILTERS, codec + at, filter);
-    }
+    options.insert(protocol_options::HTTP_FILTERS, codec, filters::upstream_level());
     if codec == chain.len() {
         options.push(protocol_options::HTTP_FILTERS, filters::codec());
     }

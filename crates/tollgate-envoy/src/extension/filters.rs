@@ -8,11 +8,10 @@ use super::{
     proto::{
         Address, Any, BoolValue, CircuitBreakers, Cluster, ClusterLoadAssignment, Duration,
         EarlyHeaderMutation, Empty, Endpoint, EnvoyGrpc, ExplicitHttpConfig, ExtProcPerRoute,
-        ExternalProcessor, FilterConfig, GrpcService, HeaderEdit, HeaderMutation, HeaderMutationRules,
-        HeaderRule, HeaderToMetadata, HeaderValue, HeaderValueOption, Http2ProtocolOptions, HttpFilter,
-        HttpProtocolOptions, KeyValuePair, LbEndpoint, LocalityLbEndpoints, MetadataNamespaces,
-        MetadataOptions, Mutations, Pipe, ProcessingMode, Thresholds, TypedExtensionConfig, UInt32Value,
-        UpstreamCodec, any, bytes,
+        ExternalProcessor, FilterConfig, GrpcService, HeaderEdit, HeaderMutationRules, HeaderRule,
+        HeaderToMetadata, Http2ProtocolOptions, HttpFilter, HttpProtocolOptions, KeyValuePair, LbEndpoint,
+        LocalityLbEndpoints, MetadataNamespaces, MetadataOptions, Pipe, ProcessingMode, Thresholds,
+        TypedExtensionConfig, UInt32Value, UpstreamCodec, any, bytes,
     },
     settings::{Processor, Settings},
 };
@@ -21,8 +20,6 @@ use super::{
 pub(super) const FILTER: &str = "envoy.filters.http.ext_proc/aigateway";
 /// The external processor's cluster.
 pub(super) const PROCESSOR: &str = "ai-gateway-extproc-uds";
-/// Puts a length back that Envoy removes when a body is replaced.
-pub(super) const LENGTH_FILTER: &str = "envoy.filters.http.header_mutation/aigateway";
 /// Hands headers to the access log.
 pub(super) const LOG_FILTER: &str = "envoy.filters.http.header_to_metadata/aigateway";
 /// Takes from clients what only we may set.
@@ -43,8 +40,6 @@ pub(super) const SKIP: i32 = 2;
 pub(super) const NONE: i32 = 0;
 pub(super) const BUFFERED: i32 = 2;
 pub(super) const DUPLEX: i32 = 4;
-/// `HeaderValueOption.HeaderAppendAction`
-const ADD_IF_ABSENT: i32 = 1;
 /// `HealthStatus`
 pub(super) const HEALTHY: i32 = 1;
 /// `RoutingPriority`
@@ -108,9 +103,8 @@ pub(super) fn router_level() -> Bytes {
     bytes(&HttpFilter { name: FILTER.to_owned(), typed_config: Some(Any::of(&processor)), disabled: true })
 }
 
-/// The filters in a cluster's chain, before its codec: the processor once more for each attempt, and the length of
-/// what it made.
-pub(super) fn upstream_level() -> [Bytes; 2] {
+/// The processor in a cluster's chain, before its codec: once more for each attempt.
+pub(super) fn upstream_level() -> Bytes {
     let processor = ExternalProcessor {
         processing_mode: Some(ProcessingMode {
             request_header_mode: SEND,
@@ -136,16 +130,7 @@ pub(super) fn upstream_level() -> [Bytes; 2] {
         .concat(),
         ..processor()
     };
-    let length = HeaderValueOption {
-        header: Some(HeaderValue {
-            key: "content-length".to_owned(),
-            value: format!("%DYNAMIC_METADATA({METADATA}:content_length)%"),
-        }),
-        append_action: ADD_IF_ABSENT,
-    };
-    let edits = vec![HeaderEdit { remove: None, append: Some(length) }];
-    let mutation = HeaderMutation { mutations: Some(Mutations { request_mutations: edits }) };
-    [filter(FILTER, Any::of(&processor)), filter(LENGTH_FILTER, Any::of(&mutation))]
+    filter(FILTER, Any::of(&processor))
 }
 
 /// The filter that ends a cluster's chain.
@@ -196,8 +181,7 @@ fn per_route(settings: &ExtProcPerRoute) -> Bytes {
 
 /// Takes from clients what only we may set, before a route is chosen.
 pub(super) fn early_headers() -> Bytes {
-    let mutations =
-        FORGEABLE.iter().map(|name| HeaderEdit { remove: Some((*name).to_owned()), append: None });
+    let mutations = FORGEABLE.iter().map(|name| HeaderEdit { remove: (*name).to_owned() });
     let mutation = EarlyHeaderMutation { mutations: mutations.collect() };
     bytes(&TypedExtensionConfig { name: EARLY_FILTER.to_owned(), typed_config: Some(Any::of(&mutation)) })
 }

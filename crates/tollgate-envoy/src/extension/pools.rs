@@ -18,6 +18,7 @@ use super::{
     wire::{Malformed, Message},
 };
 
+mod resource;
 #[cfg(test)]
 mod tests;
 
@@ -25,8 +26,6 @@ mod tests;
 const DESTINATION: &str = "x-gateway-destination-endpoint";
 /// The dynamic metadata in which it says the same.
 const LB: &str = "envoy.lb";
-/// Where an endpoint picker listens unless the pool says otherwise.
-const PICKER_PORT: u16 = 9002;
 /// How long an endpoint picker may take for a message, in seconds; it may queue requests.
 const PICKER_TIMEOUT: i64 = 300;
 /// Windows of connections to endpoint pickers, in bytes.
@@ -36,11 +35,6 @@ const CONNECTION_WINDOW: u32 = 16 << 20;
 const CHECK_INTERVAL: i64 = 2;
 /// `Cluster.LbPolicy`
 const LEAST_REQUEST: i32 = 1;
-
-/// `processing-body-mode`
-const BODY_MODE: &str = "aigateway.envoyproxy.io/processing-body-mode";
-/// `allow-mode-override`
-const MODE_OVERRIDE: &str = "aigateway.envoyproxy.io/allow-mode-override";
 
 /// What of a pool Envoy has to know. It travels as metadata of the pool's routes and clusters, since the hooks that
 /// name pools are others than the one that can add filters.
@@ -72,64 +66,10 @@ enum Failure {
     FailClose,
 }
 
-/// An InferencePool as Envoy Gateway hands it on.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Resource {
-    api_version: String,
-    kind: String,
-    metadata: Meta,
-    #[serde(default)]
-    spec: Spec,
-}
-
-#[derive(Debug, Deserialize)]
-struct Meta {
-    name: String,
-    #[serde(default)]
-    namespace: String,
-    #[serde(default)]
-    annotations: BTreeMap<String, String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Spec {
-    #[serde(default)]
-    selector: Selector,
-    #[serde(default)]
-    target_ports: Vec<Port>,
-    app_protocol: Option<String>,
-    #[serde(default)]
-    endpoint_picker_ref: PickerRef,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Selector {
-    #[serde(default)]
-    match_labels: BTreeMap<String, String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Port {
-    number: u16,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PickerRef {
-    #[serde(default)]
-    name: String,
-    port: Option<Port>,
-    #[serde(default)]
-    failure_mode: Failure,
-}
-
 /// The InferencePool among the resources that a route or cluster refers to. Of several nobody could say which of them
 /// a request is for, so there is none.
 pub(super) fn find<'a>(resources: impl IntoIterator<Item = &'a Bytes>) -> Option<Found> {
-    let mut pools = resources.into_iter().filter_map(|json| Found::read(json));
+    let mut pools = resources.into_iter().filter_map(resource::read);
     let first = pools.next()?;
     if let Some(second) = pools.next() {
         let (a, b) = (&first.pool, &second.pool);
@@ -157,37 +97,6 @@ pub(super) struct Found {
 // === impl Found ===
 
 impl Found {
-    fn read(json: &Bytes) -> Option<Self> {
-        let resource: Resource = match serde_json::from_slice(json) {
-            Ok(resource) => resource,
-            Err(error) => {
-                tracing::warn!(%error, "Envoy Gateway handed on a resource that is no Kubernetes object");
-                return None;
-            }
-        };
-        let Resource { api_version, kind, metadata, spec } = resource;
-        if kind != "InferencePool" || !api_version.starts_with("inference.networking.k8s.io/") {
-            return None;
-        }
-        let says = |key, value| metadata.annotations.get(key).is_some_and(|given| given == value);
-        let PickerRef { name: picker, port, failure_mode } = spec.endpoint_picker_ref;
-        let pool = Pool {
-            body: if says(BODY_MODE, "buffered") { BodyMode::Buffered } else { BodyMode::Duplex },
-            mode_override: says(MODE_OVERRIDE, "true"),
-            namespace: if metadata.namespace.is_empty() { "default".to_owned() } else { metadata.namespace },
-            name: metadata.name,
-            picker,
-            port: port.map_or(PICKER_PORT, |port| port.number),
-            failure: failure_mode,
-        };
-        Some(Self {
-            pool,
-            labels: spec.selector.match_labels,
-            ports: spec.target_ports.into_iter().map(|port| port.number).collect(),
-            h2: spec.app_protocol.as_deref() == Some("kubernetes.io/h2c"),
-        })
-    }
-
     /// Makes the cluster of a pool follow the endpoint picker. Where the pods are known they are the cluster's own, so
     /// that a list is walked in its order and there is somebody to ask when the picker does not answer; where they are
     /// not, Envoy goes where the header says.

@@ -49,7 +49,7 @@ fn names(own: &Message) -> Vec<String> {
 #[test]
 fn the_processor_stands_in_front_of_every_attempt() {
     let own = modified(&two(), dns());
-    assert_eq!(names(&own), [filters::FILTER, filters::LENGTH_FILTER, filters::CODEC]);
+    assert_eq!(names(&own), [filters::FILTER, filters::CODEC]);
     assert!(is_processed(&own).unwrap());
     // HTTP/1.1, since Envoy wants a protocol said.
     let options = Cluster::decode(own.encode()).unwrap().typed_extension_protocol_options;
@@ -90,8 +90,7 @@ fn filters_and_protocols_that_are_there_stay() {
     typed.set_bytes(any::VALUE, options.encode());
     own.set_entry(cluster::PROTOCOL_OPTIONS, filters::HTTP_OPTIONS, typed.encode()).unwrap();
     let own = modified(&two(), own);
-    let want =
-        ["envoy.filters.http.credential_injector", filters::FILTER, filters::LENGTH_FILTER, filters::CODEC];
+    let want = ["envoy.filters.http.credential_injector", filters::FILTER, filters::CODEC];
     assert_eq!(names(&own), want);
     let options = Cluster::decode(own.encode()).unwrap().typed_extension_protocol_options;
     let options = Message::parse(options[filters::HTTP_OPTIONS].value.clone()).unwrap();

@@ -62,10 +62,10 @@ fn weights_stay_where_they_are_what_was_asked_for() {
     clusters.push(route_action::CLUSTERS, text(route_action::WEIGHTED_NAME, &backend(1)).encode());
     let mut with_headers = two.clone();
     with_headers
-        .edit(
-            route::ACTION,
-            |action| Ok(action.set_bytes(route_action::WEIGHTED_CLUSTERS, clusters.encode())),
-        )
+        .edit(route::ACTION, |action| {
+            action.set_bytes(route_action::WEIGHTED_CLUSTERS, clusters.encode());
+            Ok(())
+        })
         .unwrap();
     assert_eq!(modified(&[("a", 1, 0), ("b", 1, 1)], &with_headers).0, None);
 }

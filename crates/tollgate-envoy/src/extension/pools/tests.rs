@@ -71,8 +71,11 @@ fn unknown_pods_are_gone_to_where_the_header_says() {
 #[test]
 fn a_route_keeps_the_clients_host() {
     let mut own = route(true, Some(NAME));
-    own.edit(route::ACTION, |action| Ok(action.set_bytes(route_action::AUTO_HOST_REWRITE, "\x08\x01")))
-        .unwrap();
+    own.edit(route::ACTION, |action| {
+        action.set_bytes(route_action::AUTO_HOST_REWRITE, "\x08\x01");
+        Ok(())
+    })
+    .unwrap();
     found("FailOpen").route(&mut own).unwrap();
     assert!(!own.message(route::ACTION).unwrap().unwrap().has(route_action::AUTO_HOST_REWRITE));
     assert_eq!(Pool::of(&own, route::METADATA).unwrap().as_ref(), Some(&found("FailOpen").pool));

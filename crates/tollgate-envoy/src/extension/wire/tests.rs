@@ -64,19 +64,32 @@ fn setting_what_is_there_already_changes_nothing() {
     message.set_bytes(1, "a");
     message.set_entry(7, "k", named("v").encode_to_vec()).unwrap();
     message.remove(99);
-    message.edit(5, |inner| Ok(inner.set_bytes(1, "inner"))).unwrap();
+    message
+        .edit(5, |inner| {
+            inner.set_bytes(1, "inner");
+            Ok(())
+        })
+        .unwrap();
     assert!(!message.is_changed());
 }
 
 #[test]
 fn messages_are_edited_inside_messages() {
     let mut message = read(&sample());
-    message.edit(5, |inner| inner.edit(5, |deeper| Ok(deeper.set_bytes(1, "new")))).unwrap();
+    message
+        .edit(5, |inner| {
+            inner.edit(5, |deeper| {
+                deeper.set_bytes(1, "new");
+                Ok(())
+            })
+        })
+        .unwrap();
     message
         .edit_each(6, |index, item| {
-            Ok(if index == 1 {
-                item.set_uint(2, 5)
-            })
+            if index == 1 {
+                item.set_uint(2, 5);
+            }
+            Ok(())
         })
         .unwrap();
     let mut want = sample();
@@ -99,8 +112,18 @@ fn entries_of_maps_are_found_by_key() {
     let mut message = read(&sample());
     assert_eq!(message.entry(7, "l").unwrap().unwrap().text(1), "w");
     assert!(message.entry(7, "none").unwrap().is_none());
-    message.edit_entry(7, "k", |value| Ok(value.set_bytes(1, "other"))).unwrap();
-    message.edit_entry(7, "new", |value| Ok(value.set_uint(2, 1))).unwrap();
+    message
+        .edit_entry(7, "k", |value| {
+            value.set_bytes(1, "other");
+            Ok(())
+        })
+        .unwrap();
+    message
+        .edit_entry(7, "new", |value| {
+            value.set_uint(2, 1);
+            Ok(())
+        })
+        .unwrap();
     let map = back(&message).map;
     assert_eq!((&*map["k"].name, &*map["l"].name, map["new"].number), ("other", "w", 1));
     assert_eq!(map.len(), 3);
