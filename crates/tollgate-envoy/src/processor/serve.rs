@@ -31,6 +31,8 @@ const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
 /// Streams of one connection: two for each request.
 const STREAMS: u32 = 1 << 20;
+/// Streams that may end before they were looked at.
+const RESETS: usize = 1 << 16;
 
 /// Runs tasks of connections on this core.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +68,9 @@ where
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_concurrent_streams(STREAMS)
+        // Envoy resets its stream at the end of every request. Twenty of them at a time are no attack.
+        .max_pending_accept_reset_streams(RESETS)
+        .max_local_error_reset_streams(None)
         .max_send_buf_size(1 << 20);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     loop {
