@@ -24,5 +24,11 @@ pub(crate) fn part(set: &ResourceSet) -> ResourceSet {
     part.backend_traffic_policies.clear();
     part.envoy_proxies.clear();
     part.refused_policies.clear();
+    // Nothing may refer to what was taken away.
+    part.gateway_classes.iter_mut().for_each(|class| class.spec.parameters_ref = None);
+    for infrastructure in part.gateways.iter_mut().filter_map(|gateway| gateway.spec.infrastructure.as_mut())
+    {
+        infrastructure.parameters_ref = None;
+    }
     part
 }

@@ -5,13 +5,20 @@ use std::{
     net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::mpsc::{Receiver, Sender, channel},
+    sync::{
+        atomic::{AtomicU32, Ordering},
+        mpsc::{Receiver, Sender, channel},
+    },
     thread,
     time::{Duration, Instant},
 };
 
 /// How long a test waits for what should come at once, on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Ports that [`free_ports`] gives: hundreds, beginning with this one.
+const FIRST: u16 = 20_000;
+const SPAN: u32 = 110;
 
 /// A child process that is killed when it is dropped, and whose output never makes it wait.
 #[derive(Debug)]
@@ -126,25 +133,26 @@ fn follow(output: impl Read + Send + 'static, tell: Sender<String>) {
     });
 }
 
-/// Ports of this machine that were free a moment ago, for programs that have to be told theirs. They are
-/// taken from below the range that connections get theirs from, so that none of those takes one.
+/// Ports of this machine that were free a moment ago, for programs that have to be told theirs; never the same ones
+/// twice in a process. They are taken from below the range that connections get theirs from, so that none of those
+/// takes one.
 ///
 /// # Errors
 /// Where there are not so many.
 pub fn free_ports(count: usize) -> io::Result<Vec<u16>> {
+    static TRIED: AtomicU32 = AtomicU32::new(0);
     // Where to begin depends on the process, so that tests that run at once seldom meet.
-    let begin = 20_000 + (std::process::id() % 110) as u16 * 100;
+    let begin = std::process::id() % SPAN * 100;
     let mut held = Vec::with_capacity(count);
-    for port in (begin..32_000).chain(15_000..begin) {
-        if held.len() == count {
-            break;
+    while held.len() < count {
+        let tried = TRIED.fetch_add(1, Ordering::Relaxed);
+        if tried > SPAN * 200 {
+            return Err(io::Error::new(io::ErrorKind::AddrInUse, format!("no {count} free ports")));
         }
+        let port = FIRST + ((begin + tried) % (SPAN * 100)) as u16;
         if let Ok(listener) = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)) {
             held.push((port, listener));
         }
-    }
-    if held.len() < count {
-        return Err(io::Error::new(io::ErrorKind::AddrInUse, format!("no {count} free ports")));
     }
     Ok(held.into_iter().map(|(port, _)| port).collect())
 }

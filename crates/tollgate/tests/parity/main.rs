@@ -20,7 +20,7 @@ use tollgate_testkit::{
 use world::{Outcomes, World};
 
 /// What the EnvoyProxy says behind Envoy beside what both hosts have.
-const PROXY: &str = "  concurrency: 2\n";
+const PROXY: &str = "  concurrency: 2\n  extraArgs: [\"--file-flush-interval-msec\", \"100\"]\n";
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../parity")
@@ -41,7 +41,7 @@ fn names(wanted: impl Fn(&Scenario) -> bool) -> Vec<String> {
 fn natively(names: &[String]) -> (Outcomes, Vec<String>) {
     let world = World::new(&folder(), names, "");
     let mut native = Native::start(&world);
-    world.wait_until_ready(&mut || native.lives());
+    world.wait_until_ready(&mut native);
     let outcomes = world.run();
     let mut unmet = world.unmet(&outcomes, &|_, _| false);
     unmet.extend(world.unmet_metrics(&native.metrics()));
@@ -83,7 +83,7 @@ fn equal_behind(version: &str) {
         hooks: &HOOKS,
     })
     .unwrap();
-    world.wait_until_ready(&mut || stack.lives());
+    world.wait_until_ready(&mut stack);
     let outcomes = world.run();
     let mut wrong = world.unmet(&outcomes, &Scenario::knows);
     wrong.extend(world.unmet_metrics(&stack.metrics()));

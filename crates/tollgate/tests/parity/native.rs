@@ -3,7 +3,7 @@ use std::process::Command;
 
 use tollgate_testkit::{http, process::Running, stack::port_after};
 
-use crate::world::World;
+use crate::world::{Host, World};
 
 /// `tollgate run` in service.
 #[derive(Debug)]
@@ -24,11 +24,17 @@ impl Native {
         Self { gateway, admin }
     }
 
-    pub(crate) fn lives(&mut self) -> Result<(), String> {
-        if self.gateway.lives() { Ok(()) } else { Err(self.gateway.said().join("\n")) }
-    }
-
     pub(crate) fn metrics(&self) -> String {
         http::get(self.admin, "/metrics").text()
+    }
+}
+
+impl Host for Native {
+    fn lives(&mut self) -> Result<(), String> {
+        if self.gateway.lives() { Ok(()) } else { Err(self.said()) }
+    }
+
+    fn said(&mut self) -> String {
+        self.gateway.said().join("\n")
     }
 }

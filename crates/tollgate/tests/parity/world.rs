@@ -12,6 +12,7 @@ use tollgate_simulate::{Options, Simulator, spawn};
 use tollgate_testkit::{
     http::{self, Ask},
     process::{PATIENCE, free_ports},
+    stack::Stack,
 };
 
 use crate::{
@@ -41,6 +42,24 @@ pub(crate) struct Stage {
 
 /// What came of the steps: by scenario and number of the step.
 pub(crate) type Outcomes = BTreeMap<(String, usize), Value>;
+
+/// What serves the scenarios.
+pub(crate) trait Host {
+    /// Fails where it has ended.
+    fn lives(&mut self) -> Result<(), String>;
+    /// What it has said.
+    fn said(&mut self) -> String;
+}
+
+impl Host for Stack {
+    fn lives(&mut self) -> Result<(), String> {
+        Self::lives(self)
+    }
+
+    fn said(&mut self) -> String {
+        Self::said(self)
+    }
+}
 
 // === impl World ===
 
@@ -72,7 +91,7 @@ impl World {
     }
 
     /// Waits until every scenario is served.
-    pub(crate) fn wait_until_ready(&self, host: &mut dyn FnMut() -> Result<(), String>) {
+    pub(crate) fn wait_until_ready(&self, host: &mut dyn Host) {
         let end = Instant::now() + PATIENCE;
         for stage in &self.stages {
             let ask = Ask { line: &stage.scenario.ready, ..Ask::default() };
@@ -82,14 +101,11 @@ impl World {
                     break;
                 }
                 let name = &stage.scenario.name;
-                host().unwrap_or_else(|error| panic!("{name}: the host has ended: {error}"));
-                assert!(
-                    Instant::now() < end,
-                    "{name}: {} answers {} {:?}",
-                    stage.scenario.ready,
-                    reply.status,
-                    reply.text()
-                );
+                host.lives().unwrap_or_else(|error| panic!("{name}: the host has ended: {error}"));
+                if Instant::now() > end {
+                    let (ask, status, text) = (&stage.scenario.ready, reply.status, reply.text());
+                    panic!("{}\n{name}: {ask} answers {status} {text:?}", host.said());
+                }
                 std::thread::park_timeout(LOOK);
             }
         }
