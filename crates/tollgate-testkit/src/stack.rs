@@ -38,6 +38,8 @@ pub struct Stack {
     pub processor: Running,
     /// The port of the processor's administration.
     pub admin: u16,
+    /// The port of the controller's.
+    pub hooks_admin: u16,
     tollgate: PathBuf,
     resources: PathBuf,
     socket: String,
@@ -73,7 +75,8 @@ impl Stack {
         command.args(["--extension-server", &format!("127.0.0.1:{extension}"), "--admin", "127.0.0.1:0"]);
         command.args(["--processor", &socket]);
         let mut controller = started("tollgate controller", &mut command)?;
-        controller.wait_for(" ready")?;
+        let ready = controller.wait_for(" ready")?;
+        let hooks_admin = admin_port(&ready)?;
         let setup = Setup {
             folder: plan.folder,
             resources: &generated,
@@ -84,7 +87,7 @@ impl Stack {
         let gateway =
             Standalone::start(&setup)?.ok_or("Envoy Gateway is not installed: cargo xtask envoy")?;
         let (tollgate, resources) = (plan.tollgate.to_owned(), plan.resources.to_owned());
-        Ok(Self { gateway, controller, processor, admin, tollgate, resources, socket })
+        Ok(Self { gateway, controller, processor, admin, hooks_admin, tollgate, resources, socket })
     }
 
     /// Starts the external processor anew at the same place, after it was ended.
@@ -135,13 +138,16 @@ fn processor(tollgate: &Path, resources: &Path, socket: &str) -> Result<(Running
     command.args(["--listen", socket, "--admin", "127.0.0.1:0"]);
     let mut processor = started("tollgate extproc", &mut command)?;
     let ready = processor.wait_for(" ready")?;
-    let admin =
-        port_after(&ready, "admin on http://127.0.0.1:").ok_or_else(|| format!("no admin in {ready}"))?;
+    let admin = admin_port(&ready)?;
     Ok((processor, admin))
 }
 
 fn started(name: &str, command: &mut Command) -> Result<Running, String> {
     Running::start(name, command).map_err(|error| error.to_string())
+}
+
+fn admin_port(ready: &str) -> Result<u16, String> {
+    port_after(ready, "admin on http://127.0.0.1:").ok_or_else(|| format!("no admin in {ready}"))
 }
 
 /// The port that stands behind these words.

@@ -2,6 +2,7 @@
 //! installed (`cargo xtask envoy`) is skipped, and says so.
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
+mod as_written;
 mod faults;
 mod hooks;
 mod pools;

@@ -99,6 +99,11 @@ impl Setting {
         }
     }
 
+    /// What the controller says of itself.
+    pub(crate) fn controller_config(&self) -> serde_json::Value {
+        serde_json::from_str(&http::get(self.stack.hooks_admin, "/config").text()).unwrap()
+    }
+
     /// Counters of Envoy by name.
     pub(crate) fn counters(&mut self) -> BTreeMap<String, u64> {
         let admin = self.stack.gateway.envoy_admin().unwrap();
