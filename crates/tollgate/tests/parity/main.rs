@@ -20,7 +20,8 @@ use tollgate_testkit::{
 use world::{Outcomes, World};
 
 /// What the EnvoyProxy says behind Envoy beside what both hosts have.
-const PROXY: &str = "  concurrency: 2\n  extraArgs: [\"--file-flush-interval-msec\", \"100\"]\n";
+const PROXY: &str =
+    "  concurrency: 2\n  extraArgs: [\"--use-dynamic-base-id\", \"--file-flush-interval-msec\", \"100\"]\n";
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../parity")
@@ -55,6 +56,22 @@ fn the_native_host_does_what_every_scenario_wants() {
         outcomes.iter().for_each(|(step, outcome)| println!("{step:?} {outcome:#}"));
     }
     assert!(unmet.is_empty(), "\n{}", unmet.join("\n"));
+}
+
+#[test]
+fn every_known_difference_is_documented() {
+    let guide = std::fs::read_to_string(folder().join("../docs/parity.md")).unwrap();
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let guide = words(&guide);
+    for scenario in scenario::all(&folder()) {
+        for reason in scenario.reasons() {
+            assert!(
+                guide.contains(&words(reason)),
+                "{}: docs/parity.md does not say: {reason}",
+                scenario.name
+            );
+        }
+    }
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! What came of a step, in a form in which two hosts can be compared.
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use serde_json::{Map, Value, json};
 use tollgate_simulate::Recorded;
@@ -18,8 +21,8 @@ const REPLY_OF_HOST: [&str; 10] = [
     "x-envoy-upstream-service-time",
     "x-request-id",
 ];
-/// The same of requests to providers.
-const REQUEST_OF_HOST: [&str; 12] = [
+/// The same of requests to providers, and when they were signed.
+const REQUEST_OF_HOST: [&str; 14] = [
     "connection",
     "content-length",
     "host",
@@ -27,8 +30,10 @@ const REQUEST_OF_HOST: [&str; 12] = [
     "traceparent",
     "transfer-encoding",
     "via",
+    "x-amz-date",
     "x-envoy-attempt-count",
     "x-envoy-expected-rq-timeout-ms",
+    "x-envoy-external-address",
     "x-forwarded-for",
     "x-forwarded-proto",
     "x-request-id",
@@ -70,7 +75,7 @@ fn headers(all: &[(String, String)], without: &[&str]) -> Value {
     }
     joined
         .into_iter()
-        .map(|(name, values)| (name.to_owned(), values.join(", ").into()))
+        .map(|(name, values)| (name.to_owned(), undated(&values.join(", ")).into()))
         .collect::<Map<_, _>>()
         .into()
 }
@@ -84,9 +89,10 @@ fn lines(text: &str) -> Value {
     text.lines().filter(|line| !line.is_empty()).map(line).collect()
 }
 
-/// Without the time of its making.
+/// Without the time of its making, which also stands in ids of the simulator.
 fn timeless(mut json: Value) -> Value {
     match &mut json {
+        Value::String(text) => return undated(text).into(),
         Value::Object(members) => {
             for (name, value) in members.iter_mut() {
                 let is_time = ["created", "created_at", "createTime", "completed_at"].contains(&&**name);
@@ -97,6 +103,25 @@ fn timeless(mut json: Value) -> Value {
         _ => {}
     }
     json
+}
+
+/// Hexadecimal seconds since 1970 that are of today become words.
+fn undated(text: &str) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let is_today = |seconds: u64| now.abs_diff(seconds) < 86_400;
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let seconds = rest.get(..8).and_then(|digits| u64::from_str_radix(digits, 16).ok());
+        if seconds.is_some_and(is_today) {
+            kept.push_str("(time)");
+            rest = &rest[8..];
+        } else {
+            kept.push(first);
+            rest = &rest[first.len_utf8()..];
+        }
+    }
+    kept
 }
 
 /// Places where something is not as it should be, and what is there.

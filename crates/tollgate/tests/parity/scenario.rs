@@ -7,6 +7,16 @@ use tollgate_simulate::Rule;
 
 use crate::outcome::{self, Found};
 
+/// Where hosts may differ in every scenario; docs/parity.md says why.
+const EVERYWHERE: [&str; 6] = [
+    "log.attempts",
+    "log.flags",
+    "log.identity",
+    "saw.*.*.headers.x-ai-eg-model",
+    "saw.*.*.headers.x-ai-eg-original-path",
+    "saw.*.*.headers.x-envoy-original-path",
+];
+
 /// One file: resources, and requests that run one after the other.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -71,6 +81,9 @@ pub(crate) struct Step {
     #[serde(default)]
     pub(crate) behave: BTreeMap<String, Vec<Rule>>,
     pub(crate) reply: Value,
+    /// Whatever it is, no client takes the reply for a whole one.
+    #[serde(default)]
+    ends_badly: bool,
     /// What the access log says of it.
     #[serde(default)]
     pub(crate) log: Value,
@@ -156,7 +169,13 @@ impl Scenario {
 
     /// True where it is documented that the hosts differ in this place.
     pub(crate) fn knows(&self, path: &str) -> bool {
-        self.envoy.differs.keys().any(|known| outcome::covers(known, path))
+        EVERYWHERE.iter().any(|known| outcome::covers(known, path))
+            || self.envoy.differs.keys().any(|known| outcome::covers(known, path))
+    }
+
+    /// Why the hosts differ, as docs/parity.md has it.
+    pub(crate) fn reasons(&self) -> impl Iterator<Item = &str> {
+        self.envoy.differs.values().chain(&self.envoy.skip).map(String::as_str)
     }
 
     fn route(&self) -> Value {
@@ -234,6 +253,11 @@ impl Step {
     pub(crate) fn unmet(&self, have: &Value) -> Found {
         let mut found = Vec::new();
         outcome::unmet(&self.reply, &have["reply"], "reply", &mut found);
+        let (status, whole) = (&have["reply"]["status"], &have["reply"]["whole"]);
+        let looks_well = status.as_u64().is_some_and(|status| status < 400) && *whole == true;
+        if self.ends_badly && looks_well && !have["reply"]["body"].to_string().contains("error") {
+            found.push(("end".to_owned(), "of a broken reply looks like one that is well".to_owned()));
+        }
         if !self.log.is_null() {
             outcome::unmet(&self.log, &have["log"], "log", &mut found);
         }
@@ -292,6 +316,7 @@ impl Step {
             leave_after: self.leave_after,
             behave: self.behave.iter().map(|(name, rules)| (fill(name), rules.clone())).collect(),
             reply: filled(&self.reply),
+            ends_badly: self.ends_badly,
             log: filled(&self.log),
             saw: self.saw.as_ref().map(|saw| {
                 saw.iter().map(|(name, seen)| (fill(name), seen.iter().map(filled).collect())).collect()
