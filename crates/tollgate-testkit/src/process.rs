@@ -64,6 +64,17 @@ impl Running {
         })
     }
 
+    /// A line with these words in it, which may have come already.
+    ///
+    /// # Errors
+    /// As [`Self::wait_for`].
+    pub fn has_said(&mut self, words: &str) -> Result<String, String> {
+        match self.seen.iter().find(|line| line.contains(words)) {
+            Some(line) => Ok(line.clone()),
+            None => self.wait_for(words),
+        }
+    }
+
     fn wait_until(&mut self, wanted: impl Fn(&str) -> bool) -> Result<String, Vec<String>> {
         let end = Instant::now() + PATIENCE;
         loop {

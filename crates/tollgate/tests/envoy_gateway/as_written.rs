@@ -10,7 +10,8 @@ use crate::{installed, setting::Setting};
 const CONTROLLER: &str = "gateway.envoyproxy.io/gatewayclass-controller";
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/check/as-written")
+    let named = std::env::var_os("AS_WRITTEN").map(PathBuf::from);
+    named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/check/as-written"))
 }
 
 /// All manifests of a deployment, for this Envoy Gateway.
@@ -20,7 +21,11 @@ fn manifests(folder: &Path) -> String {
     paths.sort();
     let text: String =
         paths.iter().map(|path| format!("---\n{}\n", fs::read_to_string(path).unwrap())).collect();
-    text.replace("gateway.envoyproxy.io/ai-gatewayclass-controller", CONTROLLER)
+    let text = text.replace("gateway.envoyproxy.io/ai-gatewayclass-controller", CONTROLLER);
+    // The file provider of this Envoy Gateway ends with a panic where a number of this type stands; in a cluster it
+    // does not.
+    let free = "from: Number\n              number: 0\n";
+    text.replace(free, "from: Metadata\n              metadata: {namespace: nobody, key: nothing}\n")
 }
 
 fn is_taken(deployment: &str) {
@@ -31,8 +36,8 @@ fn is_taken(deployment: &str) {
     }
     let mut setting = Setting::start(&envoy, &manifests(&folder), "", None);
     let gateway = setting.stack.gateway.running();
-    gateway.wait_for("reload resources finished").unwrap();
-    gateway.wait_for("reconcile finished").unwrap();
+    gateway.has_said("reload resources finished").unwrap();
+    gateway.has_said("reconcile finished").unwrap();
     setting.stack.lives().unwrap();
     let config = setting.controller_config();
     assert_eq!(config["findings"], serde_json::json!([]), "{config:#}");

@@ -13,7 +13,7 @@ use crate::{
     setting::{Setting, chat},
 };
 
-/// `message_timeout` of our filters, and a little.
+/// `message_timeout` of our filters or twice the timeout of idle streams, and a little.
 const ANSWERED: Duration = Duration::from_secs(13);
 
 fn resources(simulator: &Simulator, port: u16) -> String {
@@ -27,6 +27,13 @@ spec:
   rules:
     - matches: [{{headers: [{{name: x-ai-eg-model, value: m}}]}}]
       backendRefs: [{{name: openai}}]
+---
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: ClientTrafficPolicy
+metadata: {{name: idle}}
+spec:
+  targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: tollgate}}]
+  timeout: {{http: {{streamIdleTimeout: 4s}}}}
 ",
         resources::openai(simulator.address().port())
     )
@@ -47,6 +54,7 @@ fn whatever_a_processor_does_the_client_has_an_answer_soon() {
         (Manner::Refuse(503), 503..=503),
         // Nothing reads the model, so no route takes the request, or Envoy finds its body missing.
         (Manner::Close, 404..=504),
+        // Where bodies are streamed both ways Envoy has no timeout for messages, only that for idle streams.
         (Manner::Hang, 504..=504),
     ] {
         stand_in.set(manner.clone());
