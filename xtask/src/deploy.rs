@@ -74,25 +74,40 @@ fn programs(pins: &Value) -> Outcome {
         let (Some(module), Some(version)) = (pin["module"].as_str(), pin["version"].as_str()) else {
             return Err(format!("{TESTS}/tools.json: {name} needs a module and a version"));
         };
-        program(name, module, version)?;
+        let folder = place(name, version);
+        if folder.join(name).is_file() {
+            continue;
+        }
+        let making = folder.with_file_name(format!("{name}-{version}.making"));
+        let made = match pin["within"].as_str() {
+            Some(package) => build(module, version, package, &making.join(name)),
+            None => install(module, version, &making),
+        };
+        if let Err(error) = made {
+            println!(
+                "deploy: {error}\ndeploy: {name} cannot be installed here; tests that need it are skipped"
+            );
+            continue;
+        }
+        keep(&making, &folder, name).map_err(|error| format!("{}: {error}", folder.display()))?;
     }
     Ok(())
 }
 
-fn program(name: &str, module: &str, version: &str) -> Outcome {
-    let folder = place(name, version);
-    if folder.join(name).is_file() {
-        return Ok(());
-    }
-    let making = folder.with_extension("making");
+fn install(module: &str, version: &str, into: &Path) -> Outcome {
     let wanted = format!("{module}@{version}");
-    let mut install = go();
-    install.args(["install", "-trimpath", "-ldflags=-s -w", &wanted]).env("GOBIN", &making);
-    if let Err(error) = shell::run(&mut install) {
-        println!("deploy: {error}\ndeploy: {name} cannot be installed here; tests that need it are skipped");
-        return Ok(());
-    }
-    keep(&making, &folder, name).map_err(|error| format!("{}: {error}", folder.display()))
+    shell::run(go().args(["install", "-trimpath", "-ldflags=-s -w", &wanted]).env("GOBIN", into))
+}
+
+/// For modules that replace others, which `go install` does not do.
+fn build(module: &str, version: &str, package: &str, program: &Path) -> Outcome {
+    let wanted = format!("{module}@{version}");
+    let told = shell::output(go().args(["mod", "download", "-json", &wanted])).unwrap_or_default();
+    let told: Value = serde_json::from_str(&told).unwrap_or_default();
+    let folder = told["Dir"].as_str().ok_or_else(|| format!("{wanted} cannot be had"))?;
+    let mut build = go();
+    build.current_dir(folder).args(["build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o"]);
+    shell::run(build.arg(program).arg(package))
 }
 
 /// Gives the one program in `making` its name, and the folder its place: all at once, for who looks meanwhile.

@@ -171,6 +171,7 @@ REFUSED = [
     ("S001-62", "clientTrafficPolicy.connection.bufferLimit", "much", "/clientTrafficPolicy/connection/bufferLimit"),
     ("S001-34", f"{DEPLOYMENT}.replicas", "three", "/replicas"),
     ("S001-50", f"{SERVICE}.externalTrafficPolicy", "Everywhere", "/externalTrafficPolicy"),
+    ("S001-49", SERVICE, {"type": "ClusterIP", "loadBalancerIP": "192.0.2.7"}, "needs type LoadBalancer"),
     ("S001-55", "envoyProxy.shutdown.drainTimeout", "half a minute", "/envoyProxy/shutdown/drainTimeout"),
     ("X15", f"{DEPLOYMENT}.container.volumes", [VOLUME], "'volumes' not allowed"),
     ("X10", "gatewayConfig.env", [], "'env' not allowed"),
@@ -293,11 +294,14 @@ def test_definitions_take_what_is_rendered(release, example, crd_validator):
     assert crd_validator(release).errors(render(CORE, *values, older)) == []
 
 
+NOT_WITH_OTHERS = ["envoyProxy.provider.type", f"{SERVICE}.type", "clientTrafficPolicy.http3"]
+
+
 def test_definitions_take_everything_that_can_be_set(crd_validator):
     """One release with every value of SETTINGS that does not take something away."""
     values = {}
     for _, value, given, *_ in SETTINGS:
-        if given not in (False, None, "", 0) and value not in ("envoyProxy.provider.type", "clientTrafficPolicy.http3"):
+        if given not in (False, None, "", 0) and value not in NOT_WITH_OTHERS:
             values = charts.merged(values, nest(value, given))
     assert crd_validator("eg-1.9").errors(render(CORE, values)) == []
 
@@ -320,7 +324,7 @@ def test_the_readme_is_made_of_the_values(tools, golden):
 
 
 def test_the_hook_of_helm_test_waits_for_the_gateway(tools, crd_validator):
-    text = tools.helm("template", "release", CHARTS / CORE, "--namespace", charts.NAMESPACE, "--show-only", "templates/tests/gateway-programmed.yaml")
+    text = tools.helm("template", "release", *charts.arguments(CORE), "--show-only", "templates/tests/gateway-programmed.yaml")
     objects = [one for one in yaml.safe_load_all(text) if one]
     assert [one["kind"] for one in objects] == ["ServiceAccount", "Role", "RoleBinding", "Pod"]
     assert {one["metadata"]["annotations"]["helm.sh/hook"] for one in objects} == {"test"}

@@ -294,7 +294,7 @@ def test_definitions_take_what_is_rendered(release, example, crd_validator):
     errors = crd_validator(release).errors(render(MODELS, CI / f"{example}-values.yaml", older))
     if (release, example) == ("eg-1.5", "fallback"):
         # The prefix of a schema came with AI Gateway 0.5.
-        assert len(errors) == 1 and "prefix" in errors[0], errors
+        assert errors and all("AIServiceBackend ai/fireworks" in line and "prefix" in line for line in errors), errors
     else:
         assert errors == []
 
@@ -303,7 +303,8 @@ def test_definitions_know_when_something_came(crd_validator):
     """Weeks came with 1.9: the same objects, and another release."""
     weekly = render(MODELS, two(**TRUSTED, **nest("models.chat.envoyTokenRateLimits", [{"unit": "Week", "tokens": 5}])))
     assert crd_validator("eg-1.9").errors(weekly) == []
-    assert ["'Week' is not one of" in line for line in crd_validator("eg-1.8").errors(weekly)] == [True]
+    errors = crd_validator("eg-1.8").errors(weekly)
+    assert errors and all("Week" in line for line in errors), errors
 
 
 @pytest.mark.parametrize("helm", ["helm", "helm3"])

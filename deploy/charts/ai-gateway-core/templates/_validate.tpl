@@ -18,6 +18,10 @@ them at once.
 {{- if .Values.gatewayConfig.extProc -}}
   {{- $wrong = append $wrong "gatewayConfig.extProc: it is not read here. Move it to gatewayConfig.spec.extProc" -}}
 {{- end -}}
+{{- $service := dig "kubernetes" "envoyService" dict .Values.envoyProxy.provider -}}
+{{- if and $service.loadBalancerIP (ne $service.type "LoadBalancer") -}}
+  {{- $wrong = append $wrong (printf "envoyProxy.provider.kubernetes.envoyService.loadBalancerIP: it needs type LoadBalancer, and the type is %s" $service.type) -}}
+{{- end -}}
 {{- $versions := list "1.0" "1.1" "1.2" "1.3" -}}
 {{- $tls := default dict $policy.tls -}}
 {{- if and (has $tls.minVersion $versions) (has $tls.maxVersion $versions) (gt $tls.minVersion $tls.maxVersion) -}}
