@@ -48,6 +48,12 @@ def refused(chart, *values, **how):
     return tools.need("helm").fails("template", "release", *arguments(chart, values, **how), stdin=split(values))
 
 
+def notes(chart, *values):
+    """What `helm install` tells people afterwards."""
+    given = [word for word in arguments(chart, values) if word not in ("--kube-version", "1.34.0")]
+    return tools.need("helm")("install", "release", *given, "--dry-run=client", stdin=split(values)).split("NOTES:")[1]
+
+
 def only(objects, kind, name=None):
     """The one object of a kind (and a name)."""
     found = [one for one in objects if one["kind"] == kind and name in (None, one["metadata"]["name"])]

@@ -332,6 +332,30 @@ def test_the_hook_of_helm_test_waits_for_the_gateway(tools, crd_validator):
     assert crd_validator("eg-1.8").errors(objects) == []
 
 
+@pytest.mark.parametrize(
+    ("values", "said", "unsaid"),
+    [
+        ({}, "helm test release --namespace ai", "nothing refers to it"),
+        ({}, "--set gatewayRef.name=ai-gateway", "There is no Gateway"),
+        ({}, "Nothing is traced yet", "nothing refers to it"),
+        ({"gateway": {"enabled": False}}, "There is no Gateway", "helm test"),
+        ({"gateway": {"infrastructure": {"enabled": False}}}, "The EnvoyProxy ai-gateway is made, and nothing refers to it", "no Gateway"),
+        (nest("gatewayConfig.spec.extProc.kubernetes.env", [ENV]), "helm test", "Nothing is traced yet"),
+    ],
+)
+def test_people_are_told_what_to_do_next(values, said, unsaid):
+    notes = charts.notes(CORE, values)
+    assert said in notes and unsaid not in notes, notes
+
+
+def test_the_production_example_as_it_was_written_is_refused_with_both_places():
+    """X12: it rendered, and the API server dropped both fields."""
+    written = {"connection": {"bufferLimit": "100Mi", "connectionTimeout": "60s"}, "timeout": {"http": {"requestTimeout": "300s"}}}
+    said = refused(CORE, CI / "production-values.yaml", {"clientTrafficPolicy": written})
+    assert "clientTrafficPolicy.connection.connectionTimeout: " in said
+    assert "clientTrafficPolicy.timeout.http.requestTimeout: " in said
+
+
 def test_no_secret_is_in_the_chart():
     """S001-92"""
     for path in (CHARTS / CORE).rglob("*"):

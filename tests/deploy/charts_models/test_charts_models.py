@@ -328,6 +328,15 @@ def test_the_readme_is_made_of_the_values(tools, golden):
     golden(CHARTS / MODELS / "README.md", said.strip() + "\n")
 
 
+def test_people_are_told_which_secrets_have_to_be_there():
+    notes = charts.notes(MODELS, LIMITS)
+    assert "4 models are behind the Gateway ai-gateway" in notes
+    for secret in ("generic azure-api-key --namespace ai --from-literal=apiKey", "gcp-service-account-key-01 --namespace ai --from-file=service_account.json"):
+        assert secret in notes
+    assert "openai-api-key-03" not in notes
+    assert "No model is served yet" in charts.notes(MODELS)
+
+
 # What follows is served.
 
 
@@ -501,3 +510,18 @@ def test_bodies_up_to_the_buffer_are_taken(serve):
     assert served.ask("POST", "/v1/chat/completions", body).status == 200
     body["messages"][0]["content"] *= 4
     assert served.ask("POST", "/v1/chat/completions", body).status == 413
+
+
+def test_what_helm_template_prints_is_served_as_it_is(gateway, provider, simulator, tools):
+    """docs/deployments.md: hooks and all, with keys of the environment."""
+    text = tools.helm("template", "core", *charts.arguments("ai-gateway-core"))
+    text += tools.helm("template", "models", *charts.arguments(MODELS, [FALLBACK]))
+    text += "".join(
+        f"\n---\napiVersion: v1\nkind: Secret\nmetadata: {{name: {name}-api-key, namespace: {charts.NAMESPACE}}}\n"
+        f'stringData: {{apiKey: "${{{name.upper()}_API_KEY}}"}}\n'
+        for name in ("openai", "fireworks")
+    )
+    behind = provider(simulator, "api.openai.com", "api.fireworks.ai")
+    behind["env"] |= {"OPENAI_API_KEY": "key-0001", "FIREWORKS_API_KEY": "key-0002"}
+    reply = gateway(text, **behind).chat("gpt-oss-120b")
+    assert (reply.status, reply.headers["x-simulator-key"]) == (200, "0002")
