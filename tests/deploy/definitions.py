@@ -23,7 +23,8 @@ AI_GATEWAY = "github.com/envoyproxy/ai-gateway"
 KUBERNETES = ("sigs.k8s.io/kubectl-validate", tools.PINS["modules"]["sigs.k8s.io/kubectl-validate"][0])
 
 # Envoy Gateway's release brings the Gateway API that it was built for. Of Envoy AI Gateway only one release is to be had as a
-# Go module: what came later is taken out for older releases, by a table, and v1.1 is this repository's own definitions.
+# Go module: what came later is taken out for older releases, by a table, and for the newer one taken from this repository's
+# own definitions.
 RELEASES = {
     "eg-1.5": {"envoy_gateway": "v1.5.0", "ai_gateway": "v0.4"},
     "eg-1.6": {"envoy_gateway": "v1.6.0", "ai_gateway": "v0.5"},
@@ -32,6 +33,7 @@ RELEASES = {
     "eg-1.9": {"envoy_gateway": "v1.9.1", "ai_gateway": "v1.1"},
 }
 AI_GATEWAY_MODULE = "v1.0.0"
+MODULE_IS = "v1.0"
 AI_GATEWAY_ORDER = ["v0.4", "v0.5", "v0.6", "v0.7", "v1.0", "v1.1"]
 # The release that brought a kind, a version of the group, or a field (`[]` steps into the items of a list).
 AI_GATEWAY_SINCE = json.loads((pathlib.Path(__file__).parent / "ai_gateway_since.json").read_text())
@@ -72,7 +74,7 @@ class Validator:
             for version in spec["versions"]:
                 if version.get("served") and "schema" in version:
                     key = (f"{spec['group']}/{version['name']}", spec["names"]["kind"])
-                    self.schemas[key] = strict_object(version["schema"]["openAPIV3Schema"])
+                    self.schemas[key] = strict_object(schema_of(version))
 
     def errors(self, source):
         """What is wrong with these objects, a line each; nothing is right."""
@@ -143,11 +145,10 @@ def validator(release):
     assert found, f"no definitions in {gateway}"
     beside = definitions_in(ai_gateway / "manifests" / "charts" / "ai-gateway-crds-helm")
     assert beside, f"no definitions in {ai_gateway}"
-    if wanted["ai_gateway"] == AI_GATEWAY_ORDER[-1]:
-        ours = {one["metadata"]["name"]: one for one in definitions_in(OURS)}
-        found += [ours.get(one["metadata"]["name"], one) for one in beside]
-    else:
-        found += [older for one in beside if (older := as_of(one, wanted["ai_gateway"]))]
+    ours = {one["spec"]["names"]["kind"]: one for one in definitions_in(OURS)}
+    for one in beside:
+        newest = with_later(one, ours.get(one["spec"]["names"]["kind"]))
+        found += [older for older in [as_of(newest, wanted["ai_gateway"])] if older]
     return Validator(release, found)
 
 
@@ -166,33 +167,56 @@ def definitions_in(folder):
     return list(found.values())
 
 
-def as_of(definition, release):
-    """A definition of Envoy AI Gateway without what came after that release; None where all of it did."""
-    later = AI_GATEWAY_ORDER[AI_GATEWAY_ORDER.index(release) + 1 :]
-    kind = definition["spec"]["names"]["kind"]
-    since = {name: came for name, came in AI_GATEWAY_SINCE.items() if came in later}
-    if kind in since:
-        return None
+def fields(kind):
+    """The fields of a kind that a release brought: path and release."""
+    return [(name.split(".")[1:], came) for name, came in AI_GATEWAY_SINCE.items() if name.startswith(f"{kind}.")]
+
+
+def with_later(definition, ours):
+    """A definition with the fields that came after its module, out of ours; one that is not ours stays as it is."""
     definition = copy.deepcopy(definition)
-    versions = definition["spec"]["versions"]
-    definition["spec"]["versions"] = [one for one in versions if one["name"] not in since]
-    for one in definition["spec"]["versions"]:
-        one["storage"] = one is definition["spec"]["versions"][0]
-        for name in since:
-            of, _, path = name.partition(".")
-            if of == kind:
-                remove(one["schema"]["openAPIV3Schema"], path.split("."))
-    return definition if definition["spec"]["versions"] else None
+    kind = definition["spec"]["names"]["kind"]
+    later = [path for path, came in fields(kind) if AI_GATEWAY_ORDER.index(came) > AI_GATEWAY_ORDER.index(MODULE_IS)]
+    for one in definition["spec"]["versions"] if ours and later else []:
+        source = next(schema_of(version) for version in ours["spec"]["versions"] if version["name"] == one["name"])
+        spec = schema_of(one)["properties"]["spec"]
+        if "maxProperties" in spec:
+            spec["maxProperties"] = source["properties"]["spec"].get("maxProperties", spec["maxProperties"])
+        for path in later:
+            within = parent(source, path)
+            if path[-1] in within:
+                parent(schema_of(one), path)[path[-1]] = copy.deepcopy(within[path[-1]])
+    return definition
 
 
-def remove(schema, path):
-    """Takes one property out of a schema; `[]` steps into the items of a list."""
-    *parents, last = path
-    for name in parents:
+def as_of(definition, release):
+    """A definition without what came after that release; None where all of it did."""
+    definition = copy.deepcopy(definition)
+    kind = definition["spec"]["names"]["kind"]
+    later = AI_GATEWAY_ORDER[AI_GATEWAY_ORDER.index(release) + 1 :]
+    kept = [one for one in definition["spec"]["versions"] if AI_GATEWAY_SINCE.get(one["name"]) not in later]
+    if AI_GATEWAY_SINCE.get(kind) in later or not kept:
+        return None
+    definition["spec"]["versions"] = kept
+    for one in kept:
+        one["storage"] = one is kept[0]
+        for path, came in fields(kind):
+            if came in later:
+                parent(schema_of(one), path).pop(path[-1], None)
+    return definition
+
+
+def schema_of(version):
+    return version["schema"]["openAPIV3Schema"]
+
+
+def parent(schema, path):
+    """The properties among which the last name of a path is; `[]` steps into the items of a list."""
+    for name in path[:-1]:
         name, _, items = name.partition("[")
         schema = schema.get("properties", {}).get(name, {})
         schema = schema.get("items", {}) if items else schema
-    schema.get("properties", {}).pop(last, None)
+    return schema.get("properties", {})
 
 
 def strict_object(schema):
