@@ -173,8 +173,13 @@ REFUSED = [
     ("S001-50", f"{SERVICE}.externalTrafficPolicy", "Everywhere", "/externalTrafficPolicy"),
     ("S001-49", SERVICE, {"type": "ClusterIP", "loadBalancerIP": "192.0.2.7"}, "needs type LoadBalancer"),
     ("S001-55", "envoyProxy.shutdown.drainTimeout", "half a minute", "/envoyProxy/shutdown/drainTimeout"),
-    ("X15", f"{DEPLOYMENT}.container.volumes", [VOLUME], "'volumes' not allowed"),
-    ("X10", "gatewayConfig.env", [], "'env' not allowed"),
+    ("X15", f"{DEPLOYMENT}.container.volumes", [VOLUME], "it belongs to envoyProxy.provider.kubernetes.envoyDeployment.pod.volumes"),
+    ("X15", f"{DEPLOYMENT}.resources", {}, "it belongs to envoyProxy.provider.kubernetes.envoyDeployment.container.resources"),
+    ("X15", f"{DEPLOYMENT}.tolerations", [], "it belongs to envoyProxy.provider.kubernetes.envoyDeployment.pod.tolerations"),
+    ("X10", "gatewayConfig.env", [], "it belongs to gatewayConfig.spec.extProc.kubernetes"),
+    ("X12", "clientTrafficPolicy.bufferLimit", "1Mi", "it belongs to clientTrafficPolicy.connection.bufferLimit"),
+    ("X13", "namespace", "ai", "helm install --namespace"),
+    ("S001-16", "gateway.hostname", "a.example.com", "it belongs to gateway.listeners[].hostname"),
     ("S001-2", "gatewayclass.enabled", False, "'gatewayclass' not allowed"),
 ]
 

@@ -244,10 +244,12 @@ REFUSED = [
     ("X2", nest("backends.one", {"schema": "AzureOpenAI"}), "backends.one.version"),
     ("S001-87", nest("backends.one", {"schema": "GCPVertexAI"}), "backends.one.gcpCredentials: GCPCredentials needs it"),
     ("S001-87", nest("backends.one.secretRef.key", "token"), "'key' not allowed"),
-    ("S001-92", nest("backends.one.apiKey", "sk-1"), "'apiKey' not allowed"),
+    ("S001-92", nest("backends.one.apiKey", "sk-1"), "a credential has no place in values"),
     ("S001-82", nest("models.chat.backends.three", {}), "there is no backends.three"),
     ("S001-82", nest("backends.one.resourceName", "two"), "the name two is taken by backends.one"),
-    ("S001-82", nest("models.chat.priority", 1), "'priority' not allowed"),
+    ("S001-82", nest("models.chat.priority", 1), "it belongs to models.NAME.backends.NAME.priority"),
+    ("S001-82", nest("backends.one.host", "a.example.com"), "it belongs to backends.NAME.fqdn.hostname"),
+    ("X18", nest("identity.issuer", "me"), "it belongs to identity.jwt.issuer"),
     ("S001-61", nest("backendTrafficPolicy.targetRefs", [{"kind": "Gateway"}]), "every model has a policy of its own"),
     ("S001-2", {"backend": {}}, "'backend' not allowed"),
 ]
@@ -436,6 +438,23 @@ def test_the_next_priority_is_asked_where_the_first_fails(serve, simulator):
     values = two(models={"chat": {"backends": {"one": {"modelNameOverride": "sim-503"}, "two": {"modelNameOverride": "works"}}}})
     reply = serve(values).chat("chat")
     assert (reply.status, reply.headers["x-simulator-model"]) == (200, "works")
+
+
+def test_all_of_a_priority_is_asked_before_the_next(serve, simulator):
+    """S001-84"""
+    values = two(
+        backends={"three": backend("three.example.com")},
+        models={"chat": {"backends": {
+            "one": {"modelNameOverride": "sim-503"},
+            "two": {"priority": 0, "modelNameOverride": "sim-500"},
+            "three": {"priority": 1, "modelNameOverride": "works"},
+        }}},
+    )
+    served = serve(values)
+    before = simulator.ask("GET", "/_sim/stats").json["requests"]
+    reply = served.chat("chat")
+    assert (reply.status, reply.headers["x-simulator-model"]) == (200, "works")
+    assert simulator.ask("GET", "/_sim/stats").json["requests"] == before + 3
 
 
 def test_a_missing_model_is_not_asked_for_again(serve, simulator):
