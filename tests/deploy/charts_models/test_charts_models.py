@@ -261,6 +261,15 @@ def test_what_cannot_be_meant_is_refused(row):
     assert words in refused(MODELS, merged(two(), values))
 
 
+def test_names_that_look_like_numbers_are_names(crd_validator):
+    number = {"backends": {"12e3": backend("one.example.com"), "0": backend("two.example.com")}}
+    objects = render(MODELS, number | {"models": {"4": {"modelMatch": "1.0", "backends": {"12e3": {}, "0": {}}}}})
+    assert crd_validator("eg-1.9").errors(objects) == []
+    rule = only(objects, "AIGatewayRoute", "4")["spec"]["rules"][0]
+    assert [one["name"] for one in rule["backendRefs"]] == ["0", "12e3"]
+    assert rule["matches"][0]["headers"][0]["value"] == "1.0"
+
+
 def test_all_mistakes_are_told_at_once():
     said = refused(MODELS, merged(two(), LIMITED, nest("models.chat.backends.three", {})))
     assert "there is no backends.three" in said and "its limits count by" in said

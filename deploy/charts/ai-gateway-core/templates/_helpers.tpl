@@ -11,9 +11,9 @@
 
 {{/* Name, place, labels and annotations. Takes root, name, labels, annotations; `cluster` where there is no namespace. */}}
 {{- define "ai-gateway-core.metadata" -}}
-name: {{ .name }}
+name: {{ .name | quote }}
 {{- if not .cluster }}
-namespace: {{ .root.Release.Namespace }}
+namespace: {{ .root.Release.Namespace | quote }}
 {{- end }}
 labels:
   {{- include "ai-gateway-core.labels" . | nindent 2 }}

@@ -11,8 +11,8 @@
 
 {{/* Name, place, labels and annotations. Takes root, name, and where wanted namespace, labels, annotations. */}}
 {{- define "models.metadata" -}}
-name: {{ .name }}
-namespace: {{ default .root.Release.Namespace .namespace }}
+name: {{ .name | quote }}
+namespace: {{ default .root.Release.Namespace .namespace | quote }}
 labels:
   {{- include "models.labels" . | nindent 2 }}
 {{- with .annotations }}
