@@ -61,6 +61,12 @@ def only(objects, kind, name=None):
     return found[0]
 
 
+def text(objects):
+    """Objects as YAML, in one order whatever rendered them."""
+    objects = sorted(objects, key=lambda one: (one["kind"], one["metadata"]["name"]))
+    return yaml.dump_all(objects, Dumper=yaml.CSafeDumper, sort_keys=False, width=120)
+
+
 def names(objects):
     return sorted((one["kind"], one["metadata"]["name"]) for one in objects)
 

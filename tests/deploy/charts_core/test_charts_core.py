@@ -1,5 +1,7 @@
 """deploy/charts/ai-gateway-core: every value of it, its examples, and that the gateway serves what comes out."""
 
+import pathlib
+
 import pytest
 import yaml
 
@@ -10,6 +12,7 @@ from definitions import RELEASES
 
 CORE = "ai-gateway-core"
 CI = CHARTS / CORE / "ci"
+HERE = pathlib.Path(__file__).parent
 EXAMPLES = ["basic", "production", "minimal"]
 DEPLOYMENT = "envoyProxy.provider.kubernetes.envoyDeployment"
 SERVICE = "envoyProxy.provider.kubernetes.envoyService"
@@ -268,6 +271,12 @@ PRODUCTION = [
 @pytest.mark.parametrize(("kind", "path", "wanted"), [row[1:] for row in PRODUCTION], ids=[f"{row[0]}-{row[2]}" for row in PRODUCTION])
 def test_the_production_example(kind, path, wanted):
     assert at(only(render(CORE, CI / "production-values.yaml"), kind), path) == wanted
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_an_example_is_what_it_was(example, golden):
+    """What a change of the chart does to users, to be read in its diff."""
+    golden(HERE / "golden" / f"{example}.yaml", charts.text(render(CORE, CI / f"{example}-values.yaml")))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import pathlib
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -14,6 +15,7 @@ from definitions import RELEASES
 
 MODELS = "models"
 CI = CHARTS / MODELS / "ci"
+HERE = pathlib.Path(__file__).parent
 EXAMPLES = ["fallback", "limits"]
 LIMITS = CI / "limits-values.yaml"
 FALLBACK = CI / "fallback-values.yaml"
@@ -48,6 +50,12 @@ def test_what_a_backend_and_a_model_become():
     assert names(objects) == sorted(wanted)
     assert {one["metadata"]["namespace"] for one in objects} == {charts.NAMESPACE}
     assert {one["metadata"]["labels"]["app.kubernetes.io/name"] for one in objects} == {"models"}
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_an_example_is_what_it_was(example, golden):
+    """What a change of the chart does to users, to be read in its diff."""
+    golden(HERE / "golden" / f"{example}.yaml", charts.text(render(MODELS, CI / f"{example}-values.yaml")))
 
 
 def test_routes_attach_to_the_gateway_of_the_core_chart():
