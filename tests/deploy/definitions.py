@@ -20,6 +20,7 @@ import tools
 
 ENVOY_GATEWAY = "github.com/envoyproxy/gateway"
 AI_GATEWAY = "github.com/envoyproxy/ai-gateway"
+INFERENCE = ("sigs.k8s.io/gateway-api-inference-extension", "v1.0.2")
 KUBERNETES = ("sigs.k8s.io/kubectl-validate", tools.PINS["modules"]["sigs.k8s.io/kubectl-validate"][0])
 
 # Envoy Gateway's release brings the Gateway API that it was built for. Of Envoy AI Gateway only one release is to be had as a
@@ -139,10 +140,12 @@ def validator(release):
     wanted = RELEASES[release]
     gateway = tools.go_module(ENVOY_GATEWAY, wanted["envoy_gateway"])
     ai_gateway = tools.go_module(AI_GATEWAY, AI_GATEWAY_MODULE)
-    if gateway is None or ai_gateway is None:
+    inference = tools.go_module(*INFERENCE)
+    if gateway is None or ai_gateway is None or inference is None:
         pytest.skip(f"the definitions of {release} are Go modules, which cannot be had here")
     found = definitions_in(gateway / "charts" / "gateway-helm")
     assert found, f"no definitions in {gateway}"
+    found += definitions_in(inference / "config" / "crd" / "bases")
     beside = definitions_in(ai_gateway / "manifests" / "charts" / "ai-gateway-crds-helm")
     assert beside, f"no definitions in {ai_gateway}"
     ours = {one["spec"]["names"]["kind"]: one for one in definitions_in(OURS)}
