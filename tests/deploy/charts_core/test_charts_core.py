@@ -1,6 +1,7 @@
 """deploy/charts/ai-gateway-core: every value of it, its examples, and that the gateway serves what comes out."""
 
 import pathlib
+import tarfile
 
 import pytest
 import yaml
@@ -344,6 +345,17 @@ def test_the_hook_of_helm_test_waits_for_the_gateway(tools, crd_validator):
     assert {one["metadata"]["annotations"]["helm.sh/hook"] for one in objects} == {"test"}
     assert "gateway.gateway.networking.k8s.io/ai-gateway" in objects[-1]["spec"]["containers"][0]["args"]
     assert crd_validator("eg-1.8").errors(objects) == []
+
+
+@pytest.mark.parametrize("chart", [CORE, "models"])
+def test_a_package_has_what_users_need_and_no_more(chart, tools, tmp_path):
+    tools.helm("package", CHARTS / chart, "--destination", tmp_path)
+    (package,) = tmp_path.iterdir()
+    with tarfile.open(package) as archive:
+        inside = {name.split("/", 1)[1] for name in archive.getnames()}
+    assert {"Chart.yaml", "values.yaml", "values.schema.json", "README.md", "templates/NOTES.txt"} <= inside
+    assert not [name for name in inside if name.startswith(("ci/", "tests/")) or name.endswith(".gotmpl")]
+    assert ("templates/tests/gateway-programmed.yaml" in inside) == (chart == CORE)
 
 
 @pytest.mark.parametrize(
