@@ -10,6 +10,7 @@ import functools
 import hashlib
 import json
 import pathlib
+import re
 import tempfile
 
 import jsonschema
@@ -205,21 +206,38 @@ def as_of(definition, release):
         one["storage"] = one is kept[0]
         for path, came in fields(kind):
             if came in later:
-                parent(schema_of(one), path).pop(path[-1], None)
+                remove(schema_of(one), path)
     return definition
+
+
+def remove(schema, path):
+    """Takes one field out of a schema, with the rules about it: one that names what is not there cannot be read."""
+    for place in along(schema, path):
+        if rules := place.get("x-kubernetes-validations"):
+            kept = [one for one in rules if not re.search(rf"\b{path[-1]}\b", one["rule"])]
+            place["x-kubernetes-validations"] = kept
+    place.get("properties", {}).pop(path[-1], None)
 
 
 def schema_of(version):
     return version["schema"]["openAPIV3Schema"]
 
 
-def parent(schema, path):
-    """The properties among which the last name of a path is; `[]` steps into the items of a list."""
+def along(schema, path):
+    """The schemas on the way to a field, the last being the one that has it; `[]` steps into the items of a list."""
+    yield schema
     for name in path[:-1]:
         name, _, items = name.partition("[")
         schema = schema.get("properties", {}).get(name, {})
-        schema = schema.get("items", {}) if items else schema
-    return schema.get("properties", {})
+        yield schema
+        if items:
+            schema = schema.get("items", {})
+            yield schema
+
+
+def parent(schema, path):
+    """The fields among which the last name of a path is."""
+    return list(along(schema, path))[-1].get("properties", {})
 
 
 def strict_object(schema):
