@@ -15,8 +15,8 @@ ABSENT = "<absent>"
 NAMESPACE = "ai"
 
 
-def arguments(chart, values=(), capabilities=(), kube="1.34.0"):
-    given = [CHARTS / chart, "--namespace", NAMESPACE, "--kube-version", kube]
+def arguments(chart, values=(), capabilities=(), kube="1.34.0", namespace=NAMESPACE):
+    given = [CHARTS / chart, "--namespace", namespace, "--kube-version", kube]
     for name in capabilities:
         given += ["--api-versions", name]
     for one in values:

@@ -446,6 +446,20 @@ def test_a_model_is_asked_of_its_provider_under_its_name_there(serve, simulator)
     assert reply.headers["x-simulator-key"] == "-key"
 
 
+@pytest.mark.parametrize(("who", "status"), [("Same", 404), ("All", 200)])
+def test_models_of_another_namespace_need_a_listener_that_lets_them(who, status, gateway, provider, simulator):
+    """X13"""
+    listener = {"name": "http", "protocol": "HTTP", "port": 80, "allowedRoutes": {"namespaces": {"from": who}}}
+    core = render("ai-gateway-core", {"gateway": {"listeners": [listener]}})
+    models = render(MODELS, FALLBACK, {"gatewayRef": {"namespace": charts.NAMESPACE}}, namespace="apps")
+    assert {one["metadata"]["namespace"] for one in models} == {"apps"}
+    held = keys(models)
+    for one in held:
+        one["metadata"]["namespace"] = "apps"
+    served = gateway(core + models + held, **provider(simulator, *hosts(models)))
+    assert served.chat("gpt-oss-120b").status == status
+
+
 def test_a_model_that_nobody_has_is_not_found(serve):
     assert serve(FALLBACK).chat("gpt-9").status == 404
 
