@@ -3,12 +3,14 @@
 import functools
 import json
 import pathlib
+import subprocess
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 import charts
+import definitions
 import serving
 from charts import ABSENT, CHARTS, at, merged, names, nest, only, refused, render
 from definitions import RELEASES
@@ -432,6 +434,21 @@ def serve(gateway, provider, simulator):
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_the_gateway_has_nothing_to_say_against_it(example, tollgate_check):
     tollgate_check(rendered(CI / f"{example}-values.yaml"))
+
+
+@pytest.mark.parametrize("release", ["eg-1.6", "eg-1.9"])
+def test_what_the_controller_makes_of_it_is_what_a_cluster_takes(release, crd_validator, tmp_path):
+    """Envoy Gateway serves what the AI resources become, which is more than what the charts render."""
+    if subprocess.run([serving.TOLLGATE, "translate", "--help"], capture_output=True).returncode:
+        pytest.skip("this tollgate has no command translate")
+    folder = serving.write(tmp_path / "charts", rendered(LIMITS))
+    made = subprocess.run([serving.TOLLGATE, "translate", folder], capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    routes = [one for one in definitions.documents(made.stdout) if one["kind"] == "HTTPRoute"]
+    policies = [one for one in definitions.documents(made.stdout) if one["kind"] == "BackendTrafficPolicy"]
+    aimed = {one["spec"]["targetRefs"][0]["name"] for one in policies}
+    assert aimed == {one["metadata"]["name"] for one in routes} and len(routes) == 4
+    assert crd_validator(release).errors(made.stdout) == []
 
 
 def test_a_model_is_asked_of_its_provider_under_its_name_there(serve, simulator):
