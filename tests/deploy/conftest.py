@@ -4,6 +4,7 @@
 - `crd_validator("eg-1.8").errors(objects)`: what the real definitions of a release have against objects.
 - `tollgate_check(objects, …)`: fails unless `tollgate check` has nothing to say, not even a warning.
 - `gateway(objects, …)`: serves them, with `simulator` and `provider(HOST, …)` behind.
+- `behind_envoy(objects, …)`: the same by the real Envoy and Envoy Gateway, whose Gateways listen on free ports.
 - `golden(path, text)`: compares with a file; `UPDATE_EXPECT=1` writes it.
 
 Objects are YAML text, a file, a folder, one object or many.
@@ -19,6 +20,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import definitions  # noqa: E402
+import envoy  # noqa: E402
 import serving  # noqa: E402
 import tools as programs  # noqa: E402
 
@@ -65,6 +67,20 @@ def gateway(tmp_path):
     yield start
     for process in running:
         process.stop()
+
+
+@pytest.fixture
+def behind_envoy(tmp_path):
+    """Starts Envoy Gateway, its Envoy, our controller and our processor; one set of them at a time."""
+    running = []
+
+    def start(*sources):
+        running.append(envoy.Stack(tmp_path / "envoy", *sources))
+        return running[-1]
+
+    yield start
+    for stack in running:
+        stack.stop()
 
 
 @pytest.fixture(scope="session")

@@ -30,11 +30,11 @@ def environment(changes):
 class Process:
     """A child whose output is read to its end, so that it never blocks, and shown where a test fails."""
 
-    def __init__(self, *args, env=None):
+    def __init__(self, *args, env=None, program=None):
         self.lines = []
         self.news = threading.Condition()
         self.child = subprocess.Popen(
-            [TOLLGATE, *map(str, args)],
+            [str(program or TOLLGATE), *map(str, args)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -96,6 +96,14 @@ def send(connection, method, path, headers, body):
         connection.request(method, path, body=body, headers=headers)
         reply = connection.getresponse()
         return Reply(reply.status, reply.getheaders(), reply.read())
+
+
+def chat(port, model, **headers):
+    """A chat of one message; `header_name="value"` becomes `header-name: value`."""
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    body = {"model": model, "messages": [{"role": "user", "content": "hello"}]}
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    return send(connection, "POST", "/v1/chat/completions", headers, body)
 
 
 class Gateway(Process):

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 import charts
 import definitions
+import envoy
 import serving
 from charts import ABSENT, CHARTS, at, merged, names, nest, only, refused, render
 from definitions import RELEASES
@@ -592,3 +593,52 @@ def test_what_helm_template_prints_is_served_as_it_is(gateway, provider, simulat
     behind["env"] |= {"OPENAI_API_KEY": "key-0001", "FIREWORKS_API_KEY": "key-0002"}
     reply = gateway(text, **behind).chat("gpt-oss-120b")
     assert (reply.status, reply.headers["x-simulator-key"]) == (200, "0002")
+
+
+# And by the real Envoy.
+
+
+@pytest.fixture
+def envoy_serves(behind_envoy):
+    """Both charts behind Envoy Gateway; gives a function that chats once it serves."""
+
+    def start(*values, beside=()):
+        port = envoy.free_port()
+        listener = {"name": "http", "protocol": "HTTP", "port": port}
+        minimal = CHARTS / "ai-gateway-core" / "ci" / "minimal-values.yaml"
+        core = render("ai-gateway-core", minimal, {"gateway": {"listeners": [listener]}})
+        models = render(MODELS, *values)
+        stack = behind_envoy(core + models + keys(models) + list(beside))
+        return lambda model, **headers: stack.serves(lambda: serving.chat(port, model, **headers))
+
+    return start
+
+
+def plain(simulator, **more):
+    """A backend at a simulator. By name: to Envoy, one address cannot be of two priorities."""
+    where = {"fqdn": {"hostname": "localhost", "port": simulator.port}, "tls": {"enabled": False}}
+    return where | {"secretRef": {"name": "key"}} | more
+
+
+def test_envoy_asks_all_of_a_priority_before_the_next(envoy_serves, simulator):
+    """S001-84, 85, 90: the same host with other models, as with two keys of one provider"""
+    chat = envoy_serves({
+        "backends": {name: plain(simulator) for name in ("one", "two", "three")},
+        "models": {"chat": {"backends": {
+            "one": {"modelNameOverride": "sim-503"},
+            "two": {"modelNameOverride": "sim-500"},
+            "three": {"priority": 1, "modelNameOverride": "works"},
+        }}},
+    })
+    reply = chat("chat")
+    assert (reply.status, reply.headers["x-simulator-model"], reply.headers["x-simulator-key"]) == (200, "works", "-key")
+
+
+def test_envoy_asks_who_calls(envoy_serves, simulator):
+    """X18"""
+    users = secret("users", alice="key-of-alice")
+    values = {"backends": {name: plain(simulator) for name in ("one", "two")}, "models": {"chat": {"backends": {"one": {}, "two": {}}}}}
+    chat = envoy_serves(values | {"identity": {"apiKeys": {"secretRefs": [{"name": "users"}]}}}, beside=[users])
+    assert chat("chat", authorization="Bearer key-of-alice").status == 200
+    assert chat("chat", authorization="Bearer guessed").status == 401
+    assert chat("chat").status == 401
