@@ -1,5 +1,6 @@
 """What the template fills in where `cluster.yaml` says nothing."""
 
+import hashlib
 import importlib.util
 import sys
 import types
@@ -14,6 +15,7 @@ DEFAULTS = {
     "ai_gateway_azure_deployments": [],
     "ai_gateway_mcp_enabled": False,
     "ai_gateway_mcp_servers": [],
+    "ai_gateway_mcp_seed": hashlib.sha256(b"[]").hexdigest(),
     "ai_gateway_ratelimit_enabled": False,
     "ai_gateway_ratelimit_default_limit": 100000,
     "ai_gateway_users": [],
@@ -57,12 +59,21 @@ def test_what_is_given_is_never_overwritten(fill):
         "ai_gateway_azure_deployments": [],
         "ai_gateway_mcp_enabled": False,
         "ai_gateway_mcp_servers": [],
+        "ai_gateway_mcp_seed": "sixteen-of-them-",
         "ai_gateway_ratelimit_enabled": False,
         "ai_gateway_ratelimit_default_limit": 7,
         "ai_gateway_users": [{"name": "a"}],
         "ai_gateway_jwt": {"issuer": "b"},
     }
     assert ours(fill({**given, "cluster_gateway_addr": "10.0.0.1"})) == given
+
+
+def test_sessions_of_tools_are_sealed_with_what_nobody_else_has(fill):
+    def seed(key):
+        return fill({"ai_gateway_azure_deployments": [{"api_key": key}]})["ai_gateway_mcp_seed"]
+
+    assert seed("a") == seed("a") != seed("b")
+    assert "a" * 8 not in seed("a" * 8)
 
 
 def test_the_sample_tells_of_every_option_and_its_default(checkout):

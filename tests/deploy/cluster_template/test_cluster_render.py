@@ -1,12 +1,15 @@
 """What is rendered, whether Flux can apply it, and whether the definitions and `tollgate check` accept it."""
 
+import os
 import pathlib
 import re
+import subprocess
 
 import pytest
 import yaml
 
 import kube_api
+import tools as programs
 from cluster_checkout import APPS, NAMESPACE, by_name, changed
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
@@ -59,7 +62,7 @@ def test_folders_hold_what_their_names_say(checkout):
     files = {name.removeprefix(f"{APPS}/") for name in ours(checkout.render(checkout.fixture("public")))}
     parts = {
         "crds": ("helmrelease", "ocirepository"),
-        "controller": ("helmrelease", "ocirepository"),
+        "controller": ("helmrelease", "ocirepository", "secret.sops"),
         "redis": ("deployment",),
         "backends/azure-openai": ("backend", "secret.sops"),
         "mcp": ("backend", "mcproute", "secret.sops"),
@@ -169,6 +172,78 @@ def test_envoy_gateway_is_told_of_the_ai_gateway(rendered):
     assert told["rateLimit"] == {"backend": {"type": "Redis", "redis": {"url": address}}}
     told = by_name(rendered("private").brings("envoy-gateway", "network"), "HelmRelease")["envoy-gateway"]
     assert "rateLimit" not in told["spec"]["values"]["config"]["envoyGateway"]
+
+
+def merged(*values):
+    """Helm's values, the later ones over the earlier ones."""
+    made = {}
+    for one in values:
+        for name, value in one.items():
+            both = isinstance(value, dict) and isinstance(made.get(name), dict)
+            made[name] = merged(made[name], value) if both else value
+    return made
+
+
+def test_the_chart_makes_the_controller_that_envoy_gateway_is_told_of(rendered, tools):
+    chart = programs.go_module("github.com/envoyproxy/ai-gateway", "v1.0.0")
+    if chart is None:
+        pytest.skip("the chart of Envoy AI Gateway is in a Go module, which cannot be had here")
+    flux = rendered("public")
+    objects = flux.brings("ai-gateway-controller")
+    release = by_name(objects, "HelmRelease")["ai-gateway"]["spec"]
+    secret = by_name(objects, "Secret")[release["valuesFrom"][0]["name"]]
+    values = merged(yaml.safe_load(secret["stringData"]["values.yaml"]), release["values"])
+    made = tools.helm(
+        "template", "ai-gateway", chart / "manifests/charts/ai-gateway-helm", "--namespace", NAMESPACE, "--values", "-",
+        stdin=yaml.safe_dump(values),
+    )
+    made = [one for one in yaml.safe_load_all(made) if one]
+    service = by_name(made, "Service")["ai-gateway-controller"]
+    told = by_name(flux.brings("envoy-gateway", "network"), "HelmRelease")["envoy-gateway"]["spec"]["values"]
+    told = told["config"]["envoyGateway"]["extensionManager"]["service"]["fqdn"]
+    assert told["hostname"] == f"{service['metadata']['name']}.{service['metadata']['namespace']}.svc.cluster.local"
+    assert told["port"] in {port["port"] for port in service["spec"]["ports"]}
+    # The name that documents look for, with a seed that is not everybody's.
+    deployment = yaml.safe_dump(by_name(made, "Deployment")["ai-gateway-controller"])
+    assert values["controller"]["mcp"]["sessionEncryption"]["seed"] in deployment
+    assert "default-insecure-seed" not in deployment
+    # Envoy Gateway, where it is here, may read pools.
+    (binding,) = [one for name, one in by_name(made, "ClusterRoleBinding").items() if "inference-pool" in name]
+    assert binding["subjects"][0]["namespace"] == "network"
+
+
+@pytest.mark.parametrize("name", FIXTURES)
+def test_envoy_gateway_itself_takes_what_it_is_told(rendered, tmp_path, name):
+    values = by_name(rendered(name).brings("envoy-gateway", "network"), "HelmRelease")["envoy-gateway"]["spec"]["values"]
+    told = values["config"]["envoyGateway"]
+    assert "Start runners" in started(told, tmp_path)
+    # So it would say if it did not take it.
+    del told["extensionManager"]["hooks"]
+    assert "registered extension has no hooks specified" in started(told, tmp_path)
+
+
+def started(config, folder):
+    """What Envoy Gateway says up to the point where it has read its configuration."""
+    found = os.environ.get("TOLLGATE_ENVOY_GATEWAY") or max(programs.CACHE.glob("envoy-gateway-*/envoy-gateway"), default=None)
+    if found is None:
+        pytest.skip("Envoy Gateway is not installed: `cargo xtask envoy` or TOLLGATE_ENVOY_GATEWAY=PATH")
+    head = {"apiVersion": "gateway.envoyproxy.io/v1alpha1", "kind": "EnvoyGateway"}
+    controller = {"controllerName": "gateway.envoyproxy.io/gatewayclass-controller"}
+    path = folder / "envoy-gateway.yaml"
+    path.write_text(yaml.safe_dump({**head, "gateway": controller, **config}))
+    running = subprocess.Popen(
+        [found, "server", "--config-path", path],
+        env={"KUBECONFIG": str(folder / "none"), "HOME": str(folder)}, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )
+    said = ""
+    for line in running.stdout:
+        said += line
+        if "Start runners" in line:
+            break
+    running.kill()
+    running.communicate()
+    return said
 
 
 def test_charts_come_in_the_version_that_is_asked_for(rendered, checkout):
