@@ -174,39 +174,32 @@ def test_envoy_gateway_is_told_of_the_ai_gateway(rendered):
     assert "rateLimit" not in told["spec"]["values"]["config"]["envoyGateway"]
 
 
-def merged(*values):
-    """Helm's values, the later ones over the earlier ones."""
-    made = {}
-    for one in values:
-        for name, value in one.items():
-            both = isinstance(value, dict) and isinstance(made.get(name), dict)
-            made[name] = merged(made[name], value) if both else value
-    return made
-
-
-def test_the_chart_makes_the_controller_that_envoy_gateway_is_told_of(rendered, tools):
+def test_the_chart_makes_the_controller_that_envoy_gateway_is_told_of(rendered, tools, tmp_path):
     chart = programs.go_module("github.com/envoyproxy/ai-gateway", "v1.0.0")
     if chart is None:
         pytest.skip("the chart of Envoy AI Gateway is in a Go module, which cannot be had here")
     flux = rendered("public")
     objects = flux.brings("ai-gateway-controller")
     release = by_name(objects, "HelmRelease")["ai-gateway"]["spec"]
-    secret = by_name(objects, "Secret")[release["valuesFrom"][0]["name"]]
-    values = merged(yaml.safe_load(secret["stringData"]["values.yaml"]), release["values"])
     made = tools.helm(
         "template", "ai-gateway", chart / "manifests/charts/ai-gateway-helm", "--namespace", NAMESPACE, "--values", "-",
-        stdin=yaml.safe_dump(values),
+        stdin=yaml.safe_dump(release["values"]),
     )
-    made = [one for one in yaml.safe_load_all(made) if one]
+    # As Flux does after Helm.
+    (tmp_path / "made.yaml").write_text(made)
+    patches = release["postRenderers"][0]["kustomize"]["patches"]
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump({"resources": ["made.yaml"], "patches": patches}))
+    made = [one for one in yaml.safe_load_all(tools.kustomize("build", tmp_path)) if one]
     service = by_name(made, "Service")["ai-gateway-controller"]
     told = by_name(flux.brings("envoy-gateway", "network"), "HelmRelease")["envoy-gateway"]["spec"]["values"]
     told = told["config"]["envoyGateway"]["extensionManager"]["service"]["fqdn"]
     assert told["hostname"] == f"{service['metadata']['name']}.{service['metadata']['namespace']}.svc.cluster.local"
     assert told["port"] in {port["port"] for port in service["spec"]["ports"]}
-    # The name that documents look for, with a seed that is not everybody's.
-    deployment = yaml.safe_dump(by_name(made, "Deployment")["ai-gateway-controller"])
-    assert values["controller"]["mcp"]["sessionEncryption"]["seed"] in deployment
-    assert "default-insecure-seed" not in deployment
+    # The name that documents look for, with a seed that is not everybody's; of two the last one counts.
+    (container,) = by_name(made, "Deployment")["ai-gateway-controller"]["spec"]["template"]["spec"]["containers"]
+    assert [arg for arg in container["args"] if "EncryptionSeed" in arg][-1].endswith("=$(MCP_SESSION_SEED)")
+    (source,) = [one["valueFrom"]["secretKeyRef"] for one in container["env"] if one["name"] == "MCP_SESSION_SEED"]
+    assert source["key"] in by_name(objects, "Secret")[source["name"]]["stringData"]
     # Envoy Gateway, where it is here, may read pools.
     (binding,) = [one for name, one in by_name(made, "ClusterRoleBinding").items() if "inference-pool" in name]
     assert binding["subjects"][0]["namespace"] == "network"
