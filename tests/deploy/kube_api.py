@@ -86,7 +86,7 @@ class Api:
 
     def __init__(self, validator):
         self.validator = validator
-        self.kinds = {(group, version, plural): (kind, namespaced, short) for group, version, plural, kind, namespaced, short in NATIVE}
+        self.kinds = {tuple(one[:3]): tuple(one[3:]) for one in NATIVE}
         for one in validator.definitions:
             spec, names = one["spec"], one["spec"]["names"]
             for version in spec["versions"]:
@@ -127,7 +127,10 @@ class Api:
 
     def resources(self, group, version):
         found = [
-            {"name": plural, "singularName": kind.lower(), "namespaced": namespaced, "kind": kind, "verbs": VERBS, "shortNames": short}
+            {
+                "name": plural, "singularName": kind.lower(), "namespaced": namespaced, "kind": kind,
+                "verbs": VERBS, "shortNames": short,
+            }
             for (of, at, plural), (kind, namespaced, short) in self.kinds.items()
             if (of, at) == (group, version)
         ]
@@ -153,13 +156,13 @@ class Api:
                         "responses": {},
                     }
                 }
-        return {"openapi": "3.0.0", "info": {"title": "Kubernetes", "version": "v1"}, "paths": paths, "components": {"schemas": {}}}
+        info = {"title": "Kubernetes", "version": "v1"}
+        return {"openapi": "3.0.0", "info": info, "paths": paths, "components": {"schemas": {}}}
 
     # === Objects ===
 
     def create(self, key, space, one):
-        kind, namespaced, _ = self.kinds[key]
-        group, version, plural = key
+        group, _, plural = key
         name = one["metadata"]["name"]
         if (group, plural, space, name) in self.objects:
             raise Refusal(409, "AlreadyExists", f"{plural} {name!r} already exists")
@@ -167,10 +170,11 @@ class Api:
         return one
 
     def put(self, key, space, one):
-        kind, namespaced, _ = self.kinds[key]
+        _, namespaced, _ = self.kinds[key]
         if namespaced and one["metadata"].get("namespace", space) != space:
             raise Refusal(400, "BadRequest", "the namespace of the object does not match the namespace on the request")
-        plain = {**one, "metadata": {name: one["metadata"][name] for name in ("name", "namespace", "labels", "annotations") if one["metadata"].get(name)}}
+        kept = ("name", "namespace", "labels", "annotations")
+        plain = {**one, "metadata": {name: value for name, value in one["metadata"].items() if name in kept and value}}
         plain.pop("status", None)
         if errors := self.validator.errors([plain]):
             raise Refusal(422, "Invalid", "; ".join(errors))

@@ -71,9 +71,8 @@ def test_an_older_block_is_brought_up_to_date_where_it_stands(checkout):
     name = "templates/scripts/plugin.py"
     fresh = checkout.read(name)
     block = re.search(r" +# ai-gateway/defaults: begin\n.*ai-gateway/defaults: end\n", fresh, re.DOTALL)[0]
-    moved = fresh.replace("\n" + block, "").replace(
-        "        # Proxmox", "        # ai-gateway/defaults: begin\n        pass\n        # ai-gateway/defaults: end\n        # Proxmox"
-    )
+    older = "".join(f"        {line}\n" for line in ("# ai-gateway/defaults: begin", "pass", "# ai-gateway/defaults: end"))
+    moved = fresh.replace("\n" + block, "").replace("        # Proxmox", f"{older}        # Proxmox")
     checkout.write(name, moved)
     assert checkout.apply("--yes")[0] == 0
     assert checkout.read(name) == moved.replace("        pass\n", "".join(block.splitlines(keepends=True)[1:-1]))
@@ -107,7 +106,8 @@ def test_a_template_without_proxmox_gets_its_blocks_too(bare):
     assert bare.apply("--check")[0] == 0
     text = bare.read(f"{cluster_checkout.RESOURCES}/cluster.schema.cue")
     assert text.index("ai_gateway_enabled?") < text.index("\n}\n")
-    assert bare.read("templates/scripts/plugin.py").index("ai_gateway_addr") < bare.read("templates/scripts/plugin.py").index("return data")
+    text = bare.read("templates/scripts/plugin.py")
+    assert text.index("ai_gateway_addr") < text.index("return data")
     assert bare.apply("--remove", "--yes")[0] == 0
     assert {**bare.files()} == before
 
@@ -146,13 +146,19 @@ def test_the_documents_say_what_there_is(checkout):
         assert command in claude, command
 
 
+PLUGIN = "templates/scripts/plugin.py"
+ENVOY_GATEWAY = "templates/config/kubernetes/apps/network/envoy-gateway/app/kustomization.yaml.j2"
+# As somebody has written it who has followed the plan by hand.
+OURS = 'data.setdefault("ai_gateway_enabled", True)'
+
+
 @pytest.mark.parametrize(
     ("name", "change", "says"),
     [
         ("makejinja.toml", None, "has no makejinja.toml: give the folder of a checkout"),
         ("makejinja.toml", ('"#{"', '"<<"'), "delimiters are"),
-        ("templates/scripts/plugin.py", ("return data", 'data.setdefault("ai_gateway_enabled", True)\n        return data'), "take those lines out first"),
-        ("templates/config/kubernetes/apps/network/envoy-gateway/app/kustomization.yaml.j2", ("resources:", "patches:\n  - path: a.yaml\nresources:"), "put `- path: ./ai-gateway.yaml`"),
+        (PLUGIN, ("return data", f"{OURS}\n        return data"), "take those lines out first"),
+        (ENVOY_GATEWAY, ("resources:", "patches:\n  - path: a.yaml\nresources:"), "put `- path: ./ai-gateway.yaml`"),
         ("Taskfile.yaml", ("  bootstrap:", "  # ai-gateway/tasks: begin\n  bootstrap:"), "do not pair up"),
         ("CLAUDE.md", ("## Debugging", "## Finding out"), "no heading matches"),
     ],

@@ -27,9 +27,8 @@ def test_the_sample_passes_and_turns_nothing_on(checkout, bare, tools):
 
 
 def test_the_samples_examples_pass(checkout, tools, config):
-    examples = "\n".join(
-        line[5:] for line in checkout.read(f"{RESOURCES}/cluster.sample.yaml").splitlines() if line.startswith("#    ai_gateway") or line.startswith("#      ")
-    )
+    lines = checkout.read(f"{RESOURCES}/cluster.sample.yaml").splitlines()
+    examples = "\n".join(line[5:] for line in lines if line.startswith(("#    ai_gateway", "#      ")))
     found = yaml.safe_load(examples)
     assert set(found) == {"ai_gateway_azure_deployments", "ai_gateway_users", "ai_gateway_jwt", "ai_gateway_mcp_servers"}
     for name in ("ai_gateway_users", "ai_gateway_jwt"):

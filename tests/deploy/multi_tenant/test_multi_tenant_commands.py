@@ -38,8 +38,9 @@ def test_every_command_does_what_the_document_wants_of_it(folder, kubectl):
             assert " created" in said, f"{line}\n{said}"
         if "get backend " in line:
             assert len(said.strip().splitlines()) == 1 + 4, said
-    status, said = kubectl("kubectl get gateway ai-inference-gateway -n envoy-gateway-system -o jsonpath='{.spec.infrastructure.parametersRef.name}'")
-    assert (status, said) == (0, "ai-gateway-telemetry")
+    patched = "{.spec.infrastructure.parametersRef.name}"
+    line = f"kubectl get gateway ai-inference-gateway -n envoy-gateway-system -o jsonpath='{patched}'"
+    assert kubectl(line) == (0, "ai-gateway-telemetry")
 
 
 def test_what_to_look_at_when_it_does_not_work_is_there(folder, kubectl):

@@ -120,7 +120,8 @@ def test_in_the_end_every_reference_is_answered(folder, objects):
     there = {(one["kind"], one["metadata"].get("namespace"), one["metadata"]["name"]) for one in objects}
     # The AI route becomes an HTTPRoute of its name.
     there |= {("HTTPRoute", space, name) for kind, space, name in there if kind == "AIGatewayRoute"}
-    wanted = {(reference, one["metadata"]["name"]) for one in objects if one["kind"] != "Deployment" for reference in references(one)}
+    named = [one for one in objects if one["kind"] != "Deployment"]
+    wanted = {(reference, one["metadata"]["name"]) for one in named for reference in references(one)}
     assert wanted
     assert {name for name in wanted if name[0] not in there} == set()
 

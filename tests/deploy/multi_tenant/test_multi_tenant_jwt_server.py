@@ -66,8 +66,8 @@ def test_any_request_with_a_good_token_is_let_through(jwt_server, method):
 
 
 def forged(token, head=None, claims=None, signature=None):
-    old = parts(token)
-    text = [base64.urlsafe_b64encode(json.dumps({**one, **(change or {})}).encode()).rstrip(b"=").decode() for one, change in zip(old, (head, claims))]
+    changed = [json.dumps({**one, **(change or {})}) for one, change in zip(parts(token), (head, claims))]
+    text = [base64.urlsafe_b64encode(one.encode()).rstrip(b"=").decode() for one in changed]
     return ".".join([*text, token.rpartition(".")[2] if signature is None else signature])
 
 
