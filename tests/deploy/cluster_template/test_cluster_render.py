@@ -253,9 +253,11 @@ def test_charts_come_in_the_version_that_is_asked_for(rendered, checkout):
 def test_an_address_of_its_own_is_a_load_balancer_and_without_one_it_has_none(rendered):
     objects = rendered("public").brings("ai-gateway-routes")
     (gateway,) = by_name(objects, "Gateway").values()
-    assert gateway["spec"]["infrastructure"]["annotations"] == {"lbipam.cilium.io/ips": "10.10.10.250"}
+    assert gateway["spec"]["infrastructure"]["annotations"] == {
+        "coredns.io/hostname": "ai-gateway.example.com", "lbipam.cilium.io/ips": "10.10.10.250",
+    }
     assert [one["port"] for one in gateway["spec"]["listeners"]] == [80, 443]
-    assert by_name(objects, "Certificate")["ai-gateway"]["spec"]["dnsNames"] == ["aiops.example.com"]
+    assert by_name(objects, "Certificate")["ai-gateway"]["spec"]["dnsNames"] == ["aiops.example.com", "ai-gateway.example.com"]
     service = by_name(objects, "EnvoyProxy")["ai-gateway"]["spec"]["provider"]["kubernetes"]["envoyService"]
     assert (service["type"], service["name"]) == ("LoadBalancer", "ai-gateway")
     objects = rendered("private").brings("ai-gateway-routes")
