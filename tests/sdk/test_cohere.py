@@ -1,5 +1,7 @@
 """The official Cohere SDK against the simulator and through the gateway; OpenAI's SDK with Cohere behind it."""
 
+import asyncio
+
 import cohere
 import pytest
 
@@ -43,6 +45,34 @@ def test_tools(client):
     messages += [first.message, {"role": "tool", "tool_call_id": call.id, "content": "22 degrees"}]
     second = client.chat(model="command-a-03-2025", messages=messages, tools=[WEATHER])
     assert second.message.content
+
+
+def test_a_client_that_leaves_reaches_the_provider(client, provider):
+    slow = {"additional_headers": {"x-sim-rate": "2", "x-sim-tokens": "50"}}
+    with provider.sees_one_client_leave():
+        stream = client.chat_stream(model="command-a-03-2025", messages=HELLO, request_options=slow)
+        assert next(stream).type == "message-start"
+        stream.close()
+
+
+def test_a_cancelled_task_reaches_the_provider(gateway, provider):
+    slow = {"additional_headers": {"x-sim-rate": "2", "x-sim-tokens": "50"}}
+
+    async def listen(begun):
+        client = cohere.AsyncClientV2(api_key="of-the-client", base_url=f"{gateway.url}/cohere", timeout=20)
+        async for _ in client.chat_stream(model="command-a-03-2025", messages=HELLO, request_options=slow):
+            begun.set()
+
+    async def leave():
+        begun = asyncio.Event()
+        task = asyncio.create_task(listen(begun))
+        await asyncio.wait_for(begun.wait(), 20)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with provider.sees_one_client_leave():
+        asyncio.run(leave())
 
 
 def test_embed(client):

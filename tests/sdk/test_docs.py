@@ -33,8 +33,12 @@ def test_a_block_runs(gateway, capsys, text):
             " messages=[{'role': 'user', 'content': 'hello'}])",
             {"CO_API_URL": "/cohere", "CO_API_KEY": "any"},
         ),
+        (
+            "from google import genai; client = genai.Client(); client.models.generate_content(model='gpt-4o-mini', contents='hi')",
+            {"GOOGLE_GEMINI_BASE_URL": "/", "GEMINI_API_KEY": "any"},
+        ),
     ],
-    ids=["openai", "anthropic", "cohere"],
+    ids=["openai", "anthropic", "cohere", "google"],
 )
 def test_variables_are_enough(gateway, program, variables):
     page = doc_blocks.PAGE.read_text()

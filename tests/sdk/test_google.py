@@ -1,5 +1,7 @@
 """Google's SDK through the gateway to every schema that converses, and the other SDKs to Vertex AI."""
 
+import asyncio
+
 import pytest
 from google import genai
 from google.genai import errors, types
@@ -47,10 +49,56 @@ def test_functions(client, model):
     assert client.models.generate_content(model=model, contents=history, config=config).text
 
 
-def test_tokens_and_vectors(client):
-    assert client.models.count_tokens(model="gemini-3-flash-preview", contents="twelve bytes").total_tokens == 3
+@pytest.mark.parametrize("model", ["gemini-3-flash-preview", "gpt-4o-mini", "gpt-on-azure", "claude-sonnet-5"])
+def test_tokens(client, model):
+    assert client.models.count_tokens(model=model, contents="twelve bytes").total_tokens == 3
+
+
+def test_vectors(client):
     reply = client.models.embed_content(model="text-embedding-3-small", contents=["a", "b"])
     assert len(reply.embeddings) == 2
+
+
+@pytest.mark.parametrize("version", ["v1", "v1beta", "v1alpha"])
+def test_the_sdks_own_paths_need_no_prefix(gateway, version):
+    bare = genai.Client(
+        api_key="of-the-client",
+        http_options=types.HttpOptions(base_url=gateway.url, api_version=version, timeout=20_000),
+    )
+    assert bare.models.generate_content(model="gpt-4o-mini", contents="Say hello to the world.").text
+    assert list(bare.models.generate_content_stream(model="claude-sonnet-5", contents="Say hello to the world."))
+
+
+SLOW = types.GenerateContentConfig(
+    http_options=types.HttpOptions(headers={"x-sim-rate": "2", "x-sim-tokens": "50"}, timeout=20_000)
+)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_client_that_leaves_reaches_the_provider(client, provider, model):
+    with provider.sees_one_client_leave():
+        stream = client.models.generate_content_stream(model=model, contents="Say hello.", config=SLOW)
+        assert next(stream)
+        stream.close()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_cancelled_task_reaches_the_provider(client, provider, model):
+    async def listen(begun):
+        stream = await client.aio.models.generate_content_stream(model=model, contents="Say hello.", config=SLOW)
+        async for _ in stream:
+            begun.set()
+
+    async def leave():
+        begun = asyncio.Event()
+        task = asyncio.create_task(listen(begun))
+        await asyncio.wait_for(begun.wait(), 20)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with provider.sees_one_client_leave():
+        asyncio.run(leave())
 
 
 def test_an_error_is_the_sdks_own(client):
