@@ -256,6 +256,26 @@ fn a_stranger_is_turned_away_before_the_body_is_read() {
 }
 
 #[test]
+fn a_refusal_names_the_request_where_the_clients_sdk_looks() {
+    let live = live(vec![("m", rule(0, keyed("a")))], Guard::Open);
+    let refused = |path| {
+        let head = head(Method::POST, path, &[("x-api-key", "wrong"), ("x-request-id", "r-1")]);
+        let Err(refused) = admit(&live, &host(), head) else { panic!("a stranger got in") };
+        refused.settle(Instant::now()).0.headers
+    };
+    let openai = refused("/v1/chat/completions");
+    assert_eq!(openai["x-request-id"], "r-1");
+    assert!(!openai.contains_key("request-id"));
+    let anthropic = refused("/anthropic/v1/messages");
+    assert_eq!(
+        (&anthropic["request-id"], &anthropic["x-request-id"]),
+        (&"r-1".parse().unwrap(), &"r-1".parse().unwrap())
+    );
+    let made_up = admit(&live, &host(), chat("wrong")).unwrap_err().settle(Instant::now());
+    assert_eq!(made_up.0.headers["x-request-id"], made_up.1.record.request_id.as_str());
+}
+
+#[test]
 fn what_no_route_takes_is_guarded_by_the_listeners_own_policy() {
     let live = live(vec![("m", rule(0, Guard::Open))], keyed("a"));
     let nowhere = |key| head(Method::GET, "/nowhere", &[("x-api-key", key)]);
