@@ -37,9 +37,9 @@ impl Logging {
             io::Error::new(io::ErrorKind::InvalidInput, format!("{from}: {error}; {help}"))
         })?;
         let subscriber = tracing_subscriber::fmt()
-            .with_env_filter(filter)
             .with_writer(io::stderr)
             .with_ansi(io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none())
+            .with_env_filter(filter)
             .with_filter_reloading();
         let handle = subscriber.reload_handle();
         subscriber.init();

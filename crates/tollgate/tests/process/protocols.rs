@@ -122,7 +122,7 @@ fn trailers_that_a_client_announces_reach_an_upstream_of_http1() {
     });
     let gateway = start(&format!("{}---\n{policy}\n", plain_at(port, "type: Endpoints")));
     let mut client = connect(gateway.port);
-    let head = "POST /x HTTP/1.1\r\nhost: a.example\r\ntrailer: x-sum, authorization\r\ntransfer-encoding: chunked\r\n\r\n";
+    let head = "POST /x HTTP/1.1\r\nhost: a.example\r\nconnection: close\r\ntrailer: x-sum, authorization\r\ntransfer-encoding: chunked\r\n\r\n";
     client.write_all(head.as_bytes()).unwrap();
     client.write_all(b"2\r\nab\r\n0\r\nx-sum: 1\r\nauthorization: x\r\nx-other: 2\r\n\r\n").unwrap();
     assert_eq!(read(client).status, 200);
