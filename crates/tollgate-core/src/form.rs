@@ -1,5 +1,5 @@
 use bytes::{Bytes, BytesMut};
-use tollgate_llm::{BadRequest, Form, Inspected, Place, Untranslatable};
+use tollgate_llm::{BadRequest, BodyMutation, Form, Inspected, Place, Untranslatable};
 use tollgate_types::{Endpoint, ModelId};
 
 use crate::{
@@ -18,6 +18,8 @@ pub struct AwaitingForm {
     form: Box<Form>,
     held: Vec<Bytes>,
     size: usize,
+    /// Whether some backend of the model wants fields to be changed, once the model is known: that takes all of the form.
+    changed: Option<bool>,
 }
 
 /// Reads the rest of a form on its way.
@@ -37,7 +39,7 @@ pub(crate) struct HeldForm {
 
 impl AwaitingForm {
     pub(crate) fn new(record: Box<Record>, endpoint: Endpoint, form: Box<Form>) -> Self {
-        Self { record, endpoint, form, held: Vec::new(), size: 0 }
+        Self { record, endpoint, form, held: Vec::new(), size: 0, changed: None }
     }
 
     /// The facts up to here.
@@ -70,8 +72,15 @@ impl AwaitingForm {
         }
         self.form.push(&piece)?;
         self.held.push(piece);
-        let known = self.endpoint == Endpoint::Files || self.form.inspected().is_some();
-        Ok(self.size >= SHORT && known)
+        if self.size < SHORT {
+            return Ok(false);
+        }
+        if self.endpoint == Endpoint::Files {
+            return Ok(true);
+        }
+        let Some(Inspected { model, .. }) = self.form.inspected() else { return Ok(false) };
+        let changed = *self.changed.get_or_insert_with(|| is_changed(&self.record, &model));
+        Ok(!changed)
     }
 
     /// Routes by the model in the form, whose body has ended or goes on.
@@ -79,7 +88,7 @@ impl AwaitingForm {
     /// # Errors
     /// [`Refused`] with 400 for a form without a model, 404 for a model that no rule serves.
     pub fn route(self, ended: bool) -> Result<(Routed, FormRest), Refused> {
-        let Self { mut record, endpoint, form, held, size } = self;
+        let Self { mut record, endpoint, form, held, size, changed: _ } = self;
         if ended || record.bytes_in == 0 {
             record.bytes_in = size as u64;
         }
@@ -106,6 +115,12 @@ impl AwaitingForm {
     }
 }
 
+/// True where a backend of this model wants fields to be changed.
+fn is_changed(record: &Record, model: &ModelId) -> bool {
+    let entry = route::find(record, Some(model));
+    entry.is_some_and(|entry| entry.rule.choices().iter().any(|choice| !choice.body.is_empty()))
+}
+
 // === impl FormRest ===
 
 impl FormRest {
@@ -126,8 +141,25 @@ impl HeldForm {
         self.with(self.pieces.clone())
     }
 
-    /// The form, asking for this model in place of the client's own.
-    pub(crate) fn asking_for(&self, own: &ModelId, model: &ModelId) -> Result<AttemptBody, Untranslatable> {
+    /// The form for one backend: asking for this model in place of the client's own, with the fields that it changes.
+    pub(crate) fn for_backend(
+        &self,
+        [own, model]: [&ModelId; 2],
+        mutation: &BodyMutation,
+    ) -> Result<AttemptBody, Untranslatable> {
+        let body = self.asking_for(own, model)?;
+        match body {
+            body if mutation.is_empty() => Ok(body),
+            AttemptBody::Bytes(body) => tollgate_llm::edited(&body, self.place.boundary(), mutation)
+                .map(|body| AttemptBody::Bytes(body.into())),
+            _ => Err(Untranslatable::Field {
+                field: "model".to_owned(),
+                reason: "has to stand before a file as large as this one".to_owned(),
+            }),
+        }
+    }
+
+    fn asking_for(&self, own: &ModelId, model: &ModelId) -> Result<AttemptBody, Untranslatable> {
         if own == model {
             return Ok(self.body());
         }

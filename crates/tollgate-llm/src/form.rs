@@ -7,7 +7,7 @@ use tollgate_wire::{
     scan,
 };
 
-use crate::{BadRequest, Delivery, Inspected, Spots};
+use crate::{BadRequest, BodyEdit, BodyMutation, Delivery, Inspected, Spots, Untranslatable};
 
 /// The most that a field may have that decides where a form goes, in bytes.
 const VALUE: usize = 1024;
@@ -210,6 +210,12 @@ impl Place {
         written.then_some(out)
     }
 
+    /// What keeps its parts apart.
+    #[must_use]
+    pub fn boundary(&self) -> &str {
+        &self.boundary
+    }
+
     /// The form with a part of its own before all others.
     fn with_model(&self, pieces: &[Bytes], model: &ModelId) -> Option<Vec<Bytes>> {
         pieces.first().filter(|first| first.starts_with(b"--"))?;
@@ -218,6 +224,70 @@ impl Place {
             format!("--{boundary}\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n{model}\r\n");
         Some([&[Bytes::from(part)], pieces].concat())
     }
+}
+
+/// A whole form with the fields of it that a mutation changes: removals first, then sets, as in JSON. Fields are named as
+/// they are, dots included; a text is set without its quotes, anything else as its JSON.
+///
+/// # Errors
+/// [`Untranslatable::Field`] for a value that would end its field, [`Untranslatable::Shape`] where this is no whole form.
+pub fn edited(body: &[u8], boundary: &str, mutation: &BodyMutation) -> Result<Vec<u8>, Untranslatable> {
+    let shape = |Malformed(reason)| Untranslatable::Shape(reason.to_owned());
+    let (mut scanner, mut at) = (Scanner::new(boundary, 0), 0);
+    let (mut parts, mut end) = (Vec::new(), 0);
+    while let Some(field) = scanner.next(body, &mut at).map_err(shape)? {
+        let local = |place: u64| usize::try_from(place).unwrap_or(body.len()).min(body.len());
+        let value = local(field.range.start)..local(field.range.end);
+        // From the part's own delimiter up to the next one.
+        let begin = find(body, end, boundary).ok_or_else(|| shape(Malformed("a part has no boundary")))?;
+        end = value.end;
+        parts.push((field.name, begin, value));
+    }
+    if !scanner.is_complete() {
+        return Err(shape(Malformed("it ends before its last boundary")));
+    }
+    let first = parts.first().map_or(0, |(_, begin, _)| *begin);
+    let mut out = Vec::with_capacity(body.len() + 256);
+    out.extend_from_slice(body.get(..first).unwrap_or_default());
+    for BodyEdit { path, value } in &mutation.set {
+        field(path, value, boundary, &mut out)?;
+    }
+    let mut rest = first;
+    for (name, begin, value) in &parts {
+        if !mutation.remove.contains(name) && !mutation.set.iter().any(|edit| edit.path == *name) {
+            continue;
+        }
+        out.extend_from_slice(body.get(rest..*begin).unwrap_or_default());
+        // The line end behind the value belongs to the next delimiter, which begins a line already.
+        rest = (value.end + 2).min(body.len());
+    }
+    out.extend_from_slice(body.get(rest..).unwrap_or_default());
+    Ok(out)
+}
+
+/// Where the next delimiter begins, its line end aside: at the start of a line.
+fn find(body: &[u8], from: usize, boundary: &str) -> Option<usize> {
+    let delimiter = ["--", boundary].concat();
+    let mut places = memchr::memmem::find_iter(body.get(from..)?, delimiter.as_bytes()).map(|at| from + at);
+    places.find(|at| *at == 0 || body.get(..*at).is_some_and(|before| before.ends_with(b"\r\n")))
+}
+
+/// A part of its own.
+fn field(name: &str, json: &str, boundary: &str, out: &mut Vec<u8>) -> Result<(), Untranslatable> {
+    let refused = |reason: &str| Untranslatable::Field { field: name.to_owned(), reason: reason.to_owned() };
+    if name.contains(['"', '\r', '\n']) {
+        return Err(refused("cannot be the name of a form's field"));
+    }
+    let text = tollgate_wire::text::unquote(json.trim().as_bytes());
+    let value = text.as_deref().unwrap_or(json.trim());
+    if value.contains(boundary) {
+        return Err(refused("has the boundary of the client's form in its value"));
+    }
+    let head = format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n");
+    out.extend_from_slice(head.as_bytes());
+    out.extend_from_slice(value.as_bytes());
+    out.extend_from_slice(b"\r\n");
+    Ok(())
 }
 
 /// `body.model` of the first line of a batch; nothing where this is no batch, or its first line is too long.
@@ -282,6 +352,39 @@ mod tests {
             assert_eq!(read.place().renamed(&pieces, &ModelId::from("whisper-1")).unwrap().concat(), body);
             assert_eq!(read.place().renamed(&pieces, &ModelId::from("a\r\n--X")), None);
         }
+    }
+
+    #[test]
+    fn fields_are_removed_and_set_and_files_stay_as_they_are() {
+        let body = form(&[
+            ("prompt", "a"),
+            ("file", "a --X in a file"),
+            ("temperature", "1"),
+            ("tags", "x"),
+            ("tags", "y"),
+        ]);
+        let set = |path: &str, value: &str| BodyEdit { path: path.to_owned(), value: value.to_owned() };
+        let mutation = BodyMutation {
+            set: vec![set("temperature", "0.5"), set("language", r#""d\u0065""#), set("tags", "[1]")],
+            remove: vec!["prompt".to_owned(), "missing".to_owned()],
+        };
+        let wanted =
+            form(&[("temperature", "0.5"), ("language", "de"), ("tags", "[1]"), ("file", "a --X in a file")]);
+        assert_eq!(edited(&body, "X", &mutation).unwrap(), wanted);
+        assert_eq!(edited(&body, "X", &BodyMutation::default()).unwrap(), body);
+        let all = BodyMutation {
+            set: Vec::new(),
+            remove: ["prompt", "file", "temperature", "tags"].map(String::from).into(),
+        };
+        assert_eq!(edited(&body, "X", &all).unwrap(), b"--X--\r\n");
+        for wrong in [set("a", r#""--X""#), set("a\"b", "1")] {
+            let mutation = BodyMutation { set: vec![wrong], remove: Vec::new() };
+            assert!(edited(&body, "X", &mutation).is_err());
+        }
+        assert!(edited(&body[..20], "X", &BodyMutation::default()).is_err());
+        let spoken = [b"a --X\r\n", &body[..]].concat();
+        let wanted = [b"a --X\r\n", &wanted[..]].concat();
+        assert_eq!(edited(&spoken, "X", &mutation).unwrap(), wanted);
     }
 
     #[test]

@@ -25,7 +25,7 @@ mod usage;
 pub use self::{
     call::{Call, Prepared, prepare, prepare_item, serves},
     fault::{BadRequest, Fault, Untranslatable},
-    form::{Form, Place, Shape},
+    form::{Form, Place, Shape, edited},
     inspect::{Delivery, Inspected, Spots, inspect, inspect_named},
     local::{Model, error_body, model_body, models_body},
     reply::{Head, Output, Reply},

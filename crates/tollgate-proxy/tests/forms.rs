@@ -10,8 +10,8 @@ use std::{
 
 use common::{Answer, Asked, Client, Upstream, World, backend, choice, llm_rule, post, snapshot};
 use tollgate_core::{End, Refusal};
-use tollgate_llm::{BadRequest, Delivery};
-use tollgate_snapshot::{Rule, Traffic};
+use tollgate_llm::{BadRequest, BodyEdit, BodyMutation, Delivery};
+use tollgate_snapshot::{Action, Rule, Traffic};
 use tollgate_types::{ApiSchema, ModelId, Tokens};
 
 const TRANSCRIPTIONS: &str = "/v1/audio/transcriptions";
@@ -73,6 +73,27 @@ fn a_form_is_routed_by_its_model_and_passes_as_it_came() {
         (Some(Tokens(14)), Some(Tokens(4)))
     );
     assert_eq!(settled.record.delivery, Some(Delivery::Whole));
+}
+
+#[test]
+fn fields_are_changed_for_the_backend_that_wants_it_however_long_the_file_is() {
+    let (first, second) = (answering("503 Service Unavailable"), answering("200 OK"));
+    let world = world(&first, &second, |rule| {
+        let Action::Llm(llm) = &mut rule.action else { return };
+        llm.choices[1].body = BodyMutation {
+            set: vec![BodyEdit { path: "language".to_owned(), value: "\"de\"".to_owned() }],
+            remove: vec!["prompt".to_owned()],
+        };
+    });
+    for length in [10, 300_000] {
+        let file = "x".repeat(length);
+        let fields = [("model", "whisper-1"), ("file", &*file), ("language", "en"), ("prompt", "hm")];
+        let body = form(&fields);
+        assert_eq!(send(&world, &body).status, 200, "{length}");
+        assert!(first.asked().body == body.into_bytes(), "{length}");
+        let wanted = form(&[("language", "de"), ("model", "whisper-large-v3"), ("file", &*file)]);
+        assert!(second.asked().body == wanted.into_bytes(), "{length}");
+    }
 }
 
 #[test]

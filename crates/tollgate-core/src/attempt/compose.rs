@@ -124,11 +124,10 @@ fn to_provider(
             let (outgoing, reply, _) = llm(record, prepare(&call)?, Endpoint::Files);
             (Outgoing { body: form.body(), ..outgoing }, reply)
         }
-        // Mutations are made for JSON.
         Payload::Form { endpoint, inspected, form } => {
             let prepared = prepare(&call(*endpoint, inspected, &no_body))?;
             let (outgoing, reply, model) = llm(record, prepared, *endpoint);
-            let body = form.asking_for(&inspected.model, &model)?;
+            let body = form.for_backend([&inspected.model, &model], &choice.body)?;
             record.model_sent = Some(model);
             (Outgoing { body, ..outgoing }, reply)
         }
