@@ -82,7 +82,7 @@ const STREAMS: [(Endpoint, ApiSchema, &str, &str, u64); 10] = [
         ApiSchema::Anthropic,
         r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#,
         r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"some"}}"#,
-        1,
+        0,
     ),
     (
         Endpoint::Messages,

@@ -57,6 +57,25 @@ impl<'a> Literal<'a> {
         rest.is_empty()
     }
 
+    /// How many characters the text has, as [`decode`](Self::decode) has them.
+    #[must_use]
+    pub fn chars(self) -> u64 {
+        let mut count = self.0.chars().count() as u64;
+        let mut rest = self.0.as_bytes();
+        while let Some(at) = memchr::memchr(b'\\', rest) {
+            let escape = &rest[at..];
+            // What the escape has more than the one character that it stands for.
+            let (length, more) = match escape {
+                [_, b'u', ..] if is_pair(escape) => (12, 11),
+                [_, b'u', ..] => (6, 5),
+                _ => (2, 1),
+            };
+            count = count.saturating_sub(more);
+            rest = escape.get(length..).unwrap_or_default();
+        }
+        count
+    }
+
     /// The text. Borrows where there is no escape; a lone surrogate becomes U+FFFD.
     #[must_use]
     pub fn decode(self) -> Cow<'a, str> {
@@ -169,6 +188,16 @@ pub fn escape_into(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(rest);
 }
 
+/// True where two escapes stand for one character.
+fn is_pair(escapes: &[u8]) -> bool {
+    let unit = |at: usize| {
+        let digits = std::str::from_utf8(escapes.get(at..at + 4)?).ok()?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    let is_low = || escapes.get(6..8) == Some(b"\\u") && matches!(unit(8), Some(0xdc00..=0xdfff));
+    matches!(unit(2), Some(0xd800..=0xdbff)) && is_low()
+}
+
 /// Takes the text after a backslash, appends what it stands for, gives the rest.
 fn unescape<'a>(text: &'a str, out: &mut String) -> &'a str {
     let mut chars = text.chars();
@@ -232,6 +261,7 @@ mod tests {
         for json in [r#""plain""#, r#""a\n\"b\"\\ \/ \u00e9 \ud83d\ude00 ü""#, r#""""#, r#""\b\f\r\t""#] {
             let literal: Literal<'_> = serde_json::from_str(json).unwrap();
             assert_eq!(literal.decode(), serde_json::from_str::<String>(json).unwrap());
+            assert_eq!(literal.chars(), literal.decode().chars().count() as u64);
         }
     }
 
@@ -240,6 +270,8 @@ mod tests {
         let literal: Literal<'_> = serde_json::from_str(r#""x\ud83dy\udc00""#).unwrap();
         assert_eq!(literal.decode(), "x\u{fffd}y\u{fffd}");
         assert_eq!(literal.escaped(), r"x\ud83dy\udc00");
+        assert_eq!(literal.chars(), 4);
+        assert_eq!(Literal::from_escaped(r"\ud83d\ud83d\ude00\\u00").chars(), 6);
     }
 
     #[test]

@@ -148,6 +148,10 @@ pub(super) fn image(Drawn { media_type, data }: Drawn<'_>, out: &mut Vec<u8>) {
 
 /// `annotations`: pages of the web alone, for OpenAI's chat has no other kind.
 fn annotations(parts: &[PartKind<'_>], out: &mut Vec<u8>) {
+    // Nobody has to know how long texts are that nothing is cited for.
+    if !parts.iter().any(|part| matches!(part, PartKind::Citation(_))) {
+        return;
+    }
     let (mut from, mut to) = (0, 0);
     let mut is_open = false;
     for part in parts {
@@ -193,7 +197,7 @@ pub(super) fn annotation(citation: &Citation<'_>, text: (u64, u64), out: &mut Ve
 
 /// Characters of a text.
 pub(super) fn chars(text: Literal<'_>) -> u64 {
-    text.decode().chars().count() as u64
+    text.chars()
 }
 
 /// All text in one string, `null` where there is none.

@@ -93,7 +93,23 @@ impl Identity {
 
     /// `"<prefix>_<response>_<index>"`, without the quotes.
     pub(super) fn item_id(&self, prefix: &str, index: usize) -> String {
-        format!("{prefix}_{}_{index}", self.id.strip_prefix("resp_").unwrap_or(&self.id))
+        format!("{prefix}_{}_{index}", self.stem())
+    }
+
+    /// The same, written with its quotes: events of a stream name their item, one for every token.
+    pub(super) fn write_item_id(&self, prefix: &str, index: usize, out: &mut Vec<u8>) {
+        out.push(b'"');
+        out.extend_from_slice(prefix.as_bytes());
+        out.push(b'_');
+        out.extend_from_slice(self.stem().as_bytes());
+        out.push(b'_');
+        json::number(out, index as u64);
+        out.push(b'"');
+    }
+
+    /// What ids of items are made of.
+    fn stem(&self) -> &str {
+        self.id.strip_prefix("resp_").unwrap_or(&self.id)
     }
 }
 
@@ -228,7 +244,7 @@ impl Content {
         match self {
             Self::Text { text, span, .. } => {
                 text.push_str(more.escaped());
-                span.1 += more.decode().chars().count() as u64;
+                span.1 += more.chars();
             }
             Self::Refusal(text) => text.push_str(more.escaped()),
         }

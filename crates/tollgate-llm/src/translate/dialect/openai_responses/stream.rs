@@ -137,7 +137,11 @@ impl Writer {
     /// `"item_id":…,"output_index":…` after the beginning of an event.
     fn of_item(&mut self, kind: &str, index: usize, out: &mut Vec<u8>) {
         self.begin(kind, out);
-        json::literal_field(out, "item_id", Literal::from_escaped(&self.id(index)));
+        json::key(out, "item_id");
+        match (&self.identity, self.items.get(index)) {
+            (Some(identity), Some(item)) => identity.write_item_id(item.prefix(), index, out),
+            _ => json::raw(out, r#""""#),
+        }
         json::number_field(out, "output_index", index as u64);
     }
 

@@ -16,7 +16,7 @@ use crate::{
 const DEFAULT_MAX_TOKENS: u64 = 4096;
 
 /// Characters that `metadata.user_id` takes (Anthropic API reference).
-const USER_ID_LIMIT: usize = 256;
+const USER_ID_LIMIT: u64 = 256;
 
 /// Models before `output_config.effort`, as parts of their names.
 const WITHOUT_EFFORT: [&str; 10] = [
@@ -117,9 +117,7 @@ pub(crate) fn body(job: &Job<'_>, turn: &Turn<'_>, host: Host<'_>) -> Result<Vec
         &[("temperature", turn.temperature), ("top_p", turn.top_p), ("top_k", turn.top_k)],
     );
     json::literals_field(buffer, "stop_sequences", &turn.stop);
-    if let Some(user) =
-        turn.user.filter(|user| !user.is_empty() && user.decode().chars().count() <= USER_ID_LIMIT)
-    {
+    if let Some(user) = turn.user.filter(|user| !user.is_empty() && user.chars() <= USER_ID_LIMIT) {
         json::key(buffer, "metadata");
         buffer.push(b'{');
         json::literal_field(buffer, "user_id", user);

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Characters that `user` takes (OpenAI API reference, `safety_identifier`).
-const USER_LIMIT: usize = 64;
+const USER_LIMIT: u64 = 64;
 
 /// Thinking budgets, in tokens, up to which the effort is low and medium.
 const LOW_BUDGET: u64 = 4096;
@@ -83,9 +83,7 @@ fn body(job: &Job<'_>, turn: &Turn<'_>, family: Family) -> Result<Vec<u8>, Untra
     tools(turn, buffer);
     response_format(turn.format, buffer);
     reasoning(turn, family, buffer);
-    if let Some(user) =
-        turn.user.filter(|user| !user.is_empty() && user.decode().chars().count() <= USER_LIMIT)
-    {
+    if let Some(user) = turn.user.filter(|user| !user.is_empty() && user.chars() <= USER_LIMIT) {
         json::literal_field(buffer, "user", user);
     }
     if job.delivery == Delivery::Streamed {
