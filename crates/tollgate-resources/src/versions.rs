@@ -80,6 +80,8 @@ pub fn suits(
     env: &dyn Fn(&str) -> Option<String>,
     targets: &[Target],
 ) -> Diagnostics {
+    // Envoy Gateway's own installation has the experimental channel.
+    let standard = targets.iter().any(|target| target.product == Product::GatewayApi);
     let targets = with_implied(targets);
     let mut notes = Diagnostics::default();
     if targets.is_empty() {
@@ -91,7 +93,7 @@ pub fn suits(
     for object in &objects {
         let product = Product::of(&object.group);
         for target in targets.iter().filter(|target| Some(target.product) == product) {
-            Check { table: &table, target: *target, object, notes: &mut notes }.object();
+            Check { table: &table, target: *target, standard, object, notes: &mut notes }.object();
         }
     }
     for target in &targets {
@@ -131,6 +133,8 @@ fn fit_together(targets: &[Target], notes: &mut Diagnostics) {
 struct Check<'a> {
     table: &'a Table,
     target: Target,
+    /// Whether it may be a cluster with the standard channel of the Gateway API.
+    standard: bool,
     object: &'a Raw,
     notes: &'a mut Diagnostics,
 }
@@ -155,7 +159,7 @@ impl Check<'_> {
                 None => self.report("kind", format!("{} has no {kind}{}", self.target, any.span), None),
             };
         };
-        let stable = served.iter().find(|other| other.is_standard(release));
+        let stable = served.iter().find(|other| self.standard && other.is_standard(release));
         if let (false, Some(stable)) = (known.is_standard(release), stable) {
             let message =
                 format!("the standard channel of the {} does not serve {version} of {kind}", self.target);

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use tollgate_resources::{Loaded, Source, load};
+use tollgate_resources::{Loaded, Product, Source, Target, load, suits, surroundings};
 use tollgate_types::Severity;
 
 fn corpus(folder: &str) -> Vec<(String, String)> {
@@ -54,5 +54,39 @@ fn an_invalid_object_breaks_the_rule_it_names_and_is_left_out() {
         if code != "duplicate-object" {
             assert!(loaded.set.is_empty(), "{name}: an invalid object was taken");
         }
+    }
+}
+
+/// Every release of every product.
+fn targets() -> Vec<Target> {
+    let products = [Product::EnvoyGateway, Product::AiGateway, Product::GatewayApi];
+    let all = products
+        .into_iter()
+        .flat_map(|product| product.releases().into_iter().map(move |release| Target { product, release }));
+    all.collect()
+}
+
+#[test]
+fn checks_of_surroundings_and_versions_take_whatever_stands_in_a_file() {
+    let texts: Vec<_> = corpus("valid").into_iter().chain(corpus("invalid")).collect();
+    let sources: Vec<_> = texts.iter().map(|(name, text)| Source { name, text }).collect();
+    let pointed = |notes: tollgate_types::Diagnostics| notes.iter().all(|note| note.span.is_some());
+    assert!(pointed(surroundings(&sources, &|_| None)), "a finding in a file has a place there");
+    for target in targets() {
+        assert!(pointed(suits(&sources, &|_| None, &[target])), "{target}");
+    }
+}
+
+#[test]
+fn the_newest_releases_take_every_valid_object() {
+    let texts = corpus("valid");
+    let sources: Vec<_> = texts.iter().map(|(name, text)| Source { name, text }).collect();
+    for product in [Product::EnvoyGateway, Product::AiGateway] {
+        let release = product.releases().into_iter().max().expect("there are releases");
+        let notes = suits(&sources, &|_| None, &[Target { product, release }]);
+        // This mode is ours alone, and docs/limits.md says so.
+        let unknown: Vec<_> =
+            notes.iter().filter(|note| !note.message.contains("does not know Exclusive")).collect();
+        assert!(unknown.is_empty(), "{unknown:#?}");
     }
 }

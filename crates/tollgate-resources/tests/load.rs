@@ -1,7 +1,7 @@
 //! What the loader makes of good and bad text.
 
 use proptest::prelude::*;
-use tollgate_resources::{Loaded, Source, load};
+use tollgate_resources::{Loaded, Source, load, suits, surroundings};
 use tollgate_types::ObjectRef;
 
 fn env(name: &str) -> Option<String> {
@@ -52,6 +52,36 @@ spec:
         - name: openai
         - name: azure
           wieght: 2
+";
+
+/// What stands around a gateway.
+const RELEASE: &str = "\
+apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {name: envoy-gateway, namespace: network}
+spec:
+  chart: {spec: {chart: gateway-helm, version: v1.5.4}}
+  values:
+    config:
+      envoyGateway:
+        extensionManager:
+          hooks: {xdsTranslator: {post: [Cluster]}}
+          backendResources: [{kind: BackendTrafficPolicy}]
+---
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: a}
+spec: {path: ./a/b, dependsOn: [{name: b}]}
+---
+apiVersion: aigateway.envoyproxy.io/v1beta1
+kind: MCPRoute
+metadata: {name: a}
+spec: {backendRefs: [{name: a, toolSelector: {includeRegex: [a, \"(\"]}}]}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: a}
+data: {a.json: '{\"dashboard\": {\"panels\": [{\"expr\": \"ai_x\"}]}}'}
 ";
 
 #[test]
@@ -297,5 +327,14 @@ proptest! {
     fn a_route_with_a_piece_cut_out_loads_without_a_panic(from in 0..ROUTE.len(), length in 0usize..40, put in "[ \\n:\\-\\[{$]{0,3}") {
         let end = (from + length).min(ROUTE.len());
         let _ = read(&format!("{}{put}{}", &ROUTE[..from], &ROUTE[end..]));
+    }
+
+    #[test]
+    fn a_configuration_with_a_piece_cut_out_is_checked_without_a_panic(from in 0..RELEASE.len(), length in 0usize..60, put in "[ \\n:\\-\\[{]{0,3}") {
+        let end = (from + length).min(RELEASE.len());
+        let text = format!("{}{put}{}", &RELEASE[..from], &RELEASE[end..]);
+        let sources = [Source { name: "a.yaml", text: &text }];
+        let _ = surroundings(&sources, &env);
+        let _ = suits(&sources, &env, &["envoy-gateway=1.5".parse().expect("it is known")]);
     }
 }

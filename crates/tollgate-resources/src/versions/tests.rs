@@ -70,6 +70,19 @@ fn envoy_gateway_brings_its_gateway_api_unless_another_is_given() {
 }
 
 #[test]
+fn the_experimental_channel_is_what_envoy_gateway_installs() {
+    let text = "apiVersion: gateway.networking.k8s.io/v1alpha3\nkind: BackendTLSPolicy\nmetadata: {name: a}\nspec: {}\n";
+    assert!(codes(text, &["envoy-gateway=1.6"]).is_empty());
+    assert_eq!(
+        codes(text, &["gateway-api=1.4"]),
+        [
+            "experimental-version apiVersion: the standard channel of the Gateway API 1.4 does not serve v1alpha3 of \
+          BackendTLSPolicy"
+        ]
+    );
+}
+
+#[test]
 fn releases_that_do_not_go_together_are_told() {
     let found = codes("", &["envoy-gateway=1.5", "ai-gateway=0.5"]);
     assert_eq!(found, ["versions-do-not-fit : AI Gateway 0.5 needs Envoy Gateway 1.6 or later, not 1.5"]);
