@@ -5,6 +5,7 @@ mod applied;
 mod charts;
 mod config;
 mod dashboards;
+mod fields;
 mod tools;
 
 use tollgate_types::{Diagnostic, Diagnostics, Severity};

@@ -1,8 +1,8 @@
 use std::collections::BTreeSet;
 
 use tollgate_resources::{
-    AiGatewayRoute, Gateway, HttpRoute, HttpRouteRuleFilter, Meta, Object, ParentRef, PolicyTargets,
-    ResourceSet, SecurityPolicy,
+    AiGatewayRoute, Gateway, HttpRoute, HttpRouteRuleFilter, Meta, Object, ParentRef, PathMatch,
+    PathMatchType, PolicyTargets, ResourceSet, SecurityPolicy,
 };
 
 use crate::{notes::Located, world::group};
@@ -14,6 +14,8 @@ pub(super) struct Facts<'a> {
     vouched: BTreeSet<String>,
     /// Headers that filters of rules set, in lower case: after callers were let in and limits were counted.
     late: BTreeSet<String>,
+    /// Paths of HTTPRoutes that may be for more than whole segments: those with a colon, and patterns.
+    pub(super) verbs: Vec<&'a PathMatch>,
     /// Headers that ClientTrafficPolicies set, in lower case: before everything else.
     early: BTreeSet<String>,
 }
@@ -41,13 +43,19 @@ impl<'a> Facts<'a> {
             .flat_map(set_by)
             .map(|(name, _)| name.to_ascii_lowercase())
             .collect();
+        let matches =
+            set.http_routes.iter().flat_map(|route| &route.spec.rules).flat_map(|rule| &rule.matches);
+        let verbs = matches
+            .map(|one| &one.path)
+            .filter(|path| path.match_type == PathMatchType::RegularExpression || path.value.contains(':'));
+        let verbs = verbs.collect();
         let heads = set.client_traffic_policies.iter().filter_map(|policy| policy.spec.headers.as_ref());
         let early = heads
             .filter_map(|heads| heads.early_request_headers.as_ref())
             .flat_map(|filter| filter.set.iter().chain(&filter.add))
             .map(|header| header.name.to_ascii_lowercase())
             .collect();
-        Self { set, vouched, late, early }
+        Self { set, vouched, late, verbs, early }
     }
 
     /// True where a SecurityPolicy makes this header.

@@ -94,8 +94,7 @@ fn verbs(facts: &Facts<'_>, route: &Object<HttpRoute>, notes: &mut Notes) {
             if one.path.match_type != PathMatchType::PathPrefix || !names_a_model(prefix) {
                 continue;
             }
-            let all = facts.set.http_routes.iter().flat_map(|route| &route.spec.rules);
-            if all.flat_map(|rule| &rule.matches).any(|other| has_verbs(&other.path, prefix)) {
+            if facts.verbs.iter().any(|path| has_verbs(path, prefix)) {
                 continue;
             }
             let message = format!(

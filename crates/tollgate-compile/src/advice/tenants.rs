@@ -15,7 +15,8 @@ pub(super) fn advise(facts: &Facts<'_>, notes: &mut Notes) {
         let rules = policy.spec.authorization.iter().flat_map(|authorization| &authorization.rules);
         for (i, rule) in rules.enumerate().filter(|(_, rule)| rule.action == AuthorizationAction::Allow) {
             let principal = rule.principal.as_ref().and_then(|principal| principal.jwt.as_ref());
-            for (j, claim) in principal.into_iter().flat_map(|jwt| &jwt.claims).enumerate() {
+            let claims = principal.into_iter().flat_map(|jwt| &jwt.claims).enumerate();
+            for (j, claim) in claims.filter(|(_, claim)| claim.values.len() > 1) {
                 let field = format!("spec.authorization.rules[{i}].principal.jwt.claims[{j}].values");
                 shared(facts, policy, (claim, &field), notes);
             }

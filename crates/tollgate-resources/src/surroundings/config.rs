@@ -2,7 +2,7 @@
 
 use tollgate_types::{Diagnostics, Severity};
 
-use super::{at, charts::Install};
+use super::{at, charts::Install, fields};
 use crate::{
     parse,
     raw::Raw,
@@ -14,8 +14,10 @@ use crate::{
 const FILE: &str = "envoy-gateway.yaml";
 /// Hooks that the AI Gateway works in.
 const HOOKS: [&str; 3] = ["Translation", "Cluster", "Route"];
-/// What it has to see of a translation.
-const SEEN: [&str; 4] = ["listener", "route", "cluster", "secret"];
+/// What it has to see of a translation, and whether Envoy Gateway shows it unless told.
+const SEEN: [(&str, bool); 4] = [("listener", false), ("route", false), ("cluster", true), ("secret", true)];
+/// Fields of a service that say where it is.
+const TARGETS: [&str; 4] = ["fqdn", "ip", "unix", "host"];
 
 /// What the manifests need of a configuration.
 struct Needs {
@@ -84,6 +86,15 @@ impl Needs {
 
 impl Config<'_> {
     fn check(&self, needs: &Needs, notes: &mut Diagnostics) {
+        fields::check(self.node, &mut |field, message, help| {
+            let field = if self.embedded { "" } else { field };
+            notes.push(at(
+                self.object,
+                Severity::Warning,
+                ("unknown-field", self.prefix, field),
+                (message, help),
+            ));
+        });
         match self.node.get("extensionManager").filter(|node| !node.is_null()) {
             Some(extension) => self.extension(extension, needs, notes),
             None if needs.ai && self.node.get("extensionManagers").is_none() => self.error(
@@ -139,24 +150,31 @@ impl Config<'_> {
         } else if needs.ai {
             self.hooks(translator, hooks("post"), notes);
         }
-        if extension.get("service").is_none_or(Node::is_null) {
-            self.error(
-                ("extension-without-service", "extensionManager"),
-                "Envoy Gateway does not start: \"extension service config is empty\"",
-                "add service.fqdn with the hostname and port (1063) of the AI Gateway's controller",
-                notes,
-            );
-        }
+        self.service(extension, notes);
         self.resources(extension, needs, notes);
+    }
+
+    fn service(&self, extension: &Node, notes: &mut Diagnostics) {
+        let service = extension.get("service").filter(|node| !node.is_null());
+        let says = match service {
+            None => "extension service config is empty",
+            Some(service) if TARGETS.iter().all(|target| service.get(target).is_none()) => {
+                "extension service must contain a configured target"
+            }
+            Some(_) => return,
+        };
+        let message = format!("Envoy Gateway does not start: \"{says}\"");
+        let help = "add service.fqdn with the hostname and port (1063) of the AI Gateway's controller";
+        self.error(("extension-without-service", "extensionManager"), &message, help, notes);
     }
 
     fn hooks(&self, translator: Option<&Node>, post: &[Node], notes: &mut Diagnostics) {
         let there = |hook: &str| post.iter().any(|node| node.text() == Some(hook));
         let missing = HOOKS.into_iter().filter(|hook| !there(hook));
         let mut lacking: Vec<_> = missing.map(|hook| format!("post: {hook}")).collect();
-        for part in SEEN {
+        for (part, usual) in SEEN {
             let all = translator.and_then(|node| node.at(&["translation", part, "includeAll"]));
-            if all.and_then(Node::text) != Some("true") {
+            if !all.and_then(Node::text).map_or(usual, |text| text == "true") {
                 lacking.push(format!("translation.{part}.includeAll: true"));
             }
         }

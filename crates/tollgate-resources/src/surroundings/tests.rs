@@ -126,3 +126,39 @@ spec: {path: ./a, dependsOn: [{name: envoy-gateway}]}
         codes(&text.replace("{name: envoy-gateway}", "{name: envoy-gateway, namespace: network}")).is_empty()
     );
 }
+
+#[test]
+fn clusters_and_secrets_are_shown_unless_told_otherwise() {
+    let config = |translation: &str| {
+        codes(&format!(
+            "{ROUTE}apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: EnvoyGateway\nextensionApis: {{enableBackend: \
+             true}}\nextensionManager:\n  service: {{unix: {{path: /run/x.sock}}}}\n  hooks: {{xdsTranslator: {{post: \
+             [Route, Cluster, Translation], translation: {{{translation}}}}}}}\n"
+        ))
+    };
+    let shown = "listener: {includeAll: true}, route: {includeAll: true}";
+    assert_eq!(config(shown), Vec::<String>::new());
+    assert_eq!(config(""), ["extension-incomplete extensionManager.hooks"]);
+    let hidden = format!("{shown}, secret: {{includeAll: false}}");
+    assert_eq!(config(&hidden), ["extension-incomplete extensionManager.hooks"]);
+}
+
+#[test]
+fn a_slip_of_the_pen_in_the_configuration_of_envoy_gateway_is_told() {
+    let text = "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: EnvoyGateway\nextensionApis: {enableBackends: true}\n";
+    let notes = surroundings(&[Source { name: "a.yaml", text }], &|_| None);
+    assert_eq!(notes.0[0].field, "extensionApis.enableBackends");
+    assert_eq!(notes.0[0].help.as_deref(), Some("did you mean `enableBackend`?"));
+}
+
+#[test]
+fn a_service_has_to_be_somewhere() {
+    let text = "\
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: EnvoyGateway
+extensionManager:
+  hooks: {xdsTranslator: {post: [Route]}}
+  service: {retry: {maxAttempts: 3}}
+";
+    assert_eq!(codes(text), ["extension-without-service extensionManager"]);
+}
