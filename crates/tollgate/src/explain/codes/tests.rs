@@ -6,7 +6,7 @@ use crate::check::tests::notes_of;
 const WORLD: &str = include_str!("world.yaml");
 
 /// Codes whose fault no manifest of a few lines shows, or that need something beside manifests.
-const WITHOUT_EXAMPLE: [&str; 21] = [
+const WITHOUT_EXAMPLE: [&str; 18] = [
     "empty-folder",
     "insecure-clients",
     "invalid-hash",
@@ -16,7 +16,6 @@ const WITHOUT_EXAMPLE: [&str; 21] = [
     "invalid-status",
     "missing-key",
     "mixed-backends",
-    "no-ext-auth",
     "no-health-check",
     "object-not-found",
     "passthrough",
@@ -24,8 +23,6 @@ const WITHOUT_EXAMPLE: [&str; 21] = [
     "too-deep",
     "too-many-aliases",
     "too-many-for-version",
-    "unknown-claim",
-    "unknown-limit",
     "unreadable-file",
     "versions-do-not-fit",
 ];
