@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 /// The pages, in the order of the list.
-const PAGES: [(&str, &str); 10] = [
+const PAGES: [(&str, &str); 11] = [
     ("files", include_str!("../../../../docs/checks/files.md")),
     ("fields", include_str!("../../../../docs/checks/fields.md")),
     ("references", include_str!("../../../../docs/checks/references.md")),
@@ -14,6 +14,7 @@ const PAGES: [(&str, &str); 10] = [
     ("traffic", include_str!("../../../../docs/checks/traffic.md")),
     ("installation", include_str!("../../../../docs/checks/installation.md")),
     ("versions", include_str!("../../../../docs/checks/versions.md")),
+    ("envoy", include_str!("../../../../docs/checks/envoy.md")),
 ];
 
 /// One code.
