@@ -77,6 +77,11 @@ impl Raw {
         self.node.at(&["metadata", "namespace"]).and_then(Node::text).unwrap_or(usual)
     }
 
+    /// The file that it stands in, as the user named it.
+    pub(crate) fn file(&self) -> &str {
+        self.positions.file()
+    }
+
     /// A diagnostic about one of its fields; the empty field is the whole object.
     pub(crate) fn diagnostic(
         &self,

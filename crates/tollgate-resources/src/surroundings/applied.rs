@@ -9,6 +9,8 @@ use crate::{
 };
 
 const FLUX: &str = "kustomize.toolkit.fluxcd.io";
+/// Of files named `kustomization.yaml`.
+const KUSTOMIZE: &str = "kustomize.config.k8s.io";
 
 pub(super) fn check(objects: &[Raw], notes: &mut Diagnostics) {
     let all: Vec<_> = objects.iter().filter(|object| object.is(FLUX, "Kustomization")).collect();
@@ -20,7 +22,7 @@ pub(super) fn check(objects: &[Raw], notes: &mut Diagnostics) {
         for (i, dependency) in waits.iter().enumerate() {
             waits_for(object, (i, dependency), &all, notes);
         }
-        twice(object, &all, notes);
+        twice(object, (&all, objects), notes);
     }
 }
 
@@ -51,10 +53,17 @@ fn waits_for(object: &Raw, (i, dependency): (usize, &Node), all: &[&Raw], notes:
     notes.push(at(object, severity, ("dependency-not-found", &field, ""), (message, &help)));
 }
 
-/// A folder inside one that is applied already.
-fn twice(object: &Raw, all: &[&Raw], notes: &mut Diagnostics) {
+/// A folder inside one that is applied already, whole: with a kustomization.yaml only what that names is.
+fn twice(object: &Raw, (all, objects): (&[&Raw], &[Raw]), notes: &mut Diagnostics) {
     let Some(own) = path(object) else { return };
     let Some((above, _)) = own.rsplit_once('/') else { return };
+    let lists = |file: &Raw| {
+        let folder = file.file().rsplit_once('/').map_or("", |(folder, _)| folder);
+        file.is(KUSTOMIZE, "Kustomization") && (folder == above || folder.ends_with(&format!("/{above}")))
+    };
+    if objects.iter().any(lists) {
+        return;
+    }
     let outer = all.iter().find(|other| path(other).is_some_and(|other| other == above));
     if let Some(outer) = outer {
         let message = format!(

@@ -162,3 +162,25 @@ extensionManager:
 ";
     assert_eq!(codes(text), ["extension-without-service extensionManager"]);
 }
+
+#[test]
+fn a_folder_with_a_list_of_its_own_is_not_applied_twice() {
+    let flux = "\
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: apps, namespace: flux-system}
+spec: {path: ./kubernetes/apps}
+---
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: models, namespace: flux-system}
+spec: {path: ./kubernetes/apps/models}
+";
+    let list = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [network]\n";
+    let codes = |name| {
+        let sources = [Source { name: "flux.yaml", text: flux }, Source { name, text: list }];
+        surroundings(&sources, &|_| None).iter().map(|note| note.code).collect::<Vec<_>>()
+    };
+    assert_eq!(codes("repository/kubernetes/other/kustomization.yaml"), ["applied-twice"]);
+    assert_eq!(codes("repository/kubernetes/apps/kustomization.yaml"), Vec::<&str>::new());
+}
