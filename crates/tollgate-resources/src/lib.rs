@@ -35,6 +35,6 @@ pub use self::{
     merge::{Written, merged},
     object::{Meta, Object, Positions},
     set::ResourceSet,
-    surroundings::surroundings,
+    surroundings::{MadeSecret, made_secrets, surroundings},
     versions::{NotATarget, Product, Release, Target, suits},
 };

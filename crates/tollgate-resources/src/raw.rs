@@ -77,6 +77,10 @@ impl Raw {
         self.node.at(&["metadata", "namespace"]).and_then(Node::text).unwrap_or(usual)
     }
 
+    pub(crate) fn reference(&self) -> ObjectRef {
+        ObjectRef::new(self.kind.as_str(), self.namespace(), self.name())
+    }
+
     /// The file that it stands in, as the user named it.
     pub(crate) fn file(&self) -> &str {
         self.positions.file()
@@ -90,7 +94,7 @@ impl Raw {
         (message, help): (String, Option<String>),
     ) -> Diagnostic {
         let span = self.positions.span_of(field);
-        let object = ObjectRef::new(self.kind.as_str(), self.namespace(), self.name());
-        Diagnostic { severity, code, message, help, span, object: Some(object), field: field.to_owned() }
+        let object = Some(self.reference());
+        Diagnostic { severity, code, message, help, span, object, field: field.to_owned() }
     }
 }

@@ -167,6 +167,10 @@ const KINDS: &[Known] = &[
     around("helm.crossplane.io", "Release"),
     around("helm.m.crossplane.io", "Release"),
     around(ENVOY_GATEWAY, "EnvoyGateway"),
+    unrelated("external-secrets.io", "ExternalSecret"),
+    unrelated("external-secrets.io", "SecretStore"),
+    around("external-secrets.io", "ClusterSecretStore"),
+    unrelated("bitnami.com", "SealedSecret"),
 ];
 
 /// What is known of a kind, by group and name.

@@ -6,10 +6,12 @@ mod charts;
 mod config;
 mod dashboards;
 mod fields;
+mod secrets;
 mod tools;
 
 use tollgate_types::{Diagnostic, Diagnostics, Severity};
 
+pub use self::secrets::{MadeSecret, made_secrets};
 use crate::{
     de::push_key,
     load::Source,

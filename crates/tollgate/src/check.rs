@@ -1,6 +1,7 @@
 //! `tollgate check`: every problem of some resources, before they serve.
 
 mod github;
+mod made;
 mod rating;
 mod sarif;
 
@@ -11,7 +12,7 @@ use std::{
 };
 
 use tollgate_compile::advise;
-use tollgate_resources::{Target, load, suits, surroundings};
+use tollgate_resources::{Target, load, made_secrets, suits, surroundings};
 
 use self::rating::{CodeParser, Rating};
 use crate::{
@@ -124,6 +125,7 @@ fn look_further(built: &mut Built, targets: &[Target], env: Env<'_>) {
     let sources = sources(&built.texts);
     let more = [surroundings(&sources, env), suits(&sources, env, targets), advise(&load(&sources, env).set)];
     built.notes.0.extend(more.into_iter().flat_map(|notes| notes.0));
+    made::elsewhere(&made_secrets(&sources, env), &mut built.notes);
     built.notes.0.retain(|note| !targets.iter().any(|target| target.excuses(note)));
     diagnostics::sort(&mut built.notes, &built.texts);
 }

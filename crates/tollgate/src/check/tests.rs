@@ -161,3 +161,18 @@ spec:
         assert!(out.contains("credential-in-plain-text") && !out.contains("hunter2"), "{out}");
     }
 }
+
+#[test]
+fn a_secret_that_the_cluster_makes_is_no_error() {
+    let gateway = |annotation: &str| {
+        format!(
+            "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {{name: edge, annotations: {{{annotation}: \
+             letsencrypt}}}}\nspec:\n  gatewayClassName: a\n  listeners: [{{name: https, port: 443, protocol: HTTPS, tls: \
+             {{certificateRefs: [{{name: cert}}]}}}}]\n"
+        )
+    };
+    let (out, passed) = check(&gateway("cert-manager.io/cluster-issuer"), &[]);
+    assert!(passed && out.contains("info[secret-made-elsewhere]"), "{out}");
+    let (out, passed) = check(&gateway("example.com/issuer"), &[]);
+    assert!(!passed && out.contains("error[secret-not-found]"), "{out}");
+}
