@@ -2,7 +2,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use tollgate_resources::{AiGatewayRoute, Gateway, HttpRoute, Object, ResourceSet};
 use tollgate_snapshot::{Cost, Matcher, ModelEntry, Prefixes, Problem, Rule, Settings, Snapshot};
-use tollgate_types::{Diagnostics, ObjectRef};
+use tollgate_types::{Diagnostics, ObjectRef, Secret};
 
 use crate::{
     attach::{Attaching, Attachment, attach},
@@ -122,20 +122,12 @@ pub fn compile(set: &ResourceSet, options: &Options) -> Compiled {
     review::unused(world, &backends, &mut notes);
     quotas.review(world, &rules, &mut notes);
     let costs = settings_costs(set, &global);
-    let mut environment = environment::environment(world, &mut notes);
-    let spans = tracing::variables(world, &mut notes);
-    environment.extend(
-        spans
-            .into_iter()
-            .filter(|(name, _)| !environment.iter().any(|(known, _)| known == name))
-            .collect::<Vec<_>>(),
-    );
     let settings = Settings {
         prefixes: prefixes.clone(),
         body_limit: *body_limit,
         costs,
         shutdown: envoy_proxy::shutdown(world),
-        environment,
+        environment: variables(world, &mut notes),
         reports: reports::reports(world, &mut notes),
     };
     let ports = listeners::ports(listeners, world, &mut notes);
@@ -143,6 +135,16 @@ pub fn compile(set: &ResourceSet, options: &Options) -> Compiled {
     let (backends, tokens) = backends.into_parts();
     let snapshot = Snapshot { ports, backends, rules, key_sources, authorizers, tokens, settings };
     Compiled { snapshot, notes: notes.into_diagnostics() }
+}
+
+/// What GatewayConfigs set, and of EnvoyProxies what none of them does.
+fn variables(world: &World<'_>, notes: &mut Notes) -> Vec<(Arc<str>, Secret)> {
+    let mut all = environment::environment(world, notes);
+    let spans = tracing::variables(world, notes);
+    let spans: Vec<_> =
+        spans.into_iter().filter(|(name, _)| !all.iter().any(|(known, _)| known == name)).collect();
+    all.extend(spans);
+    all
 }
 
 fn key(gateway: &Object<Gateway>) -> (&str, &str) {
