@@ -16,6 +16,15 @@ const SERVICE_LABEL: &str = "kubernetes.io/service-name";
 /// Protocols of ports that speak HTTP/2 without TLS.
 const H2C: [&str; 3] = ["kubernetes.io/h2c", "gateway.envoyproxy.io/h2c", "grpc"];
 
+/// The kinds that refer to Services, and their groups.
+const REFERRERS: [(&str, &str); 5] = [
+    ("HTTPRoute", group::GATEWAY),
+    ("GRPCRoute", group::GATEWAY),
+    ("SecurityPolicy", group::ENVOY),
+    ("EnvoyExtensionPolicy", group::ENVOY),
+    ("EnvoyProxy", group::ENVOY),
+];
+
 /// The Backends that stand in for Services, by namespace and name.
 struct Standing<'a> {
     set: &'a ResourceSet,
@@ -31,26 +40,19 @@ struct Behind {
     port: Option<String>,
 }
 
-/// Makes HTTPRoutes and GRPCRoutes refer to Backends in place of Services.
+/// Makes what refers to Services refer to Backends in their place.
 pub(crate) fn replace(set: &ResourceSet, objects: &mut Vec<Manifest>) {
     let mut standing = Standing { set, made: BTreeMap::new(), behind: Vec::new() };
     for object in objects.iter_mut() {
-        if matches!(object.kind.as_str(), "HTTPRoute" | "GRPCRoute") {
-            let namespace = object.namespace.clone();
-            let rules = list(&mut object.body, &["spec", "rules"]);
-            rules.for_each(|rule| standing.rule(&object.kind, &namespace, rule));
-        }
+        let Some((_, group)) = REFERRERS.iter().find(|(kind, _)| *kind == object.kind) else { continue };
+        let (namespace, kind) = (object.namespace.clone(), object.kind.clone());
+        let from = Party { group, kind: &kind, namespace: &namespace };
+        standing.walk(from, &mut object.body);
     }
     for policy in objects.iter_mut().filter(|object| object.kind == "BackendTLSPolicy") {
         standing.secure(policy);
     }
     objects.extend(standing.made.into_values());
-}
-
-/// The items of a list at a path; none where there is no such list.
-fn list<'a>(value: &'a mut Json, path: &[&str]) -> impl Iterator<Item = &'a mut Json> {
-    let found = path.iter().try_fold(value, |value, key| value.get_mut(key));
-    found.and_then(Json::as_array_mut).into_iter().flatten()
 }
 
 fn text(value: &Json, key: &str) -> Option<String> {
@@ -68,21 +70,29 @@ fn is_port(target: &Json, service: &str, port: Option<&str>) -> bool {
 // === impl Standing ===
 
 impl Standing<'_> {
-    fn rule(&mut self, kind: &str, namespace: &str, rule: &mut Json) {
-        for backend in list(rule, &["backendRefs"]) {
-            self.reference(kind, namespace, backend);
-        }
-        for filter in list(rule, &["filters"]) {
-            if let Some(mirror) =
-                filter.get_mut("requestMirror").and_then(|mirror| mirror.get_mut("backendRef"))
-            {
-                self.reference(kind, namespace, mirror);
+    /// References stand under `backendRef` and `backendRefs`, at whatever depth.
+    fn walk(&mut self, from: Party<'_>, value: &mut Json) {
+        match value {
+            Json::Object(fields) => {
+                for (key, value) in fields.iter_mut() {
+                    match (key.as_str(), &mut *value) {
+                        ("backendRef", reference) => self.reference(from, reference),
+                        ("backendRefs", Json::Array(items)) => {
+                            items.iter_mut().for_each(|item| self.reference(from, item));
+                        }
+                        _ => {}
+                    }
+                    self.walk(from, value);
+                }
             }
+            Json::Array(items) => items.iter_mut().for_each(|item| self.walk(from, item)),
+            Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {}
         }
     }
 
     /// One that leads nowhere, or may not lead there, stays: Envoy Gateway answers 500 for it.
-    fn reference(&mut self, kind: &str, own: &str, reference: &mut Json) {
+    fn reference(&mut self, from: Party<'_>, reference: &mut Json) {
+        let own = from.namespace;
         let is_service = text(reference, "group").is_none()
             && text(reference, "kind").is_none_or(|kind| kind == "Service");
         let (Some(name), Some(port), true) =
@@ -91,7 +101,6 @@ impl Standing<'_> {
             return;
         };
         let namespace = text(reference, "namespace").unwrap_or_else(|| own.to_owned());
-        let from = Party { group: group::GATEWAY, kind, namespace: own };
         let to = Party { group: "", kind: "Service", namespace: &namespace };
         let set = self.set;
         let service = set
