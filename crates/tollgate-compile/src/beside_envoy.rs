@@ -1,5 +1,7 @@
 //! What is left to compile where Envoy carries the bytes.
 
+use std::borrow::Cow;
+
 use tollgate_resources::ResourceSet;
 
 /// Who carries the bytes of requests.
@@ -13,8 +15,12 @@ pub enum Host {
     Envoy,
 }
 
-/// The resources less those that Envoy Gateway turns into configuration of Envoy: what they say must not happen twice.
-pub(crate) fn part(set: &ResourceSet) -> ResourceSet {
+/// The resources that the host serves: beside Envoy less those that Envoy Gateway turns into configuration of Envoy,
+/// since what they say must not happen twice.
+pub(crate) fn part(set: &ResourceSet, host: Host) -> Cow<'_, ResourceSet> {
+    if host == Host::Native {
+        return Cow::Borrowed(set);
+    }
     let mut part = set.clone();
     part.http_routes.clear();
     part.http_route_filters.clear();
@@ -30,5 +36,5 @@ pub(crate) fn part(set: &ResourceSet) -> ResourceSet {
     {
         infrastructure.parameters_ref = None;
     }
-    part
+    Cow::Owned(part)
 }

@@ -80,14 +80,7 @@ struct Placed<'a> {
 #[must_use]
 pub fn compile(set: &ResourceSet, options: &Options) -> Compiled {
     let Options { prefixes, body_limit, host, zone, refused } = options;
-    let own;
-    let set = match host {
-        Host::Native => set,
-        Host::Envoy => {
-            own = beside_envoy::part(set);
-            &own
-        }
-    };
+    let set = &*beside_envoy::part(set, *host);
     let mut world = World::new(set, refused);
     world.zone = zone.as_ref();
     world.host = *host;

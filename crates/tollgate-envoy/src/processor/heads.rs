@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, str::FromStr as _};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Uri, Version,
     header::{CONTENT_LENGTH, HOST},
@@ -38,12 +38,17 @@ pub(crate) struct Entry {
 // === impl Seen ===
 
 impl Seen {
+    /// What came is let go of: values are copied, all into one place, since what is cut out of messages keeps the
+    /// buffer that they were read into, and a head lives as long as its request.
     pub(crate) fn of(map: Option<base::HeaderMap>) -> Self {
         let mut this = Self::default();
-        for header in map.into_iter().flat_map(|map| map.headers) {
-            let base::HeaderValue { key, value, raw_value } = header;
-            let value = if raw_value.is_empty() { Bytes::from(value) } else { raw_value };
+        let lines = map.map(|map| map.headers).unwrap_or_default();
+        let mut values = BytesMut::with_capacity(lines.iter().map(|line| line.bytes().len()).sum());
+        for line in lines {
+            values.extend_from_slice(line.bytes());
+            let value = values.split().freeze();
             let text = || String::from_utf8_lossy(&value).into_owned();
+            let base::HeaderValue { key, .. } = line;
             match key.as_str() {
                 ":method" => this.method = text(),
                 ":path" => this.path = text(),

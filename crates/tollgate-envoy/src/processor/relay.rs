@@ -10,7 +10,7 @@ use http::{StatusCode, header::CONTENT_LENGTH};
 use tollgate_core::{
     Attempt, End, Exchange, Failure, Ledger as _, LocalReply, Refusal, Refused, ReplyReader, Verdict,
 };
-use tollgate_llm::{Delivery, Head, Output};
+use tollgate_llm::{Delivery, Fault, Head, Output};
 
 use super::{
     answers::{self, Route, Way},
@@ -22,12 +22,14 @@ use super::{
     worker::Worker,
 };
 use crate::proto::{
-    ext_proc::{ProcessingResponse, Said},
+    ext_proc::{ProcessingRequest, ProcessingResponse, Said},
     value::Struct,
 };
 
 /// Bytes of a whole reply that are held back until its end; of a longer one the client gets each piece at once.
 const HELD: usize = 64 * 1024;
+/// Bytes of pieces that were read together and are sent as one.
+const TOGETHER: usize = 16 * 1024;
 /// How old the costs of a stream may be of which Envoy was told, in case the client leaves before the end.
 const TOLD_EVERY: Duration = Duration::from_millis(200);
 
@@ -103,7 +105,7 @@ pub(crate) async fn relay(worker: &Rc<Worker>, mut wire: Wire, mut plan: Held, o
     let exchange = plan.release().accept(*attempt, head.status, worker.now());
     let owed = Owed { exchange: Some(exchange), worker: Rc::clone(worker) };
     let told = worker.now().instant;
-    Relay { wire, owed, far, out, told }.run((&seen, head)).await;
+    Relay { wire, owed, far, out, told }.run(seen, head).await;
 }
 
 /// Puts a reply of ours in the place of one whose head has come, be it a backend's or Envoy's own. Not as an immediate
@@ -193,23 +195,43 @@ async fn hold(
 async fn next(wire: &mut Wire, far: &mut Far) -> Came {
     loop {
         let Some(request) = wire.next().await else { return Came::Gone };
-        match request.said {
-            Some(Said::ResponseBody(body)) => {
-                if body.end_of_stream {
-                    *far = Far::Ended;
-                }
-                return Came::Piece(body.body);
-            }
-            Some(Said::ResponseTrailers(_)) => {
-                *far = Far::Trailed;
-                return Came::End;
-            }
-            Some(Said::RequestBody(body)) => {
-                wire.send(&answers::piece(Way::Request, body.body, body.end_of_stream));
-            }
-            Some(Said::RequestTrailers(_)) => wire.send(&answers::trailers(Way::Request)),
-            Some(Said::RequestHeaders(_) | Said::ResponseHeaders(_)) | None => {}
+        if let Some(came) = came(wire, far, request) {
+            return came;
         }
+    }
+}
+
+/// The same where it is here already.
+fn next_ready(wire: &mut Wire, far: &mut Far) -> Option<Came> {
+    loop {
+        let request = wire.ready()?;
+        if let Some(came) = came(wire, far, request) {
+            return Some(came);
+        }
+    }
+}
+
+fn came(wire: &Wire, far: &mut Far, request: ProcessingRequest) -> Option<Came> {
+    match request.said {
+        Some(Said::ResponseBody(body)) => {
+            if body.end_of_stream {
+                *far = Far::Ended;
+            }
+            Some(Came::Piece(body.body))
+        }
+        Some(Said::ResponseTrailers(_)) => {
+            *far = Far::Trailed;
+            Some(Came::End)
+        }
+        Some(Said::RequestBody(body)) => {
+            wire.send(&answers::piece(Way::Request, body.body, body.end_of_stream));
+            None
+        }
+        Some(Said::RequestTrailers(_)) => {
+            wire.send(&answers::trailers(Way::Request));
+            None
+        }
+        Some(Said::RequestHeaders(_) | Said::ResponseHeaders(_)) | None => None,
     }
 }
 
@@ -235,10 +257,10 @@ impl Far {
 // === impl Relay ===
 
 impl Relay {
-    async fn run(mut self, (seen, head): (&Seen, Head)) {
+    async fn run(mut self, seen: Seen, head: Head) {
         let held = self.far != Far::Open;
-        self.head(seen, &head);
-        drop(head);
+        self.head(&seen, &head);
+        drop((seen, head));
         if held {
             self.end();
         } else {
@@ -264,31 +286,55 @@ impl Relay {
         self.tell(response, metadata);
     }
 
-    /// Hands on pieces as they come.
+    /// Hands on pieces as they come; what came together leaves together.
     async fn stream(&mut self) {
+        let mut came = next(&mut self.wire, &mut self.far).await;
         loop {
-            let came = next(&mut self.wire, &mut self.far).await;
-            let Some(exchange) = &mut self.owed.exchange else { return };
-            let read = match came {
-                Came::Piece(piece) if exchange.record().status == Some(StatusCode::SWITCHING_PROTOCOLS) => {
-                    exchange.see(&piece);
-                    self.out.0.push(piece);
-                    Ok(())
+            if let Err(fault) = self.read(came) {
+                return self.break_off(Failure::Reply(fault));
+            }
+            if self.far != Far::Open {
+                return self.end();
+            }
+            if self.owed.exchange.is_none() {
+                return;
+            }
+            let more = if self.held() < TOGETHER { next_ready(&mut self.wire, &mut self.far) } else { None };
+            came = match more {
+                Some(more) => more,
+                None => {
+                    self.send(false);
+                    next(&mut self.wire, &mut self.far).await
                 }
-                Came::Piece(piece) => exchange.push(piece, &mut self.out),
-                Came::End => Ok(()),
-                Came::Gone => return,
             };
-            let read = match self.far {
-                Far::Open | Far::Bodiless => read,
-                Far::Ended | Far::Trailed => read.and_then(|()| exchange.finish(&mut self.out)),
-            };
-            match read {
-                Err(fault) => return self.break_off(Failure::Reply(fault)),
-                Ok(()) if self.far == Far::Open => self.send(false),
-                Ok(()) => return self.end(),
+        }
+    }
+
+    /// Reads what has come. Where the stream is over there is nobody to settle with later.
+    fn read(&mut self, came: Came) -> Result<(), Fault> {
+        let Some(exchange) = &mut self.owed.exchange else { return Ok(()) };
+        match came {
+            Came::Piece(piece) if exchange.record().status == Some(StatusCode::SWITCHING_PROTOCOLS) => {
+                exchange.see(&piece);
+                self.out.0.push(piece);
+            }
+            Came::Piece(piece) => exchange.push(piece, &mut self.out)?,
+            Came::End => {}
+            Came::Gone => {
+                let end = self.owed.worker.gone();
+                self.owed.settle(end);
+                return Ok(());
             }
         }
+        match self.far {
+            Far::Open | Far::Bodiless => Ok(()),
+            Far::Ended | Far::Trailed => exchange.finish(&mut self.out),
+        }
+    }
+
+    /// Bytes that wait to be sent.
+    fn held(&self) -> usize {
+        self.out.0.iter().map(Bytes::len).sum()
     }
 
     /// Hands on what there is; `last` where nothing follows.

@@ -17,7 +17,7 @@ use super::{
     local::{self, Author},
     metadata,
     relay::{Far, Opening, in_place, relay},
-    stages::{self, Forward, Held, Outcome},
+    stages::{self, Forward, Held, Outcome, Stages},
     wire::Wire,
     worker::Worker,
 };
@@ -40,7 +40,8 @@ pub(crate) async fn serve(worker: Rc<Worker>, mut wire: Wire, (head, attributes)
     let mut body = Body::after_head(bodiless);
     let random = worker.randoms();
     // Boxed, since the rest of the stream needs less room than this.
-    let outcome = Box::pin(stages::run(&worker, &mut wire, (live, request, random), &mut body)).await;
+    let stages = Stages { worker: &worker, ledger: Rc::clone(&worker) };
+    let outcome = Box::pin(stages.run(&mut wire, (live, request, random), &mut body)).await;
     let Forward { plan, held, rest } = match outcome {
         Outcome::Forward(forward) => *forward,
         Outcome::Refused(refused) => return refuse(&worker, wire, refused).await,
@@ -52,6 +53,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, mut wire: Wire, (head, attributes)
         }
     };
     tell(&wire, &seen, (&plan, random));
+    drop(seen);
     if !bodiless {
         body.give(&mut wire, held).await;
     }
@@ -123,8 +125,10 @@ async fn answered(worker: &Rc<Worker>, wire: Wire, mut plan: Held, mut request: 
     if let Some(address) = attributes.address() {
         plan.asking(&address.into(), None);
     }
+    drop(attributes);
     match (author, asked) {
         (Author::Backend, Some(Ok(attempt))) => {
+            drop(request);
             relay(worker, wire, plan, Opening { attempt: Box::new(attempt), seen, ended }).await;
         }
         // What was refused there is refused here as well, so that it is settled as what it was.

@@ -16,7 +16,7 @@ use super::{
     heads::{Changes, Entry, ORIGINAL_PATH, Seen},
     identity::Identity,
     local, metadata,
-    stages::{self, Outcome},
+    stages::{self, Attempts, Forward, Outcome, Stages},
     wire::Wire,
     worker::Worker,
 };
@@ -68,15 +68,15 @@ async fn make(
         return Some(Err(local::not_http()));
     };
     let client = head.headers.clone();
-    let forward = match stages::run(worker, wire, (Arc::clone(&live), head, random), body).await {
-        Outcome::Forward(forward) => forward,
+    let stages = Stages { worker, ledger: Attempts(Rc::clone(worker)) };
+    let forward = match stages.run(wire, (Arc::clone(&live), head, random), body).await {
+        Outcome::Forward(forward) => *forward,
         Outcome::Refused(refused) => return Some(Err(refused.reply())),
         Outcome::Answered(answered) => return Some(Err(answered.reply)),
         Outcome::Gone | Outcome::Foreign(..) => return None,
     };
-    let stages::Forward { plan, mut held, .. } = *forward;
+    let Forward { plan, mut held, .. } = forward;
     let came = held.pop().unwrap_or_default();
-    // The router level settles.
     let mut plan = plan.release();
     let made = match chosen(&live, &plan, attributes) {
         Ok(chosen) => attempt(worker, &mut plan, &chosen).await,

@@ -5,7 +5,7 @@ use std::{
     future::{Future, poll_fn},
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 use bytes::{Bytes, BytesMut};
@@ -97,6 +97,17 @@ impl Wire {
                 Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(None),
                 Poll::Pending => return Poll::Pending,
             }
+        }
+    }
+
+    /// The next message, where it is here already.
+    pub(crate) fn ready(&mut self) -> Option<ProcessingRequest> {
+        if !self.frames.has_next() {
+            return None;
+        }
+        match self.poll_next(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(request) => request,
+            Poll::Pending => None,
         }
     }
 

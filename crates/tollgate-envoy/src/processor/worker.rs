@@ -37,10 +37,13 @@ pub(crate) struct Shared {
     pub(crate) leaving: AtomicBool,
 }
 
+/// What is in service, as it was loaded last.
+type Loaded = Cache<Arc<ArcSwapOption<Live>>, Option<Arc<Live>>>;
+
 /// Everything that one core needs.
 pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
-    live: RefCell<Cache<Arc<ArcSwapOption<Live>>, Option<Arc<Live>>>>,
+    live: RefCell<Loaded>,
     /// Envoy authenticates, so that there are none.
     keys: KeySets,
     tokens: RefCell<TokenCache>,

@@ -72,6 +72,13 @@ pub enum AppendAction {
 
 // === impl HeaderValue ===
 
+impl HeaderValue {
+    /// The value, whichever way it was sent.
+    pub fn bytes(&self) -> &[u8] {
+        if self.raw_value.is_empty() { self.value.as_bytes() } else { &self.raw_value }
+    }
+}
+
 impl fmt::Debug for HeaderValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HeaderValue").field("key", &self.key).finish_non_exhaustive()

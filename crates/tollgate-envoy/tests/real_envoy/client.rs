@@ -86,7 +86,7 @@ impl Open {
     }
 
     async fn more(&mut self) -> bool {
-        let mut piece = [0; 16 * 1024];
+        let mut piece = vec![0; 16 * 1024];
         let count = self.stream.read(&mut piece).await.unwrap_or_default();
         self.seen.extend_from_slice(&piece[..count]);
         count > 0

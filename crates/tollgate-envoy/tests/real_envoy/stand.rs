@@ -95,6 +95,38 @@ fn envoys() -> Vec<PathBuf> {
     [cached("1.40"), cached("1.36")].into_iter().filter(|path| path.is_file()).collect()
 }
 
+/// Before Envoy 1.38 its own replies are not shown to us unless it is told to; later ones do not know the key.
+fn runtime(envoy: &Path) -> &'static str {
+    match envoy.to_string_lossy().contains("1.36") {
+        true => {
+            "layered_runtime: {layers: [{name: static, static_layer: \
+             {envoy.reloadable_features.skip_ext_proc_on_local_reply: false}}]}"
+        }
+        false => "",
+    }
+}
+
+fn spawn(envoy: &Path, folder: &Path) -> Child {
+    Command::new(envoy)
+        .args([
+            "--disable-hot-restart",
+            "--concurrency",
+            "1",
+            "--file-flush-interval-msec",
+            "5",
+            "-l",
+            "error",
+        ])
+        .arg("-c")
+        .arg(folder.join("envoy.yaml"))
+        .arg("--admin-address-path")
+        .arg(folder.join("admin"))
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
+}
+
 impl Stand {
     /// Starts all of it with the newest Envoy; `None` where there is none, which is said.
     pub(crate) async fn start(setup: Setup) -> Option<Self> {
@@ -128,17 +160,8 @@ impl Stand {
         let (tell, settled) = mpsc::channel(4096);
         let socket = at("p.sock");
         let upstream_socket = if setup.apart { at("u.sock") } else { socket.clone() };
-        // Before Envoy 1.38 its own replies are not shown to us unless it is told to; later ones do not know the key.
-        let old = envoy.to_string_lossy().contains("1.36");
-        let runtime = match old {
-            true => {
-                "layered_runtime: {layers: [{name: static, static_layer: \
-                 {envoy.reloadable_features.skip_ext_proc_on_local_reply: false}}]}"
-            }
-            false => "",
-        };
         let fill = [
-            ("@RUNTIME@", runtime.to_owned()),
+            ("@RUNTIME@", runtime(envoy).to_owned()),
             ("@LOG@", at("access.log").display().to_string()),
             ("@IDLE@", setup.idle.to_owned()),
             ("@SOCKET@", socket.display().to_string()),
@@ -149,24 +172,7 @@ impl Stand {
         let bootstrap =
             fill.iter().fold(BOOTSTRAP.to_owned(), |text, (name, value)| text.replace(name, value));
         fs::write(at("envoy.yaml"), bootstrap).unwrap();
-        let child = Command::new(envoy)
-            .args([
-                "--disable-hot-restart",
-                "--concurrency",
-                "1",
-                "--file-flush-interval-msec",
-                "5",
-                "-l",
-                "error",
-            ])
-            .arg("-c")
-            .arg(at("envoy.yaml"))
-            .arg("--admin-address-path")
-            .arg(at("admin"))
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
+        let child = spawn(envoy, folder.path());
         let mut this = Self {
             port: 0,
             admin: ([127, 0, 0, 1], 0).into(),
