@@ -29,7 +29,7 @@ spec:
 apiVersion: aigateway.envoyproxy.io/v1beta1
 kind: AIServiceBackend
 metadata: {name: far}
-spec: {schema: {name: Anthropic}, backendRef: {name: nowhere, port: 80}}
+spec: {schema: {name: Anthropic}, backendRef: {group: gateway.envoyproxy.io, kind: Backend, name: nowhere}}
 ---
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
