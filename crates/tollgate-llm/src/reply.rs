@@ -356,6 +356,12 @@ impl Reply {
         matches!(self.mode, Mode::Unread)
     }
 
+    /// True where what follows the head is no reply, but two streams of messages.
+    #[must_use]
+    pub const fn is_socket(&self) -> bool {
+        matches!(self.mode, Mode::Socket(_))
+    }
+
     fn mode_for(&self, status: StatusCode, headers: &HeaderMap) -> Mode {
         if status == StatusCode::SWITCHING_PROTOCOLS && self.endpoint == Endpoint::Realtime {
             return Mode::Socket(Socket::new());

@@ -3,7 +3,8 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 use tollgate_auth::{TokenId, Unsigned};
 use tollgate_balance::Lease;
-use tollgate_snapshot::{Choice, Rule};
+use tollgate_snapshot::{Choice, ModelMatch, Rule, Table};
+use tollgate_types::ModelId;
 
 use super::sign::Asked;
 use crate::{Attempt, AttemptRecord, Now, Patience, Plan, Ports, Refusal, ReplyReader};
@@ -30,6 +31,22 @@ impl Chosen {
 // === impl Plan ===
 
 impl Plan {
+    /// The model by which a proxy in front finds this rule: the one that was asked for, else one that the rule is for.
+    #[must_use]
+    pub fn routed_by(&self) -> Option<&ModelId> {
+        let record = &self.record;
+        let listener = record.listener.as_ref();
+        let tables = || listener.into_iter().flat_map(|listener| listener.hosts.tables(&record.host));
+        let of_rule = || {
+            let mut entries = tables().flat_map(Table::entries).filter(|entry| entry.rule.id == self.rule.id);
+            entries.find_map(|entry| match &entry.matcher.model {
+                Some(ModelMatch::Exact(model)) => Some(model),
+                Some(ModelMatch::Regex(_)) | None => None,
+            })
+        };
+        record.model_asked.as_ref().or_else(of_rule)
+    }
+
     /// Makes the request for the backend that somebody else has picked, all but its credential:
     /// [`Plan::sign_chosen`]. The same for the same request, so that whoever reads the reply need not be who asked.
     ///

@@ -8,7 +8,7 @@ use super::heads::Changes;
 use crate::proto::{
     ext_proc::{
         Answer, BodyMutation, Changed, CommonResponse, HttpStatus, ImmediateResponse, Mutation,
-        ProcessingResponse, Said, StreamedBodyResponse, TrailersChanged,
+        ProcessingMode, ProcessingResponse, Said, StreamedBodyResponse, TrailersChanged,
     },
     value::Struct,
 };
@@ -67,6 +67,12 @@ pub(crate) fn whole(changes: Changes, body: Option<Bytes>) -> ProcessingResponse
     answer(Answer::RequestBody(Changed { response: Some(response) }))
 }
 
+/// The head of a request of which nothing more is to be sent to us: it has no body, or one that does not end.
+pub(crate) fn alone(changes: Changes) -> ProcessingResponse {
+    let mode_override = Some(ProcessingMode::NOTHING);
+    ProcessingResponse { mode_override, ..head(Way::Request, changes, Route::Keep) }
+}
+
 /// Trailers, as they are.
 pub(crate) fn trailers(way: Way) -> ProcessingResponse {
     answer(match way {
@@ -108,5 +114,5 @@ pub(crate) fn with_metadata(response: ProcessingResponse, metadata: Struct) -> P
 }
 
 fn answer(answer: Answer) -> ProcessingResponse {
-    ProcessingResponse { answer: Some(answer), dynamic_metadata: None }
+    ProcessingResponse { answer: Some(answer), ..ProcessingResponse::default() }
 }

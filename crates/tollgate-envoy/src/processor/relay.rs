@@ -165,6 +165,8 @@ async fn hold(
 ) -> Result<bool, Failure> {
     let most = match reply {
         ReplyReader::Http => return Ok(true),
+        // The client speaks first, or whoever; and only once it has the head.
+        ReplyReader::Llm(reply) if reply.is_socket() => return Ok(true),
         ReplyReader::Llm(reply) if reply.is_unread() => 0,
         ReplyReader::Llm(_) => most,
     };

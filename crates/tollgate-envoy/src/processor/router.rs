@@ -3,7 +3,6 @@
 
 use std::{rc::Rc, str::FromStr as _, sync::Arc};
 
-use bytes::Bytes;
 use http::HeaderName;
 use tollgate_core::{Answered, Chosen, Failure, FormRest, Ledger as _, Refusal, Refused};
 
@@ -66,8 +65,11 @@ pub(crate) async fn serve(worker: Rc<Worker>, mut wire: Wire, (head, attributes)
 fn tell(wire: &Wire, seen: &Seen, (plan, random): (&Held, [u64; 4])) {
     let record = plan.record();
     let mut changes = Changes::default();
-    if let Some(model) = record.head.headers.get(MODEL) {
-        changes.set(MODEL, Bytes::copy_from_slice(model.as_bytes()));
+    let model = plan.routed_by();
+    match model {
+        Some(model) => changes.set(MODEL, model.as_str().to_owned()),
+        None if seen.headers.contains_key(MODEL) => changes.remove(MODEL),
+        None => {}
     }
     changes.set(ORIGINAL_PATH, seen.path.clone());
     changes.set(ENVOY_ORIGINAL_PATH, seen.path.clone());
@@ -75,9 +77,6 @@ fn tell(wire: &Wire, seen: &Seen, (plan, random): (&Held, [u64; 4])) {
     let internal = |name: &HeaderName| name.as_str().starts_with("x-ai-eg-") || name.as_str() == PICKED;
     for name in seen.headers.keys().filter(|name| internal(name) && !told(name)) {
         changes.remove(name.as_str());
-    }
-    if !record.head.headers.contains_key(MODEL) && seen.headers.contains_key(MODEL) {
-        changes.remove(MODEL);
     }
     let mut head = record.head.clone();
     // The stages find it out anew, and put it there themselves.

@@ -3,7 +3,10 @@
 use std::{rc::Rc, str::FromStr as _, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Version, header::CONTENT_LENGTH};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Version,
+    header::{CONTENT_LENGTH, UPGRADE},
+};
 use tollgate_core::{Attempt, AttemptBody, Chosen, Live, LocalReply, Outgoing, Plan, Refusal, RequestHead};
 use tollgate_snapshot::Problem;
 use tollgate_types::ObjectRef;
@@ -32,17 +35,18 @@ struct Made {
 /// Serves one attempt to its end. Envoy holds the request until its whole body is here and has been answered: streamed
 /// both ways, as at the router level, Envoy 1.40 crashes on bodies that are longer than its windows.
 pub(crate) async fn serve(worker: Rc<Worker>, mut wire: Wire, (head, attributes): (HttpHeaders, Attributes)) {
-    let mut body = if head.end_of_stream { Body::Ended } else { Body::Buffered };
-    let bodiless = head.end_of_stream;
+    let seen = Seen::of(head.headers);
+    // What is upgraded is no message that ends.
+    let bodiless = head.end_of_stream || seen.headers.contains_key(UPGRADE);
+    let mut body = if bodiless { Body::Ended } else { Body::Buffered };
     if !bodiless {
         wire.send(&answers::head(Way::Request, Changes::default(), Route::Keep));
     }
-    let seen = Seen::of(head.headers);
     match make(&worker, &mut wire, (&seen, &attributes), &mut body).await {
         Some(Ok((made, came))) => {
             let (changes, sent, metadata) = change((&seen, &attributes), made, (came, bodiless));
             let answer = match bodiless {
-                true => answers::head(Way::Request, changes, Route::Keep),
+                true => answers::alone(changes),
                 false => answers::whole(changes, sent),
             };
             wire.send(&answers::with_metadata(answer, metadata));

@@ -83,6 +83,36 @@ pub struct ProcessingResponse {
     /// Merged into the request's dynamic metadata: structures by namespace.
     #[prost(message, optional, tag = "8")]
     pub dynamic_metadata: Option<Struct>,
+    /// What Envoy is to send of the rest, where its filter allows that.
+    #[prost(message, optional, tag = "9")]
+    pub mode_override: Option<ProcessingMode>,
+}
+
+/// What Envoy sends of requests and replies.
+#[derive(Clone, PartialEq, Message)]
+pub struct ProcessingMode {
+    /// The head of the reply: 2 is not at all.
+    #[prost(int32, tag = "2")]
+    pub response_header_mode: i32,
+    /// The request's body: 0 is not at all.
+    #[prost(int32, tag = "3")]
+    pub request_body_mode: i32,
+    /// The trailers of the request: 2 is not at all.
+    #[prost(int32, tag = "5")]
+    pub request_trailer_mode: i32,
+    /// The trailers of the reply: 2 is not at all.
+    #[prost(int32, tag = "6")]
+    pub response_trailer_mode: i32,
+}
+
+impl ProcessingMode {
+    /// Nothing more.
+    pub const NOTHING: Self = Self {
+        response_header_mode: 2,
+        request_body_mode: 0,
+        request_trailer_mode: 2,
+        response_trailer_mode: 2,
+    };
 }
 
 /// What becomes of what Envoy said, one case for each of [`Said`].

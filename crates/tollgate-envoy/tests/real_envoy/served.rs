@@ -151,6 +151,27 @@ async fn what_the_gateway_knows_itself_it_answers_itself() {
 }
 
 #[tokio::test]
+async fn calls_without_a_model_go_where_the_first_rule_leads() {
+    let Some(stand) = Stand::start(Setup::default()).await else { return };
+    let listed = client::get(stand.port, "/v1/files").await;
+    assert_eq!((listed.status, listed.json()["object"].as_str()), (200, Some("list")), "{listed:?}");
+    assert_eq!(stand.openai.last().pop().unwrap().path, "/v1/files");
+}
+
+#[tokio::test]
+async fn a_session_is_upgraded_and_its_messages_pass_both_ways() {
+    let Some(stand) = Stand::start(Setup::default()).await else { return };
+    let request = "GET /v1/realtime?model=gpt-4o-mini HTTP/1.1\r\nhost: gateway.example\r\nconnection: Upgrade\r\n\
+                   upgrade: websocket\r\nsec-websocket-version: 13\r\n\
+                   sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let mut open = Open::send(stand.port, request).await.unwrap();
+    open.until("101 Switching Protocols").await;
+    open.until("session.created").await;
+    drop(open);
+    assert_eq!(stand.settled().await.record.status.unwrap(), 101);
+}
+
+#[tokio::test]
 async fn a_client_cannot_speak_for_the_gateway() {
     let Some(stand) = Stand::start(Setup::default()).await else { return };
     let forged = client::request("POST", "/v1/chat/completions", WHOLE).replacen(
