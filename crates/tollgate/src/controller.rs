@@ -33,6 +33,7 @@ use crate::{
     watch::Watch,
 };
 
+mod numbers;
 mod output;
 mod work;
 

@@ -7,7 +7,7 @@ use tollgate_generate::{Generated, Origin, Reader, Retries, Written, complete, d
 use tollgate_resources::{Manifest, manifests};
 use tollgate_types::{Diagnostics, ObjectRef, Severity};
 
-use super::output::Output;
+use super::{numbers, output::Output};
 use crate::{
     build::Env,
     files::sources,
@@ -65,12 +65,15 @@ impl Work {
         let mut notes =
             Diagnostics(state.notes.iter().filter(|note| concerns_envoy(note)).cloned().collect());
         notes.0.extend(generated.diagnostics.0.iter().cloned());
+        let mut objects = self.objects(&generated, &revisions, env);
+        if self.output.is_some() {
+            notes.0.extend(objects.iter_mut().flat_map(numbers::remove));
+        }
         let problems = notes.iter().filter(|note| note.severity == Severity::Error).map(line);
         self.extension.publish(plan, problems.collect());
         for note in notes.iter().filter(|note| note.severity != Severity::Info) {
             report(note.severity, &line(note));
         }
-        let objects = self.objects(&generated, &revisions, env);
         match &mut self.output {
             Some(output) => output.write(&spread(objects)).map(drop),
             None => Ok(()),
