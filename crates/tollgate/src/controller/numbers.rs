@@ -6,11 +6,6 @@ use tollgate_types::{Diagnostic, Severity};
 
 /// The group whose objects have such fields.
 const GROUP: &str = "gateway.envoyproxy.io";
-/// What holds the field, the field, and what stands in its place.
-const FIELDS: [(&str, &str, &str); 2] = [
-    ("consistentHash", "tableSize", "the table has its usual size"),
-    ("preferLocal", "minEndpointsThreshold", "the usual number of endpoints counts"),
-];
 
 /// Takes such fields out of an object, and says so.
 pub(super) fn remove(object: &mut Manifest) -> Vec<Diagnostic> {
@@ -28,7 +23,7 @@ fn note(object: &tollgate_types::ObjectRef, field: String, instead: &str) -> Dia
     Diagnostic {
         severity: Severity::Warning,
         code: "left-out-for-files",
-        message: format!("Envoy Gateway's file provider cannot read this number and would end: {instead}"),
+        message: format!("Envoy Gateway's file provider cannot read this and would end: {instead}"),
         help: Some("in a cluster Envoy Gateway reads it".to_owned()),
         span: None,
         object: Some(object.clone()),
@@ -39,12 +34,7 @@ fn note(object: &tollgate_types::ObjectRef, field: String, instead: &str) -> Dia
 fn walk(value: &mut Json, path: &str, said: &mut Vec<(String, &'static str)>) {
     match value {
         Json::Object(fields) => {
-            for (holder, field, instead) in FIELDS {
-                let inner = fields.get_mut(holder).and_then(Json::as_object_mut);
-                if inner.is_some_and(|inner| inner.shift_remove(field).is_some()) {
-                    said.push((format!("{path}.{holder}.{field}"), instead));
-                }
-            }
+            balancers(fields, path, said);
             costs(fields, path, said);
             for (key, value) in fields {
                 walk(value, &format!("{path}.{key}"), said);
@@ -56,6 +46,20 @@ fn walk(value: &mut Json, path: &str, said: &mut Vec<(String, &'static str)>) {
             }
         }
         Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {}
+    }
+}
+
+/// A consistent hash has a table, whose size Envoy Gateway sets where nobody says it.
+fn balancers(fields: &mut Map<String, Json>, path: &str, said: &mut Vec<(String, &'static str)>) {
+    let hashed = fields.get("loadBalancer").is_some_and(|own| own.get("consistentHash").is_some());
+    if hashed && fields.shift_remove("loadBalancer").is_some() {
+        let instead = "requests go to the backend with the fewest under way";
+        said.push((format!("{path}.loadBalancer.consistentHash"), instead));
+    }
+    let local = fields.get_mut("preferLocal").and_then(Json::as_object_mut);
+    if local.is_some_and(|local| local.shift_remove("minEndpointsThreshold").is_some()) {
+        let instead = "the usual number of endpoints counts";
+        said.push((format!("{path}.preferLocal.minEndpointsThreshold"), instead));
     }
 }
 
@@ -102,7 +106,7 @@ mod tests {
         let fields: Vec<_> = remove(&mut object).into_iter().map(|note| note.field).collect();
         let rules = "spec.rateLimit.global.rules";
         let want = [
-            "spec.loadBalancer.consistentHash.tableSize".to_owned(),
+            "spec.loadBalancer.consistentHash".to_owned(),
             format!("{rules}[0].cost.request.number"),
             format!("{rules}[1].cost.request.number"),
         ];
@@ -111,16 +115,15 @@ mod tests {
         assert_eq!(sorted, want);
         let want = json!({
             "rateLimit": { "global": { "rules": [{ "cost": { "response": metadata } }, { "limit": { "requests": 7 } }] } },
-            "loadBalancer": { "consistentHash": { "type": "Header" } },
         });
         assert_eq!(object.body["spec"], want);
     }
 
     #[test]
     fn objects_of_others_stay() {
-        let mut object = policy(json!({ "consistentHash": { "tableSize": 1 } }));
+        let mut object = policy(json!({ "loadBalancer": { "consistentHash": {} } }));
         object.api_version = "example.com/v1".to_owned();
         assert!(remove(&mut object).is_empty());
-        assert!(object.body["spec"]["consistentHash"]["tableSize"].is_number());
+        assert!(object.body["spec"]["loadBalancer"].is_object());
     }
 }
