@@ -5,12 +5,15 @@ use std::{net::SocketAddr, sync::Arc};
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use h2::client::SendRequest;
+use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::oneshot,
     task::JoinHandle,
 };
-use tollgate_envoy::extension::{Extension, Made, Message, Plan, Serve, Settings};
+use tokio_rustls::TlsConnector;
+use tollgate_envoy::extension::{Extension, Made, Message, Plan, Serve, Settings, tls};
 use tollgate_resources::{Source, load};
 
 const ROUTE: &str = "
@@ -48,11 +51,14 @@ struct Running {
 }
 
 async fn start(max_message: usize) -> Running {
+    start_with(Serve { max_message, tls: None }).await
+}
+
+async fn start_with(serve: Serve) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let extension = Arc::new(Extension::new(Settings::default()));
     let (stop, stopped) = oneshot::channel();
-    let serve = Serve { max_message, tls: None };
     let server = Arc::clone(&extension);
     let server = tokio::spawn(async move {
         let stopped = async { stopped.await.unwrap() };
@@ -62,7 +68,10 @@ async fn start(max_message: usize) -> Running {
 }
 
 async fn connect(address: SocketAddr) -> SendRequest<Bytes> {
-    let stream = TcpStream::connect(address).await.unwrap();
+    speak(TcpStream::connect(address).await.unwrap()).await
+}
+
+async fn speak(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> SendRequest<Bytes> {
     let (client, connection) = h2::client::handshake(stream).await.unwrap();
     tokio::spawn(async move {
         // Ends with the server.
@@ -169,4 +178,27 @@ async fn what_is_too_large_or_no_resource_is_refused_with_a_status() {
     wrong.push(2, vec![0xff_u8]);
     assert_eq!(call(&client, &path, &wrong).await.1, "3");
     assert_eq!(running.extension.called().failed, 1);
+}
+
+#[tokio::test]
+async fn over_tls_nobody_waits_for_who_does_not_shake_hands() {
+    let own = rcgen::generate_simple_self_signed(["extension".to_owned()]).unwrap();
+    let tls = tls(own.cert.pem().as_bytes(), own.signing_key.serialize_pem().as_bytes()).unwrap();
+    let running = start_with(Serve { max_message: 1 << 20, tls: Some(tls) }).await;
+    let silent = TcpStream::connect(running.address).await.unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(own.cert.der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let stream = TcpStream::connect(running.address).await.unwrap();
+    let name = ServerName::try_from("extension").unwrap();
+    let client = speak(TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()).await;
+    let (reply, status) = call(&client, &format!("{HEALTH}/Check"), &Message::default()).await;
+    assert_eq!((reply.is_some(), &*status), (true, "0"));
+    drop(silent);
 }
