@@ -10,8 +10,7 @@ use crate::{installed, setting::Setting};
 const CONTROLLER: &str = "gateway.envoyproxy.io/gatewayclass-controller";
 
 fn folder() -> PathBuf {
-    let named = std::env::var_os("AS_WRITTEN").map(PathBuf::from);
-    named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/check/as-written"))
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/check/as-written")
 }
 
 /// All manifests of a deployment, for this Envoy Gateway.
@@ -57,9 +56,4 @@ fn a_gateway_of_tenants_is_taken() {
 #[test]
 fn a_gateway_before_an_inference_pool_is_taken() {
     is_taken("inference-pool");
-}
-
-#[test]
-fn what_charts_render_is_taken() {
-    is_taken("charts");
 }
