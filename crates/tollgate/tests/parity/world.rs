@@ -183,7 +183,7 @@ impl World {
                 let unnamed = ["log.backend", "log.model", "log.route"];
                 found.retain(|(path, _)| {
                     let path = path.trim_start_matches('.');
-                    !stage.scenario.knows(path) && !(failed && unnamed.contains(&path))
+                    !(stage.scenario.knows(path) || failed && unnamed.contains(&path))
                 });
                 wrong.extend(
                     found.into_iter().map(|(path, text)| format!("{} step {number}: {path} {text}", step.0)),
