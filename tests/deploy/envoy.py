@@ -97,7 +97,9 @@ class Stack:
         place = folder / "data" / "envoy-versions" / wanted / "bin"
         place.mkdir(parents=True)
         (place / "envoy").symlink_to(envoy)
-        subprocess.run([gateway, "certgen", "--local", "--config-home", folder / "config"], check=True, capture_output=True)
+        subprocess.run(
+            [gateway, "certgen", "--local", "--config-home", folder / "config"], check=True, capture_output=True
+        )
         self._run("server", "--config-path", config, program=gateway).wait_for("Watching path added")
 
     def _run(self, *args, program=None):

@@ -14,7 +14,12 @@ EXAMPLES = sorted(path.name for path in (ROOT / "examples").iterdir())
 
 def route(version="v1beta1", **spec):
     rule = {"backendRefs": [{"name": "openai"}], **spec}
-    return {"apiVersion": f"aigateway.envoyproxy.io/{version}", "kind": "AIGatewayRoute", "metadata": {"name": "chat"}, "spec": {"rules": [rule]}}
+    return {
+        "apiVersion": f"aigateway.envoyproxy.io/{version}",
+        "kind": "AIGatewayRoute",
+        "metadata": {"name": "chat"},
+        "spec": {"rules": [rule]},
+    }
 
 
 def about(validator, one):
@@ -31,7 +36,9 @@ def test_an_unknown_field_is_an_error(crd_validator):
 
 
 def test_a_wrong_type_is_an_error(crd_validator):
-    assert "spec.rules.0.modelsOwnedBy: 3 is not of type 'string'" in about(crd_validator("eg-1.8"), route(modelsOwnedBy=3))
+    assert "spec.rules.0.modelsOwnedBy: 3 is not of type 'string'" in about(
+        crd_validator("eg-1.8"), route(modelsOwnedBy=3)
+    )
 
 
 def test_a_field_is_unknown_before_it_came(crd_validator):
@@ -45,13 +52,23 @@ def test_a_version_is_unknown_before_it_came(crd_validator):
 
 
 def test_a_kind_is_unknown_before_it_came(crd_validator):
-    made = {"apiVersion": "aigateway.envoyproxy.io/v1alpha1", "kind": "GatewayConfig", "metadata": {"name": "a"}, "spec": {}}
+    made = {
+        "apiVersion": "aigateway.envoyproxy.io/v1alpha1",
+        "kind": "GatewayConfig",
+        "metadata": {"name": "a"},
+        "spec": {},
+    }
     assert "eg-1.5 has no GatewayConfig" in about(crd_validator("eg-1.5"), made)
     assert crd_validator("eg-1.6").errors(made) == []
 
 
 def test_kinds_of_kubernetes_are_known(crd_validator):
-    made = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}, "spec": {"ports": [{"port": 80, "targetPort": "http"}]}}
+    made = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "a"},
+        "spec": {"ports": [{"port": 80, "targetPort": "http"}]},
+    }
     assert crd_validator("eg-1.8").errors(made) == []
     made["spec"]["ports"][0]["portt"] = 1
     assert "'portt' was unexpected" in about(crd_validator("eg-1.8"), made)
@@ -61,19 +78,25 @@ def test_rules_in_cel_hold(crd_validator, tools):
     """X1: a schema alone does not see it."""
     assert tools.kubectl_validate
     foreign = route(backendRefs=[{"name": "a", "group": "example.com", "kind": "Pool"}])
-    assert "only InferencePool from inference.networking.k8s.io group is supported" in about(crd_validator("eg-1.8"), foreign)
+    assert "only InferencePool from inference.networking.k8s.io group is supported" in about(
+        crd_validator("eg-1.8"), foreign
+    )
 
 
 def test_an_api_server_takes_our_definitions(tools):
-    said = tools.kubectl_validate("--version", definitions.KUBERNETES_VERSION, definitions.OURS, env={"KUBECONFIG": "/none"})
+    said = tools.kubectl_validate(
+        "--version", definitions.KUBERNETES_VERSION, definitions.OURS, env={"KUBECONFIG": "/none"}
+    )
     assert said.count("OK") == len(list(definitions.OURS.glob("*.yaml")))
 
 
 def properties(schema, before=""):
     """Every field below a schema, and where anything goes."""
     found, free = set(), set()
-    if schema.get("x-kubernetes-preserve-unknown-fields") or isinstance(schema.get("items"), dict) and schema["items"].get(
-        "x-kubernetes-preserve-unknown-fields"
+    if (
+        schema.get("x-kubernetes-preserve-unknown-fields")
+        or isinstance(schema.get("items"), dict)
+        and schema["items"].get("x-kubernetes-preserve-unknown-fields")
     ):
         free.add(before)
     for name, one in (schema.get("properties") or {}).items():

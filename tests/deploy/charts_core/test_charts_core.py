@@ -33,6 +33,7 @@ PARAMETERS = {"group": "gateway.envoyproxy.io", "kind": "EnvoyProxy", "name": "a
 GATEWAY_CONFIG = "aigateway.envoyproxy.io/gateway-config"
 
 # Requirement, kind, path, what is there by default.
+# fmt: off
 DEFAULTS = [
     ("S001-6", "GatewayClass", "metadata.name", "ai-gateway"),
     ("S001-7", "GatewayClass", "spec.controllerName", "gateway.envoyproxy.io/gatewayclass-controller"),
@@ -75,13 +76,18 @@ DEFAULTS = [
         for number, name in [(64, "http"), (65, "timeout"), (66, "tls"), (67, "path"), (68, "headers"), (69, "healthCheck")]
     ),
 ]
+# fmt: on
 
 TOLERATION = {"key": "dedicated", "operator": "Equal", "value": "gateway", "effect": "NoSchedule"}
 VOLUME = {"name": "scratch", "emptyDir": {}}
 ENV = {"name": "GODEBUG", "value": "1"}
-TRACING = {"samplingRate": 10, "provider": {"type": "OpenTelemetry", "backendRefs": [{"name": "collector", "port": 4317}]}}
+TRACING = {
+    "samplingRate": 10,
+    "provider": {"type": "OpenTelemetry", "backendRefs": [{"name": "collector", "port": 4317}]},
+}
 
 # Requirement, value, what it is set to, kind, path, what is there then (where it is not the same).
+# fmt: off
 SETTINGS = [
     ("S001-6", "gatewayClass.name", "mine", "GatewayClass", "metadata.name"),
     ("S001-7", "gatewayClass.controllerName", "example.com/mine", "GatewayClass", "spec.controllerName"),
@@ -150,11 +156,13 @@ SETTINGS = [
     ("X16", "clientTrafficPolicy.http2", {"maxConcurrentStreams": 1000000}, "ClientTrafficPolicy", "spec.http2"),
     ("X16", "clientTrafficPolicy.http3", {}, "ClientTrafficPolicy", "spec.http3"),
 ]
+# fmt: on
 
 TLS = {"mode": "Terminate", "certificateRefs": [{"name": "ai-gateway-tls"}]}
 SECRET = [{"name": "OTEL_EXPORTER_OTLP_HEADERS", "value": "Authorization=Basic dXNlcg=="}]
 
 # Fault, value, what it is set to, words of the message.
+# fmt: off
 REFUSED = [
     ("X10", "gatewayConfig.extProc", {"kubernetes": {"env": []}}, "Move it to gatewayConfig.spec.extProc"),
     ("X12", "clientTrafficPolicy.connection.connectionTimeout", "60s", "clientTrafficPolicy.timeout.http.idleTimeout"),
@@ -186,9 +194,12 @@ REFUSED = [
     ("S001-16", "gateway.hostname", "a.example.com", "it belongs to gateway.listeners[].hostname"),
     ("S001-2", "gatewayclass.enabled", False, "'gatewayclass' not allowed"),
 ]
+# fmt: on
 
 
-@pytest.mark.parametrize(("kind", "path", "wanted"), [row[1:] for row in DEFAULTS], ids=[f"{row[0]}-{row[2]}" for row in DEFAULTS])
+@pytest.mark.parametrize(
+    ("kind", "path", "wanted"), [row[1:] for row in DEFAULTS], ids=[f"{row[0]}-{row[2]}" for row in DEFAULTS]
+)
 def test_a_default(kind, path, wanted):
     assert at(only(defaults(CORE), kind), path) == wanted
 
@@ -245,6 +256,7 @@ def test_the_minimal_example_is_four_objects():
     assert at(only(objects, "ClientTrafficPolicy"), "spec.connection.bufferLimit") == "50Mi"
 
 
+# fmt: off
 PRODUCTION = [
     ("S001-72", "GatewayClass", "metadata.annotations.description", "Production AI Gateway"),
     ("S001-73", "Gateway", "spec.listeners[0]", {"name": "http", "protocol": "HTTP", "port": 80}),
@@ -267,9 +279,12 @@ PRODUCTION = [
     ("S001-80,X12", "ClientTrafficPolicy", "spec.timeout.http", {"idleTimeout": "60s", "requestReceivedTimeout": "300s"}),
     ("S001-80,81", "ClientTrafficPolicy", "spec.tls", {"minVersion": "1.2", "maxVersion": "1.3"}),
 ]
+# fmt: on
 
 
-@pytest.mark.parametrize(("kind", "path", "wanted"), [row[1:] for row in PRODUCTION], ids=[f"{row[0]}-{row[2]}" for row in PRODUCTION])
+@pytest.mark.parametrize(
+    ("kind", "path", "wanted"), [row[1:] for row in PRODUCTION], ids=[f"{row[0]}-{row[2]}" for row in PRODUCTION]
+)
 def test_the_production_example(kind, path, wanted):
     assert at(only(render(CORE, CI / "production-values.yaml"), kind), path) == wanted
 
@@ -334,12 +349,16 @@ def test_the_suite_that_ships_with_the_chart(tools):
 
 
 def test_the_readme_is_made_of_the_values(tools, golden):
-    said = tools.helm_docs("--dry-run", "--log-level", "error", "--chart-search-root", CHARTS / CORE, "--sort-values-order", "file")
+    said = tools.helm_docs(
+        "--dry-run", "--log-level", "error", "--chart-search-root", CHARTS / CORE, "--sort-values-order", "file"
+    )
     golden(CHARTS / CORE / "README.md", said.strip() + "\n")
 
 
 def test_the_hook_of_helm_test_waits_for_the_gateway(tools, crd_validator):
-    text = tools.helm("template", "release", *charts.arguments(CORE), "--show-only", "templates/tests/gateway-programmed.yaml")
+    text = tools.helm(
+        "template", "release", *charts.arguments(CORE), "--show-only", "templates/tests/gateway-programmed.yaml"
+    )
     objects = [one for one in yaml.safe_load_all(text) if one]
     assert [one["kind"] for one in objects] == ["ServiceAccount", "Role", "RoleBinding", "Pod"]
     assert {one["metadata"]["annotations"]["helm.sh/hook"] for one in objects} == {"test"}
@@ -365,7 +384,11 @@ def test_a_package_has_what_users_need_and_no_more(chart, tools, tmp_path):
         ({}, "--set gatewayRef.name=ai-gateway", "There is no Gateway"),
         ({}, "Nothing is traced yet", "nothing refers to it"),
         ({"gateway": {"enabled": False}}, "There is no Gateway", "helm test"),
-        ({"gateway": {"infrastructure": {"enabled": False}}}, "The EnvoyProxy ai-gateway is made, and nothing refers to it", "no Gateway"),
+        (
+            {"gateway": {"infrastructure": {"enabled": False}}},
+            "The EnvoyProxy ai-gateway is made, and nothing refers to it",
+            "no Gateway",
+        ),
         (nest("gatewayConfig.spec.extProc.kubernetes.env", [ENV]), "helm test", "Nothing is traced yet"),
     ],
 )
@@ -376,7 +399,10 @@ def test_people_are_told_what_to_do_next(values, said, unsaid):
 
 def test_the_production_example_as_it_was_written_is_refused_with_both_places():
     """X12: it rendered, and the API server dropped both fields."""
-    written = {"connection": {"bufferLimit": "100Mi", "connectionTimeout": "60s"}, "timeout": {"http": {"requestTimeout": "300s"}}}
+    written = {
+        "connection": {"bufferLimit": "100Mi", "connectionTimeout": "60s"},
+        "timeout": {"http": {"requestTimeout": "300s"}},
+    }
     said = refused(CORE, CI / "production-values.yaml", {"clientTrafficPolicy": written})
     assert "clientTrafficPolicy.connection.connectionTimeout: " in said
     assert "clientTrafficPolicy.timeout.http.requestTimeout: " in said
@@ -412,7 +438,10 @@ def tempo():
 
 def route():
     """A plain route with an answer of its own: is the listener open, and does it stay the chart's Gateway that serves?"""
-    answer = {"type": "ExtensionRef", "extensionRef": {"group": "gateway.envoyproxy.io", "kind": "HTTPRouteFilter", "name": "answer"}}
+    answer = {
+        "type": "ExtensionRef",
+        "extensionRef": {"group": "gateway.envoyproxy.io", "kind": "HTTPRouteFilter", "name": "answer"},
+    }
     return [
         {
             "apiVersion": "gateway.networking.k8s.io/v1",

@@ -13,7 +13,7 @@ import charts
 import definitions
 import envoy
 import serving
-from charts import ABSENT, CHARTS, at, merged, names, nest, only, refused, render
+from charts import CHARTS, at, merged, names, nest, only, refused, render
 from definitions import RELEASES
 
 MODELS = "models"
@@ -47,7 +47,12 @@ def test_defaults_are_nothing_yet():
 def test_what_a_backend_and_a_model_become():
     """S001-82"""
     objects = render(MODELS, FALLBACK)
-    each = [("AIServiceBackend", ""), ("Backend", ""), ("BackendSecurityPolicy", "-security"), ("BackendTLSPolicy", "-tls")]
+    each = [
+        ("AIServiceBackend", ""),
+        ("Backend", ""),
+        ("BackendSecurityPolicy", "-security"),
+        ("BackendTLSPolicy", "-tls"),
+    ]
     wanted = [(kind, name + ending) for kind, ending in each for name in ("fireworks", "openai")]
     wanted += [("AIGatewayRoute", "gpt-oss-120b"), ("BackendTrafficPolicy", "gpt-oss-120b")]
     assert names(objects) == sorted(wanted)
@@ -74,7 +79,10 @@ def test_routes_attach_to_the_gateway_of_the_core_chart():
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"models": {"chat": {"backends": {"two": {"enabled": False}}}}}, "models.chat: 1 of its backends are enabled, and 2 are needed"),
+        (
+            {"models": {"chat": {"backends": {"two": {"enabled": False}}}}},
+            "models.chat: 1 of its backends are enabled, and 2 are needed",
+        ),
         ({"backends": {"one": {"enabled": False}}}, "models.chat: 1 of its backends are enabled, and 2 are needed"),
         ({"backends": {"one": {"enabled": False}, "two": {"enabled": False}}}, "models.chat: 0 of its backends"),
     ],
@@ -86,7 +94,9 @@ def test_a_model_with_too_few_backends_is_refused(values, words):
 
 def test_fewer_backends_can_be_asked_for():
     values = two(minBackends=1, models={"chat": {"backends": {"two": {"enabled": False}}}})
-    assert [ref["name"] for ref in only(render(MODELS, values), "AIGatewayRoute")["spec"]["rules"][0]["backendRefs"]] == ["one"]
+    assert [
+        ref["name"] for ref in only(render(MODELS, values), "AIGatewayRoute")["spec"]["rules"][0]["backendRefs"]
+    ] == ["one"]
 
 
 def test_priorities_weights_and_names_get_into_the_route():
@@ -126,7 +136,10 @@ def test_credentials_are_references():
     """S001-87"""
     objects = render(MODELS, LIMITS)
     spec = {one["metadata"]["name"]: one["spec"] for one in objects if one["kind"] == "BackendSecurityPolicy"}
-    assert (spec["openai-01-security"]["type"], spec["openai-01-security"]["apiKey"]) == ("APIKey", {"secretRef": {"name": "openai-api-key-01"}})
+    assert (spec["openai-01-security"]["type"], spec["openai-01-security"]["apiKey"]) == (
+        "APIKey",
+        {"secretRef": {"name": "openai-api-key-01"}},
+    )
     assert spec["claude-security"]["anthropicAPIKey"] == {"secretRef": {"name": "anthropic-api-key"}}
     assert spec["azure-security"]["azureAPIKey"] == {"secretRef": {"name": "azure-api-key"}}
     assert spec["vertex-ai-01-security"]["gcpCredentials"] == {
@@ -136,7 +149,9 @@ def test_credentials_are_references():
     }
     assert "local-security" not in spec
     targets = spec["openai-01-security"]["targetRefs"]
-    assert targets == [{"group": "aigateway.envoyproxy.io", "kind": "AIServiceBackend", "name": "openai-backend-01-svc"}]
+    assert targets == [
+        {"group": "aigateway.envoyproxy.io", "kind": "AIServiceBackend", "name": "openai-backend-01-svc"}
+    ]
 
 
 def test_providers_are_asked_over_tls_unless_they_have_none():
@@ -146,19 +161,31 @@ def test_providers_are_asked_over_tls_unless_they_have_none():
     assert hosts["claude-tls"] == {"wellKnownCACertificates": "System", "hostname": "api.anthropic.com"}
     assert "local-tls" not in hosts
     own = [{"group": "", "kind": "ConfigMap", "name": "authority"}]
-    made = only(render(MODELS, two(backends={"one": {"tls": {"caCertificateRefs": own}}})), "BackendTLSPolicy", "one-tls")
+    made = only(
+        render(MODELS, two(backends={"one": {"tls": {"caCertificateRefs": own}}})), "BackendTLSPolicy", "one-tls"
+    )
     assert made["spec"]["validation"] == {"caCertificateRefs": own, "hostname": "one.example.com"}
 
 
 def test_the_prefix_of_a_schema_is_kept():
     """S001-88"""
-    assert at(only(render(MODELS, FALLBACK), "AIServiceBackend", "fireworks"), "spec.schema") == {"name": "OpenAI", "prefix": "/inference/v1"}
+    assert at(only(render(MODELS, FALLBACK), "AIServiceBackend", "fireworks"), "spec.schema") == {
+        "name": "OpenAI",
+        "prefix": "/inference/v1",
+    }
 
 
 def test_limits_count_users_and_models():
     """S001-89, X17"""
     rules = only(render(MODELS, LIMITS), "BackendTrafficPolicy", "gpt-5")["spec"]["rateLimit"]["global"]["rules"]
-    selector = [{"headers": [{"name": "x-user-id", "type": "Distinct"}, {"name": "x-ai-eg-model", "type": "Exact", "value": "gpt-5"}]}]
+    selector = [
+        {
+            "headers": [
+                {"name": "x-user-id", "type": "Distinct"},
+                {"name": "x-ai-eg-model", "type": "Exact", "value": "gpt-5"},
+            ]
+        }
+    ]
     assert [rule["clientSelectors"] for rule in rules] == [selector] * 4
     assert [rule["limit"] for rule in rules] == [
         {"requests": 50000, "unit": "Minute"},
@@ -194,7 +221,11 @@ def test_every_metadata_key_that_is_counted_is_declared():
 def test_no_policy_has_more_rules_than_any_release_takes():
     """X17: what was one policy of 107 rules."""
     tokens = [{"unit": unit, "tokens": 1000000} for unit in ("Day", "Month", "Year")]
-    model = {"backends": {"one": {}, "two": {}}, "envoyRateLimit": {"requests": 30, "unit": "Minute"}, "envoyTokenRateLimits": tokens}
+    model = {
+        "backends": {"one": {}, "two": {}},
+        "envoyRateLimit": {"requests": 30, "unit": "Minute"},
+        "envoyTokenRateLimits": tokens,
+    }
     objects = render(MODELS, merged(two(**TRUSTED), {"models": {f"model-{number}": model for number in range(29)}}))
     policies = [one for one in objects if one["kind"] == "BackendTrafficPolicy"]
     assert len(policies) == 30
@@ -219,7 +250,9 @@ def test_what_is_not_enabled_leaves_nothing_behind():
     assert charts.mentions(everything, "openai-api-key-03") == []
     assert charts.mentions(everything, "dropped") == []
     assert "Hour" not in json.dumps(everything)
-    without = render(MODELS, LIMITS, {"backends": {"azure": {"enabled": False}}, "models": {"llama": {"enabled": False}}})
+    without = render(
+        MODELS, LIMITS, {"backends": {"azure": {"enabled": False}}, "models": {"llama": {"enabled": False}}}
+    )
     assert charts.mentions(without, "azure") == []
     assert charts.mentions(without, "llama") == []
     gone = set(names(everything)) - set(names(without))
@@ -233,13 +266,17 @@ def test_what_is_not_enabled_leaves_nothing_behind():
     }
     off = render(MODELS, LIMITS, {"envoyRateLimit": {"enabled": False}})
     assert charts.mentions(off, "rateLimit") == []
-    assert charts.mentions(render(MODELS, LIMITS, {"backendTrafficPolicy": {"enabled": False}}), "BackendTrafficPolicy") == []
+    assert (
+        charts.mentions(render(MODELS, LIMITS, {"backendTrafficPolicy": {"enabled": False}}), "BackendTrafficPolicy")
+        == []
+    )
 
 
 LIMITED = {"models": {"chat": {"envoyRateLimit": {"requests": 2, "unit": "Minute"}}}}
 JWT = {"issuer": "me", "jwksURI": "https://login.example.com/keys"}
 
 # Fault, values beside those of two(), words of the message.
+# fmt: off
 REFUSED = [
     ("X18", LIMITED, "models.chat: its limits count by the header x-user-id, which every client can write"),
     ("X18", {"envoyRateLimit": {"requests": 5}}, "models.chat: its limits count by the header"),
@@ -264,6 +301,7 @@ REFUSED = [
     ("S001-61", nest("backendTrafficPolicy.targetRefs", [{"kind": "Gateway"}]), "every model has a policy of its own"),
     ("S001-2", {"backend": {}}, "'backend' not allowed"),
 ]
+# fmt: on
 
 
 @pytest.mark.parametrize("row", REFUSED, ids=[f"{row[0]}-{row[2][:40]}" for row in REFUSED])
@@ -295,7 +333,10 @@ def test_names_for_anchors_are_left_alone():
     [
         ([], "gateway.networking.k8s.io/v1"),
         (["gateway.networking.k8s.io/v1alpha3/BackendTLSPolicy"], "gateway.networking.k8s.io/v1alpha3"),
-        (["gateway.networking.k8s.io/v1alpha3/BackendTLSPolicy", "gateway.networking.k8s.io/v1/BackendTLSPolicy"], "gateway.networking.k8s.io/v1"),
+        (
+            ["gateway.networking.k8s.io/v1alpha3/BackendTLSPolicy", "gateway.networking.k8s.io/v1/BackendTLSPolicy"],
+            "gateway.networking.k8s.io/v1",
+        ),
     ],
 )
 def test_the_newest_version_of_the_cluster_is_written(capabilities, wanted):
@@ -346,14 +387,19 @@ def test_the_suite_that_ships_with_the_chart(tools):
 
 
 def test_the_readme_is_made_of_the_values(tools, golden):
-    said = tools.helm_docs("--dry-run", "--log-level", "error", "--chart-search-root", CHARTS / MODELS, "--sort-values-order", "file")
+    said = tools.helm_docs(
+        "--dry-run", "--log-level", "error", "--chart-search-root", CHARTS / MODELS, "--sort-values-order", "file"
+    )
     golden(CHARTS / MODELS / "README.md", said.strip() + "\n")
 
 
 def test_people_are_told_which_secrets_have_to_be_there():
     notes = charts.notes(MODELS, LIMITS)
     assert "4 models are behind the Gateway ai-gateway" in notes
-    for secret in ("generic azure-api-key --namespace ai --from-literal=apiKey", "gcp-service-account-key-01 --namespace ai --from-file=service_account.json"):
+    for secret in (
+        "generic azure-api-key --namespace ai --from-literal=apiKey",
+        "gcp-service-account-key-01 --namespace ai --from-file=service_account.json",
+    ):
         assert secret in notes
     assert "openai-api-key-03" not in notes
     assert "No model is served yet" in charts.notes(MODELS)
@@ -363,7 +409,12 @@ def test_people_are_told_which_secrets_have_to_be_there():
 
 
 def secret(name, **data):
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": charts.NAMESPACE}, "stringData": data}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": charts.NAMESPACE},
+        "stringData": data,
+    }
 
 
 def keys(objects):
@@ -484,7 +535,9 @@ def test_a_model_that_nobody_has_is_not_found(serve):
 
 def test_the_next_priority_is_asked_where_the_first_fails(serve, simulator):
     """S001-84, 90"""
-    values = two(models={"chat": {"backends": {"one": {"modelNameOverride": "sim-503"}, "two": {"modelNameOverride": "works"}}}})
+    values = two(
+        models={"chat": {"backends": {"one": {"modelNameOverride": "sim-503"}, "two": {"modelNameOverride": "works"}}}}
+    )
     reply = serve(values).chat("chat")
     assert (reply.status, reply.headers["x-simulator-model"]) == (200, "works")
 
@@ -493,11 +546,15 @@ def test_all_of_a_priority_is_asked_before_the_next(serve, simulator):
     """S001-84"""
     values = two(
         backends={"three": backend("three.example.com")},
-        models={"chat": {"backends": {
-            "one": {"modelNameOverride": "sim-503"},
-            "two": {"priority": 0, "modelNameOverride": "sim-500"},
-            "three": {"priority": 1, "modelNameOverride": "works"},
-        }}},
+        models={
+            "chat": {
+                "backends": {
+                    "one": {"modelNameOverride": "sim-503"},
+                    "two": {"priority": 0, "modelNameOverride": "sim-500"},
+                    "three": {"priority": 1, "modelNameOverride": "works"},
+                }
+            }
+        },
     )
     served = serve(values)
     before = simulator.ask("GET", "/_sim/stats").json["requests"]
@@ -508,7 +565,9 @@ def test_all_of_a_priority_is_asked_before_the_next(serve, simulator):
 
 def test_a_missing_model_is_not_asked_for_again(serve, simulator):
     """X45"""
-    values = two(models={"chat": {"backends": {"one": {"modelNameOverride": "sim-404"}, "two": {"modelNameOverride": "works"}}}})
+    values = two(
+        models={"chat": {"backends": {"one": {"modelNameOverride": "sim-404"}, "two": {"modelNameOverride": "works"}}}}
+    )
     served = serve(values)
     before = simulator.ask("GET", "/_sim/stats").json["requests"]
     assert served.chat("chat").status == 404
@@ -517,10 +576,16 @@ def test_a_missing_model_is_not_asked_for_again(serve, simulator):
 
 def test_shares_follow_weights(serve):
     """S001-84"""
-    values = two(models={"chat": {"backends": {
-        "one": {"weight": 1, "modelNameOverride": "all"},
-        "two": {"priority": 0, "weight": 0, "modelNameOverride": "none"},
-    }}})
+    values = two(
+        models={
+            "chat": {
+                "backends": {
+                    "one": {"weight": 1, "modelNameOverride": "all"},
+                    "two": {"priority": 0, "weight": 0, "modelNameOverride": "none"},
+                }
+            }
+        }
+    )
     served = serve(values)
     assert {served.chat("chat").headers["x-simulator-model"] for _ in range(20)} == {"all"}
 
@@ -529,7 +594,9 @@ def test_limits_hold_for_each_user_of_a_token(gateway, provider, providers):
     """S001-89, X18"""
     issuer = "https://login.example.com/"
     login = providers("login", "--jwt-issuer", issuer)
-    values = merged(two(), LIMITED, {"identity": {"jwt": {"issuer": issuer, "jwksURI": f"{issuer}.well-known/jwks.json"}}})
+    values = merged(
+        two(), LIMITED, {"identity": {"jwt": {"issuer": issuer, "jwksURI": f"{issuer}.well-known/jwks.json"}}}
+    )
     objects = rendered(values)
     behind = provider(login, "login.example.com", *hosts(objects))
     served = gateway(objects, **behind)
@@ -542,7 +609,11 @@ def test_limits_hold_for_each_user_of_a_token(gateway, provider, providers):
     assert [served.chat("chat", authorization=alice).status for _ in range(3)] == [200, 200, 429]
     # Somebody else's name in the header is nobody's budget.
     assert served.chat("chat", authorization=alice, x_user_id="bob").status == 429
-    assert [served.chat("chat", authorization=bob, x_user_id=name).status for name in ("a", "b", "c")] == [200, 200, 429]
+    assert [served.chat("chat", authorization=bob, x_user_id=name).status for name in ("a", "b", "c")] == [
+        200,
+        200,
+        429,
+    ]
 
 
 def test_limits_hold_for_each_user_of_a_key(serve):
@@ -622,22 +693,35 @@ def plain(simulator, **more):
 
 def test_envoy_asks_all_of_a_priority_before_the_next(envoy_serves, simulator):
     """S001-84, 85, 90: the same host with other models, as with two keys of one provider"""
-    chat = envoy_serves({
-        "backends": {name: plain(simulator) for name in ("one", "two", "three")},
-        "models": {"chat": {"backends": {
-            "one": {"modelNameOverride": "sim-503"},
-            "two": {"modelNameOverride": "sim-500"},
-            "three": {"priority": 1, "modelNameOverride": "works"},
-        }}},
-    })
+    chat = envoy_serves(
+        {
+            "backends": {name: plain(simulator) for name in ("one", "two", "three")},
+            "models": {
+                "chat": {
+                    "backends": {
+                        "one": {"modelNameOverride": "sim-503"},
+                        "two": {"modelNameOverride": "sim-500"},
+                        "three": {"priority": 1, "modelNameOverride": "works"},
+                    }
+                }
+            },
+        }
+    )
     reply = chat("chat")
-    assert (reply.status, reply.headers["x-simulator-model"], reply.headers["x-simulator-key"]) == (200, "works", "-key")
+    assert (reply.status, reply.headers["x-simulator-model"], reply.headers["x-simulator-key"]) == (
+        200,
+        "works",
+        "-key",
+    )
 
 
 def test_envoy_asks_who_calls(envoy_serves, simulator):
     """X18"""
     users = secret("users", alice="key-of-alice")
-    values = {"backends": {name: plain(simulator) for name in ("one", "two")}, "models": {"chat": {"backends": {"one": {}, "two": {}}}}}
+    values = {
+        "backends": {name: plain(simulator) for name in ("one", "two")},
+        "models": {"chat": {"backends": {"one": {}, "two": {}}}},
+    }
     chat = envoy_serves(values | {"identity": {"apiKeys": {"secretRefs": [{"name": "users"}]}}}, beside=[users])
     assert chat("chat", authorization="Bearer key-of-alice").status == 200
     assert chat("chat", authorization="Bearer guessed").status == 401
