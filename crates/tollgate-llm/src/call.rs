@@ -228,17 +228,39 @@ fn translated(call: &Call<'_>) -> Result<(Prepared, Reply), Untranslatable> {
     Ok((Prepared { path, body, set, default: Vec::new(), remove, model: model.clone() }, reply))
 }
 
-/// Headers that mean something in this dialect alone.
+static OPENAI_HEADERS: [HeaderName; 4] = [
+    HeaderName::from_static("openai-organization"),
+    HeaderName::from_static("openai-project"),
+    HeaderName::from_static("openai-beta"),
+    HeaderName::from_static("openai-version"),
+];
+static ANTHROPIC_HEADERS: [HeaderName; 4] = [
+    HeaderName::from_static("anthropic-version"),
+    HeaderName::from_static("anthropic-beta"),
+    HeaderName::from_static("anthropic-dangerous-direct-browser-access"),
+    HeaderName::from_static("x-api-key"),
+];
+static COHERE_HEADERS: [HeaderName; 4] = [
+    HeaderName::from_static("x-client-name"),
+    HeaderName::from_static("x-fern-language"),
+    HeaderName::from_static("x-fern-sdk-name"),
+    HeaderName::from_static("x-fern-sdk-version"),
+];
+static GEMINI_HEADERS: [HeaderName; 3] = [
+    HeaderName::from_static("x-goog-api-key"),
+    HeaderName::from_static("x-goog-api-client"),
+    HeaderName::from_static("x-goog-user-project"),
+];
+
+/// Headers that mean something in this dialect alone. Their names are parsed once and for all.
 fn dialect_headers(dialect: Dialect) -> Vec<HeaderName> {
-    let names: &[&'static str] = match dialect {
-        Dialect::OpenAi => &["openai-organization", "openai-project", "openai-beta", "openai-version"],
-        Dialect::Anthropic => {
-            &["anthropic-version", "anthropic-beta", "anthropic-dangerous-direct-browser-access", "x-api-key"]
-        }
-        Dialect::Cohere => &["x-client-name", "x-fern-language", "x-fern-sdk-name", "x-fern-sdk-version"],
-        Dialect::Gemini => &["x-goog-api-key", "x-goog-api-client", "x-goog-user-project"],
+    let names: &[HeaderName] = match dialect {
+        Dialect::OpenAi => &OPENAI_HEADERS,
+        Dialect::Anthropic => &ANTHROPIC_HEADERS,
+        Dialect::Cohere => &COHERE_HEADERS,
+        Dialect::Gemini => &GEMINI_HEADERS,
     };
-    names.iter().copied().map(HeaderName::from_static).collect()
+    names.to_vec()
 }
 
 #[cfg(test)]

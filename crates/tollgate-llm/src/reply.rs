@@ -14,6 +14,7 @@ use http::{
 use tollgate_types::{Endpoint, Tokens, Usage};
 use tollgate_wire::encoding::{DecodeError, Decoder, Encoding};
 
+pub(crate) use self::identity::request_id;
 use self::{
     collect::Collect,
     frames::Frames,

@@ -96,17 +96,14 @@ impl Collect {
 
 /// A success has to be a complete object that is no error.
 fn checked(body: &[u8]) -> Result<(), Fault> {
-    if let Err(NotJson { reason, offset }) = scan::document(body) {
-        let is_cut = offset == body.len() && matches!(scan::kind(body), Some(Kind::Object) | None);
-        let malformed = || Fault::Malformed(format!("it is not JSON: {reason} at byte {offset}"));
-        return Err(if is_cut { Fault::Truncated } else { malformed() });
-    }
-    if scan::kind(body) != Some(Kind::Object) {
-        return Err(Fault::Malformed("it is no JSON object".to_owned()));
-    }
     match error_in(None, body) {
         Ok(Some(words)) => Err(Fault::ErrorInReply(words)),
-        // Valid already.
-        Ok(None) | Err(_) => Ok(()),
+        Ok(None) if scan::kind(body) == Some(Kind::Object) => Ok(()),
+        Ok(None) => Err(Fault::Malformed("it is no JSON object".to_owned())),
+        Err(NotJson { reason, offset }) => {
+            let is_cut = offset == body.len() && matches!(scan::kind(body), Some(Kind::Object) | None);
+            let malformed = || Fault::Malformed(format!("it is not JSON: {reason} at byte {offset}"));
+            Err(if is_cut { Fault::Truncated } else { malformed() })
+        }
     }
 }

@@ -1,28 +1,42 @@
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use tollgate_types::Dialect;
 
+/// Anthropic's.
+const ANTHROPIC: HeaderName = HeaderName::from_static("request-id");
+
+/// Everybody else's.
+const USUAL: HeaderName = HeaderName::from_static("x-request-id");
+
 /// Where providers name the request, for their support and for ours.
-const NAMES: [&str; 4] = ["request-id", "x-request-id", "apim-request-id", "x-amzn-requestid"];
+static NAMES: [HeaderName; 4] = [
+    ANTHROPIC,
+    USUAL,
+    HeaderName::from_static("apim-request-id"),
+    HeaderName::from_static("x-amzn-requestid"),
+];
+
+/// What a provider calls the request.
+pub(crate) fn request_id(headers: &HeaderMap) -> Option<&HeaderValue> {
+    NAMES.iter().find_map(|name| headers.get(name))
+}
 
 /// Gives a reply the header in which the client's SDK looks for the request's id, where the provider wrote it under
 /// another name. That happens to bytes that pass, too: Bedrock serves Anthropic's API with ids of its own.
 pub(super) fn name_request(dialect: Dialect, headers: &mut HeaderMap) {
     let wanted = match dialect {
-        Dialect::Anthropic => HeaderName::from_static("request-id"),
-        Dialect::OpenAi | Dialect::Cohere | Dialect::Gemini => HeaderName::from_static("x-request-id"),
+        Dialect::Anthropic => ANTHROPIC,
+        Dialect::OpenAi | Dialect::Cohere | Dialect::Gemini => USUAL,
     };
     if headers.contains_key(&wanted) {
         return;
     }
-    if let Some(id) = NAMES.iter().find_map(|name| headers.get(*name)).cloned() {
+    if let Some(id) = request_id(headers).cloned() {
         headers.insert(wanted, id);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn named(dialect: Dialect, provider: &[(&'static str, &'static str)]) -> HeaderMap {

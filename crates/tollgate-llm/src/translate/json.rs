@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use tollgate_wire::{Literal, Number, escape_into};
 
@@ -101,6 +102,15 @@ pub(crate) fn place(list: &str, index: usize, rest: &str) -> String {
     text
 }
 
+/// A document. It is text as a whole, so that no piece of it has to be checked again.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub(crate) fn parsed<'a, T: Deserialize<'a>>(document: &'a [u8]) -> Result<T, String> {
+    let text = std::str::from_utf8(document).map_err(|_| "it is not UTF-8".to_owned())?;
+    serde_json::from_str(text).map_err(|error| reason(&error))
+}
+
 /// What serde says about a body, without the line and column of the piece in which it happened.
 pub(crate) fn reason(error: &serde_json::Error) -> String {
     let mut text = error.to_string();
@@ -121,7 +131,7 @@ pub(crate) fn worded(outcome: Outcome, parts: &[Part<'_>]) -> Outcome {
 
 /// A tool's result is an error where it is a JSON object with the key `error`: OpenAI has no flag for it.
 pub(crate) fn tells_an_error(text: Literal<'_>) -> bool {
-    #[derive(serde::Deserialize)]
+    #[derive(Deserialize)]
     struct Told<'a> {
         #[serde(borrow)]
         error: Option<&'a RawValue>,

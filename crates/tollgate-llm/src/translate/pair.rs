@@ -212,9 +212,7 @@ pub(crate) fn complete(error: &mut ProviderError, headers: &HeaderMap) {
 
 /// What the provider's support wants to know.
 fn request_id(headers: &HeaderMap) -> Option<String> {
-    let names = ["request-id", "x-request-id", "apim-request-id", "x-amzn-requestid"];
-    let named = names.iter().find_map(|name| headers.get(*name));
-    named.and_then(|value| value.to_str().ok()).map(str::to_owned)
+    crate::reply::request_id(headers).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
 /// Gives a reply the request's id where it has none.

@@ -13,7 +13,7 @@ use crate::{
         Job,
         embed::{Embed, Embedded, EncodeEmbedded, Encoding, Input},
         event::ProviderError,
-        json::{self, place, reason},
+        json::{self, parsed, place, reason},
     },
 };
 
@@ -48,8 +48,7 @@ struct Item<'a> {
 
 /// Reads a request for embeddings.
 pub(crate) fn request(body: &[u8]) -> Result<Embed<'_>, Untranslatable> {
-    let request: Request<'_> =
-        serde_json::from_slice(body).map_err(|error| Untranslatable::Shape(reason(&error)))?;
+    let request: Request<'_> = parsed(body).map_err(Untranslatable::Shape)?;
     let Some(input) = request.input else { return field("input", "is required") };
     let mut inputs = Vec::new();
     read(input, "input", &mut inputs)?;

@@ -9,7 +9,7 @@ use super::openai_chat;
 use crate::{
     Untranslatable,
     translate::{
-        json::{self, reason},
+        json::{self, parsed},
         turn::{Message, Part, PartKind, Role, Turn},
     },
 };
@@ -27,8 +27,7 @@ struct Request<'a> {
 
 /// Reads a request: a prompt is what a user says.
 pub(crate) fn request(body: &[u8]) -> Result<Turn<'_>, Untranslatable> {
-    let request: Request<'_> =
-        serde_json::from_slice(body).map_err(|error| Untranslatable::Shape(reason(&error)))?;
+    let request: Request<'_> = parsed(body).map_err(Untranslatable::Shape)?;
     if request.continue_final_message == Some(true) && request.add_generation_prompt != Some(false) {
         return field("continue_final_message", "is no use with add_generation_prompt");
     }

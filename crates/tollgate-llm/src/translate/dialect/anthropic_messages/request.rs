@@ -6,7 +6,7 @@ use tollgate_wire::{Literal, OneOrMany, anthropic as wire};
 use crate::{
     Untranslatable,
     translate::{
-        json::{place, reason},
+        json::{parsed, place, reason},
         turn::{
             Format, HostedTool, Message, Outcome, Parallel, Part, PartKind, Role, Source, Thinking, Tool,
             ToolChoice, Turn,
@@ -30,8 +30,7 @@ const PROVIDER_BLOCKS: [&str; 10] = [
 
 /// Reads a messages request.
 pub(crate) fn request(body: &[u8]) -> Result<Turn<'_>, Untranslatable> {
-    let request: wire::Request<'_> =
-        serde_json::from_slice(body).map_err(|error| Untranslatable::Shape(reason(&error)))?;
+    let request: wire::Request<'_> = parsed(body).map_err(Untranslatable::Shape)?;
     let mut messages = Vec::with_capacity(request.messages.len() + 1);
     if let Some(system) = request.system {
         messages.push(Message { role: Role::System, at: None, parts: parts(system, "system")? });

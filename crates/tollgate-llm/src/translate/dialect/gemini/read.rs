@@ -10,7 +10,7 @@ use super::{
 use crate::{
     Untranslatable,
     translate::{
-        json::{place, reason},
+        json::{parsed, place},
         turn::{Outcome, Role},
     },
 };
@@ -62,15 +62,13 @@ struct Waiting<'a> {
 impl<'a> Read<'a> {
     /// Reads a `generateContent` request.
     pub(crate) fn new(body: &'a [u8]) -> Result<Self, Untranslatable> {
-        let request: wire::Request<'a> =
-            serde_json::from_slice(body).map_err(|error| Untranslatable::Shape(reason(&error)))?;
+        let request: wire::Request<'a> = parsed(body).map_err(Untranslatable::Shape)?;
         Self::of(request)
     }
 
     /// Reads a `countTokens` request, in either of its forms.
     pub(crate) fn to_count(body: &'a [u8]) -> Result<Self, Untranslatable> {
-        let request: wire::CountRequest<'a> =
-            serde_json::from_slice(body).map_err(|error| Untranslatable::Shape(reason(&error)))?;
+        let request: wire::CountRequest<'a> = parsed(body).map_err(Untranslatable::Shape)?;
         let wire::CountRequest { contents, system_instruction, tools, generate_content_request } = request;
         let plain = wire::Request { contents, system_instruction, tools, ..wire::Request::default() };
         Self::of(generate_content_request.unwrap_or(plain))

@@ -5,7 +5,7 @@ use crate::{
     Untranslatable,
     translate::{
         dialect::openai_parts,
-        json::{place, reason, tells_an_error},
+        json::{parsed, place, tells_an_error},
         turn::{
             Format, HostedTool, Logprobs, Message, Outcome, Parallel, Part, PartKind, Role, Source, Thinking,
             Tool, ToolChoice, Turn, Vendor,
@@ -15,8 +15,7 @@ use crate::{
 
 /// Reads a chat completions request.
 pub(crate) fn request(body: &[u8]) -> Result<Turn<'_>, Untranslatable> {
-    let request: wire::Request<'_> =
-        serde_json::from_slice(body).map_err(|error| Untranslatable::Shape(reason(&error)))?;
+    let request: wire::Request<'_> = parsed(body).map_err(Untranslatable::Shape)?;
     refuse_what_no_backend_has(&request)?;
     let (tools, hosted) = tools(&request)?;
     let messages = request.messages.into_iter().enumerate().map(|(at, one)| message(at, one));

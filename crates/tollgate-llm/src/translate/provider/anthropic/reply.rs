@@ -8,15 +8,14 @@ use crate::{
     Fault,
     translate::{
         event::{Answer, Finish, ReplyHead},
-        json::reason,
+        json::parsed,
         turn::{Citation, Origin, PartKind, Range},
     },
 };
 
 /// Reads a whole message.
 pub(super) fn whole(body: &[u8]) -> Result<Answer<'_>, Fault> {
-    let reply: wire::Reply<'_> =
-        serde_json::from_slice(body).map_err(|error| Fault::Malformed(reason(&error)))?;
+    let reply: wire::Reply<'_> = parsed(body).map_err(Fault::Malformed)?;
     if reply.error.is_some() || reply.kind.is_some_and(|kind| kind.escaped() == "error") {
         return Err(error::in_reply(reply.error.as_ref()));
     }
@@ -46,7 +45,7 @@ pub(crate) fn counted(body: &[u8]) -> Result<u64, Fault> {
     struct Count {
         input_tokens: u64,
     }
-    let count: Count = serde_json::from_slice(body).map_err(|error| Fault::Malformed(reason(&error)))?;
+    let count: Count = parsed(body).map_err(Fault::Malformed)?;
     Ok(count.input_tokens)
 }
 

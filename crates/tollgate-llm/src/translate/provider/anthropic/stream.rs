@@ -10,7 +10,7 @@ use crate::{
     Fault,
     translate::{
         event::{Answer, Decode, Event, ProviderError, ReplyHead, Sink},
-        json::reason,
+        json::parsed,
     },
 };
 
@@ -178,8 +178,7 @@ impl Decode for Decoder {
     }
 
     fn event(&mut self, data: &[u8], sink: &mut Sink<'_>) -> Result<(), Fault> {
-        let event: wire::Event<'_> =
-            serde_json::from_slice(data).map_err(|error| Fault::Malformed(reason(&error)))?;
+        let event: wire::Event<'_> = parsed(data).map_err(Fault::Malformed)?;
         let index = event.index.unwrap_or_default();
         match event.kind.escaped() {
             "content_block_delta" => {

@@ -4,7 +4,7 @@ use tollgate_wire::bedrock as wire;
 use super::call::prompt;
 use crate::{
     Fault, Untranslatable, aws,
-    translate::{Job, json::reason, provider::Call, turn::Turn},
+    translate::{Job, json::parsed, provider::Call, turn::Turn},
 };
 
 /// Encodes a request to `CountTokens` about a conversation with any model.
@@ -27,7 +27,6 @@ fn path(job: &Job<'_>) -> Result<String, Untranslatable> {
 
 /// The number in a reply of `CountTokens`.
 pub(crate) fn counted(body: &[u8]) -> Result<u64, Fault> {
-    let counted: wire::Counted =
-        serde_json::from_slice(body).map_err(|error| Fault::Malformed(reason(&error)))?;
+    let counted: wire::Counted = parsed(body).map_err(Fault::Malformed)?;
     Ok(counted.input_tokens)
 }

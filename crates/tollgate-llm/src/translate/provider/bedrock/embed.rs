@@ -10,7 +10,7 @@ use crate::{
         Job,
         embed::{DecodeEmbedded, Embed, Embedded, Input},
         event::ProviderError,
-        json::{self, place, reason},
+        json::{self, parsed, place},
         provider::Call,
     },
 };
@@ -154,7 +154,7 @@ impl DecodeEmbedded for EmbedDecoder {
 }
 
 fn read<'b, T: serde::Deserialize<'b>>(json: &'b [u8]) -> Result<T, Fault> {
-    serde_json::from_slice(json).map_err(|error| Fault::Malformed(reason(&error)))
+    parsed(json).map_err(Fault::Malformed)
 }
 
 fn refused<T>(field: &str, reason: String) -> Result<T, Untranslatable> {

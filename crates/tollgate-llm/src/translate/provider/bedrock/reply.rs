@@ -9,15 +9,14 @@ use crate::{
     Fault,
     translate::{
         event::{Answer, Finish, ReplyHead},
-        json::reason,
+        json::parsed,
         turn::{Citation, Origin, PartKind, Range},
     },
 };
 
 /// Reads a whole reply of `Converse`. It has no id: the request's stands for it.
 pub(super) fn whole(body: &[u8]) -> Result<Answer<'_>, Fault> {
-    let reply: wire::Reply<'_> =
-        serde_json::from_slice(body).map_err(|error| Fault::Malformed(reason(&error)))?;
+    let reply: wire::Reply<'_> = parsed(body).map_err(Fault::Malformed)?;
     let Some(message) = reply.output.and_then(|output| output.message) else {
         return Err(Fault::Malformed("a reply without a message".to_owned()));
     };

@@ -9,7 +9,7 @@ use crate::{
     Fault,
     translate::{
         event::{Answer, Decode, Event, ProviderError, ReplyHead, Sink},
-        json::reason,
+        json::parsed,
     },
 };
 
@@ -129,8 +129,7 @@ impl Decode for Decoder {
     }
 
     fn event(&mut self, data: &[u8], sink: &mut Sink<'_>) -> Result<(), Fault> {
-        let event: wire::Event<'_> =
-            serde_json::from_slice(data).map_err(|error| Fault::Malformed(reason(&error)))?;
+        let event: wire::Event<'_> = parsed(data).map_err(Fault::Malformed)?;
         if let Some(block) = &event.content_block_delta {
             if let Some(delta) = &block.delta {
                 self.block_delta(block.content_block_index, delta, sink);

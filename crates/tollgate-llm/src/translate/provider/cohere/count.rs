@@ -9,7 +9,7 @@ use crate::{
     translate::{
         Job,
         event::ProviderError,
-        json::{self, reason},
+        json::{self, parsed},
         provider::Call,
         turn::{Message, Part, PartKind, Turn},
     },
@@ -91,8 +91,7 @@ struct Tokenized {
 
 /// The number of tokens in a whole success body.
 pub(crate) fn counted(body: &[u8]) -> Result<u64, Fault> {
-    let tokenized: Tokenized =
-        serde_json::from_slice(body).map_err(|error| Fault::Malformed(reason(&error)))?;
+    let tokenized: Tokenized = parsed(body).map_err(Fault::Malformed)?;
     Ok(tokenized.tokens.len() as u64)
 }
 

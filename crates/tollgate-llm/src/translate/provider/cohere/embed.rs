@@ -10,7 +10,7 @@ use crate::{
         Job,
         embed::{DecodeEmbedded, Embed, Embedded, Input},
         event::ProviderError,
-        json::{self, place, reason},
+        json::{self, parsed, place},
         provider::Call,
     },
 };
@@ -102,8 +102,7 @@ struct Units<'a> {
 
 impl DecodeEmbedded for EmbedDecoder {
     fn whole<'b>(&mut self, body: &'b [u8]) -> Result<Embedded<'b>, Fault> {
-        let reply: Reply<'b> =
-            serde_json::from_slice(body).map_err(|error| Fault::Malformed(reason(&error)))?;
+        let reply: Reply<'b> = parsed(body).map_err(Fault::Malformed)?;
         let Some(embeddings) = reply.embeddings else {
             return Err(Fault::Malformed("a reply without embeddings".to_owned()));
         };

@@ -6,7 +6,7 @@ use crate::{
     Fault,
     translate::{
         event::{Answer, Finish, ReplyHead},
-        json::reason,
+        json::parsed,
         provider::openai::{input, present},
         turn::{Citation, Origin, PartKind, Range},
     },
@@ -20,8 +20,7 @@ pub(super) enum End {
 
 /// Reads a whole reply.
 pub(super) fn whole(body: &[u8]) -> Result<Answer<'_>, Fault> {
-    let reply: wire::Reply<'_> =
-        serde_json::from_slice(body).map_err(|error| Fault::Malformed(reason(&error)))?;
+    let reply: wire::Reply<'_> = parsed(body).map_err(Fault::Malformed)?;
     let Some(message) = reply.message else {
         return Err(Fault::Malformed("a reply without a message".to_owned()));
     };

@@ -10,7 +10,7 @@ use crate::{
     Fault,
     translate::{
         event::{Answer, Decode, Event, ProviderError, ReplyHead, Sink},
-        json::reason,
+        json::parsed,
         provider::openai::present,
     },
 };
@@ -113,8 +113,7 @@ impl Decode for Decoder {
         if data.trim_ascii() == b"[DONE]" {
             return Ok(());
         }
-        let event: wire::Event<'_> =
-            serde_json::from_slice(data).map_err(|error| Fault::Malformed(reason(&error)))?;
+        let event: wire::Event<'_> = parsed(data).map_err(Fault::Malformed)?;
         let message = event.delta.as_ref().and_then(|delta| delta.message.as_ref());
         let content = message.and_then(|message| message.content);
         let calls = message.and_then(|message| message.tool_calls);

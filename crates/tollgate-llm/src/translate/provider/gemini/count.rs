@@ -3,7 +3,7 @@ use tollgate_wire::{Number, gemini as wire};
 use super::{contents, error, family::Family, tools};
 use crate::{
     Fault, Untranslatable, gcp,
-    translate::{Job, event::ProviderError, json::reason, provider::Call, turn::Turn},
+    translate::{Job, event::ProviderError, json::parsed, provider::Call, turn::Turn},
 };
 
 /// Encodes a request to `…:countTokens`.
@@ -19,8 +19,7 @@ pub(crate) fn count_call(job: &Job<'_>, turn: &Turn<'_>) -> Result<Call, Untrans
 
 /// The number in a whole success body.
 pub(crate) fn count(body: &[u8]) -> Result<u64, Fault> {
-    let reply: wire::TokenCount<'_> =
-        serde_json::from_slice(body).map_err(|error| Fault::Malformed(reason(&error)))?;
+    let reply: wire::TokenCount<'_> = parsed(body).map_err(Fault::Malformed)?;
     // Google leaves out what is 0.
     Ok(reply.total_tokens.and_then(Number::as_u64).unwrap_or_default())
 }

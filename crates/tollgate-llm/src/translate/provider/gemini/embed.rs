@@ -9,7 +9,7 @@ use crate::{
         Job,
         embed::{DecodeEmbedded, Embed, Embedded, Input},
         event::ProviderError,
-        json::{self, place, reason},
+        json::{self, parsed, place},
         provider::Call,
     },
 };
@@ -137,8 +137,7 @@ impl DecodeEmbedded for EmbedDecoder {
 }
 
 fn predicted(body: &[u8]) -> Result<Embedded<'_>, Fault> {
-    let reply: wire::Predictions<'_> =
-        serde_json::from_slice(body).map_err(|error| Fault::Malformed(reason(&error)))?;
+    let reply: wire::Predictions<'_> = parsed(body).map_err(Fault::Malformed)?;
     fail(reply.error.as_ref())?;
     let (mut vectors, mut input): (Vec<&RawValue>, Option<u64>) = (Vec::new(), None);
     for prediction in reply.predictions.unwrap_or_default() {
@@ -155,8 +154,7 @@ fn predicted(body: &[u8]) -> Result<Embedded<'_>, Fault> {
 }
 
 fn embedded(body: &[u8]) -> Result<Embedded<'_>, Fault> {
-    let reply: wire::EmbeddingReply<'_> =
-        serde_json::from_slice(body).map_err(|error| Fault::Malformed(reason(&error)))?;
+    let reply: wire::EmbeddingReply<'_> = parsed(body).map_err(Fault::Malformed)?;
     fail(reply.error.as_ref())?;
     let values = reply.embedding.and_then(|embedding| embedding.values).ok_or_else(without)?;
     let counted = reply.usage_metadata.as_ref().map(usage).unwrap_or_default();

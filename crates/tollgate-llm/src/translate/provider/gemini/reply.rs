@@ -8,7 +8,7 @@ use crate::{
     Fault,
     translate::{
         event::{Answer, Choice, Drawn, Finish, ReplyHead, TokenLogprob},
-        json::reason,
+        json::parsed,
         turn::{Citation, Origin, PartKind, Source},
     },
 };
@@ -23,8 +23,7 @@ pub(super) enum End {
 
 /// Reads a whole reply.
 pub(super) fn whole(body: &[u8]) -> Result<Answer<'_>, Fault> {
-    let reply: wire::Chunk<'_> =
-        serde_json::from_slice(body).map_err(|error| Fault::Malformed(reason(&error)))?;
+    let reply: wire::Chunk<'_> = parsed(body).map_err(Fault::Malformed)?;
     if let Some(error) = &reply.error {
         return Err(Fault::ErrorInReply(error::detail(error).message));
     }

@@ -9,7 +9,7 @@ use crate::{
     Counts, Fault,
     translate::{
         event::{Answer, Decode, Event, ProviderError, ReplyHead, Sink},
-        json::reason,
+        json::parsed,
     },
 };
 
@@ -190,8 +190,7 @@ impl Decode for Decoder {
     }
 
     fn event(&mut self, data: &[u8], sink: &mut Sink<'_>) -> Result<(), Fault> {
-        let chunk: wire::Chunk<'_> =
-            serde_json::from_slice(data).map_err(|error| Fault::Malformed(reason(&error)))?;
+        let chunk: wire::Chunk<'_> = parsed(data).map_err(Fault::Malformed)?;
         if let Some(error) = &chunk.error {
             sink(Event::Error(error::detail(error)));
             return Ok(());

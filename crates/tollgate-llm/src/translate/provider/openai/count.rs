@@ -11,7 +11,7 @@ use crate::{
     translate::{
         Job,
         event::ProviderError,
-        json::{self, reason},
+        json::{self, parsed},
         provider::Call,
         turn::{Message, Part, PartKind, Role, Source, Tool, Turn},
     },
@@ -212,7 +212,7 @@ struct Counted {
 
 /// The number in a whole success body.
 pub(crate) fn counted(body: &[u8]) -> Result<u64, Fault> {
-    let counted: Counted = serde_json::from_slice(body).map_err(|error| Fault::Malformed(reason(&error)))?;
+    let counted: Counted = parsed(body).map_err(Fault::Malformed)?;
     Ok(counted.input_tokens)
 }
 

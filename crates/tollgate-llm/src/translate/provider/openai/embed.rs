@@ -10,7 +10,7 @@ use crate::{
         Job,
         embed::{DecodeEmbedded, Embed, Embedded, Input},
         event::ProviderError,
-        json::{self, reason},
+        json::{self, parsed},
         provider::Call,
     },
 };
@@ -70,8 +70,7 @@ struct Item<'a> {
 
 impl DecodeEmbedded for EmbedDecoder {
     fn whole<'b>(&mut self, body: &'b [u8]) -> Result<Embedded<'b>, Fault> {
-        let reply: Reply<'b> =
-            serde_json::from_slice(body).map_err(|error| Fault::Malformed(reason(&error)))?;
+        let reply: Reply<'b> = parsed(body).map_err(Fault::Malformed)?;
         if let Some(error) = &reply.error {
             return Err(Fault::ErrorInReply(error::detail(error).message));
         }

@@ -8,15 +8,14 @@ use crate::{
     Fault,
     translate::{
         event::{Answer, Choice, Finish, ReplyHead, TokenLogprob},
-        json::reason,
+        json::parsed,
         turn::{Citation, Origin, PartKind},
     },
 };
 
 /// Reads a whole chat completion.
 pub(super) fn whole(body: &[u8]) -> Result<Answer<'_>, Fault> {
-    let reply: wire::Reply<'_> =
-        serde_json::from_slice(body).map_err(|error| Fault::Malformed(reason(&error)))?;
+    let reply: wire::Reply<'_> = parsed(body).map_err(Fault::Malformed)?;
     if let Some(error) = &reply.error {
         return Err(Fault::ErrorInReply(error::detail(error).message));
     }

@@ -5,7 +5,7 @@ use crate::{
     Counts, Fault,
     translate::{
         event::{Answer, Decode, Event, ProviderError, ReplyHead, Sink},
-        json::reason,
+        json::parsed,
     },
 };
 
@@ -159,8 +159,7 @@ impl Decode for Decoder {
             sink(Event::Done);
             return Ok(());
         }
-        let mut chunk: wire::Chunk<'_> =
-            serde_json::from_slice(data).map_err(|error| Fault::Malformed(reason(&error)))?;
+        let mut chunk: wire::Chunk<'_> = parsed(data).map_err(Fault::Malformed)?;
         if let Some(error) = &chunk.error {
             sink(Event::Error(error::detail(error)));
             return Ok(());
