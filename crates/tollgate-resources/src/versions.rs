@@ -112,12 +112,16 @@ fn with_implied(targets: &[Target]) -> Vec<Target> {
     all
 }
 
+/// The oldest Envoy Gateway for this release of the AI Gateway.
+pub(crate) fn envoy_gateway_for(ai: Release) -> Option<Release> {
+    ENVOY_GATEWAY_FOR.iter().find(|(release, _)| *release == ai).map(|(_, needed)| *needed)
+}
+
 /// The versions themselves may not go together.
 fn fit_together(targets: &[Target], notes: &mut Diagnostics) {
     let given = |product| targets.iter().find(|target| target.product == product);
     let (Some(envoy), Some(ai)) = (given(Product::EnvoyGateway), given(Product::AiGateway)) else { return };
-    let needed = ENVOY_GATEWAY_FOR.iter().find(|(release, _)| *release == ai.release);
-    let Some((_, needed)) = needed.filter(|(_, needed)| envoy.release < *needed) else { return };
+    let Some(needed) = envoy_gateway_for(ai.release).filter(|needed| envoy.release < *needed) else { return };
     notes.push(Diagnostic {
         severity: Severity::Error,
         code: "versions-do-not-fit",

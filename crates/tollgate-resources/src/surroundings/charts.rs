@@ -6,6 +6,7 @@ use super::at;
 use crate::{
     raw::Raw,
     tree::{Node, Value},
+    versions::{self, Release},
 };
 
 const FLUX: &str = "helm.toolkit.fluxcd.io";
@@ -118,6 +119,40 @@ pub(super) fn check(objects: &[Raw], installs: &[Install<'_>], notes: &mut Diagn
     }
     for object in objects.iter().filter(|object| object.kind == "CustomResourceDefinition") {
         prerelease(object, notes);
+    }
+    fit(installs, notes);
+}
+
+/// Charts of one cluster have to go together.
+fn fit(installs: &[Install<'_>], notes: &mut Diagnostics) {
+    let of = |chart: &str| {
+        let mut all = installs.iter().filter(|install| install.chart == chart);
+        all.find_map(|install| Some((install, install.release()?)))
+    };
+    let Some((ai, release)) = of("ai-gateway-helm") else { return };
+    if let Some((_, crds)) = of("ai-gateway-crds-helm").filter(|(_, crds)| *crds != release) {
+        let message = format!(
+            "the controller is of {release} and its CRDs of {crds}: fields of one are unknown to the other"
+        );
+        let place = ("crds-of-another-version", ai.place, "");
+        notes.push(at(ai.object, Severity::Warning, place, (message, "install both charts in one version")));
+    }
+    let (Some((_, envoy)), Some(needed)) = (of("gateway-helm"), versions::envoy_gateway_for(release)) else {
+        return;
+    };
+    if envoy < needed {
+        let message =
+            format!("AI Gateway {release} needs Envoy Gateway {needed} or later, and {envoy} is installed");
+        let place = ("versions-do-not-fit", ai.place, "");
+        notes.push(at(ai.object, Severity::Error, place, (message, "take releases that go together")));
+    }
+}
+
+// === impl Install ===
+
+impl Install<'_> {
+    fn release(&self) -> Option<Release> {
+        self.version.as_ref()?.parse().ok()
     }
 }
 

@@ -184,3 +184,59 @@ spec: {path: ./kubernetes/apps/models}
     assert_eq!(codes("repository/kubernetes/other/kustomization.yaml"), ["applied-twice"]);
     assert_eq!(codes("repository/kubernetes/apps/kustomization.yaml"), Vec::<&str>::new());
 }
+
+#[test]
+fn secrets_that_are_made_in_the_cluster_are_known_with_their_maker() {
+    let text = "\
+apiVersion: cert-manager.io/v1
+kind: Certificate
+metadata: {name: edge, namespace: a}
+spec: {secretName: edge-tls}
+---
+apiVersion: external-secrets.io/v1
+kind: ExternalSecret
+metadata: {name: key, namespace: a}
+spec: {target: {}}
+---
+apiVersion: bitnami.com/v1alpha1
+kind: SealedSecret
+metadata: {name: sealed}
+spec: {template: {metadata: {name: opened}}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: a, annotations: {cert-manager.io/cluster-issuer: letsencrypt}}
+spec: {listeners: [{tls: {certificateRefs: [{name: wildcard}]}}]}
+";
+    let made = made_secrets(&[Source { name: "a.yaml", text }], &|_| None);
+    let lines: Vec<_> = made.iter().map(|made| format!("{} by {}", made.secret, made.by)).collect();
+    assert_eq!(
+        lines,
+        [
+            "Secret a/edge-tls by Certificate a/edge",
+            "Secret a/key by ExternalSecret a/key",
+            "Secret default/opened by SealedSecret default/sealed",
+            "Secret a/wildcard by Gateway a/edge",
+        ]
+    );
+}
+
+#[test]
+fn charts_have_to_go_together() {
+    let releases = |envoy: &str, crds: &str, ai: &str| {
+        let release = |chart: &str, version: &str| {
+            format!(
+                "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {{name: {chart}}}\nspec: {{chart: {{spec: \
+                 {{chart: {chart}, version: {version}}}}}}}\n---\n"
+            )
+        };
+        let text = release("gateway-helm", envoy)
+            + &release("ai-gateway-crds-helm", crds)
+            + &release("ai-gateway-helm", ai);
+        codes(&text)
+    };
+    assert_eq!(releases("v1.6.1", "v0.5.0", "v0.5.0"), Vec::<String>::new());
+    assert_eq!(releases("v1.5.4", "v0.5.0", "0.5.0"), ["versions-do-not-fit spec.chart"]);
+    assert_eq!(releases("v1.6.1", "v0.4.0", "v0.5.0"), ["crds-of-another-version spec.chart"]);
+    assert_eq!(releases("v1.6.1", "v0.5.0", "main"), Vec::<String>::new());
+}

@@ -6,7 +6,7 @@ use crate::check::tests::notes_of;
 const WORLD: &str = include_str!("world.yaml");
 
 /// Codes whose fault no manifest of a few lines shows, or that need something beside manifests.
-const WITHOUT_EXAMPLE: [&str; 18] = [
+const WITHOUT_EXAMPLE: [&str; 17] = [
     "empty-folder",
     "insecure-clients",
     "invalid-hash",
@@ -24,7 +24,6 @@ const WITHOUT_EXAMPLE: [&str; 18] = [
     "too-many-aliases",
     "too-many-for-version",
     "unreadable-file",
-    "versions-do-not-fit",
 ];
 
 /// The codes of what there is to say about an example, which comes first, so that it replaces what has its name.
