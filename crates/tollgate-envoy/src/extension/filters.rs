@@ -128,6 +128,8 @@ pub(super) fn upstream_level() -> Bytes {
             words(&["upstream.address", "upstream.request_attempt_count"]),
         ]
         .concat(),
+        // The body of an upgrade does not end: the processor asks for none of it.
+        allow_mode_override: true,
         ..processor()
     };
     filter(FILTER, Any::of(&processor))

@@ -57,6 +57,8 @@ fn the_processor_stands_in_front_of_every_attempt() {
     assert!(options.explicit_http_config.unwrap().http_protocol_options.is_some());
     let config = ExternalProcessor::decode(chain(&own)[0].typed_config.clone().unwrap().value).unwrap();
     assert!(!config.failure_mode_allow);
+    // Else an upgrade, whose body does not end, would wait for it.
+    assert!(config.allow_mode_override);
     let attributes = config.request_attributes.join("\n");
     assert!(attributes.contains("['aigateway.envoy.io']['per_route_rule_backend_name']"), "{attributes}");
     // Envoy 1.40 ends with a segmentation fault when it is asked for this one there.
