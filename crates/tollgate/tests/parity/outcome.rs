@@ -9,11 +9,12 @@ use tollgate_simulate::Recorded;
 use tollgate_testkit::http::Reply;
 
 /// Headers of replies that say how a host works and not what it answers.
-const REPLY_OF_HOST: [&str; 10] = [
+const REPLY_OF_HOST: [&str; 11] = [
     "connection",
     "content-length",
     "date",
     "keep-alive",
+    "request-id",
     "server",
     "transfer-encoding",
     "via",
