@@ -3,7 +3,7 @@ use std::{fs, io, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
 
 use tollgate_simulate::{Behaviour, Issuer, Options, spawn};
 
-/// Serve simulated LLM providers: OpenAI, Azure OpenAI and Anthropic, with delays and errors on demand
+/// Serve simulated LLM providers, from OpenAI to Bedrock and Vertex AI, with delays and errors on demand
 #[derive(Clone, Debug, clap::Args)]
 #[command(
     after_help = "Requests may ask for behaviour by headers (x-sim-first-token-ms, x-sim-rate, x-sim-tokens, \
