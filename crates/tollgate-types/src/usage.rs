@@ -43,33 +43,16 @@ impl Usage {
 
     /// Takes over every field that `later` sets: counts in a stream are cumulative, so the latest wins.
     pub fn merge(&mut self, later: &Self) {
-        let Self {
-            input,
-            output,
-            total,
-            cached_input,
-            cache_creation_input,
-            reasoning,
-            audio_input,
-            audio_output,
-        } = later;
-        let set = |field: &mut Option<Tokens>, value: &Option<Tokens>| {
-            if value.is_some() {
-                *field = *value;
-            }
-        };
-        set(&mut self.input, input);
-        set(&mut self.output, output);
-        set(&mut self.total, total);
-        set(&mut self.cached_input, cached_input);
-        set(&mut self.cache_creation_input, cache_creation_input);
-        set(&mut self.reasoning, reasoning);
-        set(&mut self.audio_input, audio_input);
-        set(&mut self.audio_output, audio_output);
+        self.each(later, |_, later| later);
     }
 
     /// Adds another reply's tokens: those of a session, whose replies are counted each for itself.
     pub fn add(&mut self, other: &Self) {
+        self.each(other, |own, other| own.unwrap_or_default() + other);
+    }
+
+    /// Puts `put(own, other)` into every field that `other` sets.
+    fn each(&mut self, other: &Self, put: impl Fn(Option<Tokens>, Tokens) -> Tokens) {
         let Self {
             input,
             output,
@@ -80,19 +63,19 @@ impl Usage {
             audio_input,
             audio_output,
         } = other;
-        let add = |field: &mut Option<Tokens>, value: &Option<Tokens>| {
+        let set = |field: &mut Option<Tokens>, value: &Option<Tokens>| {
             if let Some(value) = value {
-                *field = Some(field.unwrap_or_default() + *value);
+                *field = Some(put(*field, *value));
             }
         };
-        add(&mut self.input, input);
-        add(&mut self.output, output);
-        add(&mut self.total, total);
-        add(&mut self.cached_input, cached_input);
-        add(&mut self.cache_creation_input, cache_creation_input);
-        add(&mut self.reasoning, reasoning);
-        add(&mut self.audio_input, audio_input);
-        add(&mut self.audio_output, audio_output);
+        set(&mut self.input, input);
+        set(&mut self.output, output);
+        set(&mut self.total, total);
+        set(&mut self.cached_input, cached_input);
+        set(&mut self.cache_creation_input, cache_creation_input);
+        set(&mut self.reasoning, reasoning);
+        set(&mut self.audio_input, audio_input);
+        set(&mut self.audio_output, audio_output);
     }
 
     /// The total as reported, or else the sum of what is known.
