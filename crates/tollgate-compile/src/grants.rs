@@ -1,14 +1,7 @@
+pub(crate) use tollgate_resources::Party;
 use tollgate_resources::{Object, ReferenceGrant};
 
 use crate::Fault;
-
-/// One end of a reference.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Party<'a> {
-    pub(crate) group: &'a str,
-    pub(crate) kind: &'a str,
-    pub(crate) namespace: &'a str,
-}
 
 /// Who may refer to what in another namespace.
 #[derive(Debug)]
@@ -19,7 +12,7 @@ pub(crate) struct Grants<'a>(pub(crate) &'a [Object<ReferenceGrant>]);
 impl Grants<'_> {
     /// Refuses a reference into a namespace that has not granted it (Gateway API `ReferenceGrant`).
     pub(crate) fn check(&self, from: Party<'_>, to: Party<'_>, name: &str) -> Result<(), Fault> {
-        if from.namespace == to.namespace || self.0.iter().any(|grant| allows(grant, from, to, name)) {
+        if from.namespace == to.namespace || self.0.iter().any(|grant| grant.allows(from, to, name)) {
             return Ok(());
         }
         let Party { kind, namespace, .. } = to;
@@ -35,13 +28,4 @@ impl Grants<'_> {
         );
         Err(Fault::new("ref-not-permitted", message).help(help))
     }
-}
-
-fn allows(grant: &Object<ReferenceGrant>, from: Party<'_>, to: Party<'_>, name: &str) -> bool {
-    let ReferenceGrant { from: froms, to: tos } = &grant.spec;
-    &*grant.meta.namespace == to.namespace
-        && froms.iter().any(|f| f.group == from.group && f.kind == from.kind && f.namespace == from.namespace)
-        && tos.iter().any(|t| {
-            t.group == to.group && t.kind == to.kind && t.name.as_deref().is_none_or(|only| only == name)
-        })
 }

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
+pub(crate) use tollgate_resources::Party;
 use tollgate_resources::{AiGatewayRoute, Manifest, Object, ReferenceGrant, ResourceSet};
 
 use crate::{
@@ -8,19 +9,11 @@ use crate::{
     refs,
 };
 
-/// One end of a reference.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Party<'a> {
-    pub(crate) group: &'a str,
-    pub(crate) kind: &'a str,
-    pub(crate) namespace: &'a str,
-}
-
 /// True where a reference stays in its namespace, or the other namespace has granted it. Grants of an earlier
 /// translation are no users' word.
 pub(crate) fn permits(set: &ResourceSet, from: Party<'_>, to: Party<'_>, name: &str) -> bool {
     from.namespace == to.namespace
-        || set.reference_grants.iter().any(|grant| !is_ours(grant) && allows(grant, from, to, name))
+        || set.reference_grants.iter().any(|grant| !is_ours(grant) && grant.allows(from, to, name))
 }
 
 /// Grants for what the generated HTTPRoute refers to in other namespaces. Their owners let the AIGatewayRoute use
@@ -73,13 +66,4 @@ pub(crate) fn managed(
 
 fn is_ours(grant: &Object<ReferenceGrant>) -> bool {
     grant.meta.labels.get(MANAGED_BY.0).is_some_and(|by| by == MANAGED_BY.1)
-}
-
-fn allows(grant: &Object<ReferenceGrant>, from: Party<'_>, to: Party<'_>, name: &str) -> bool {
-    let ReferenceGrant { from: froms, to: tos } = &grant.spec;
-    *grant.meta.namespace == *to.namespace
-        && froms.iter().any(|f| f.group == from.group && f.kind == from.kind && f.namespace == from.namespace)
-        && tos.iter().any(|t| {
-            t.group == to.group && t.kind == to.kind && t.name.as_deref().is_none_or(|only| only == name)
-        })
 }

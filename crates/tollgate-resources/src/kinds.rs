@@ -81,7 +81,7 @@ pub use self::{
     gateway::{
         AllowedListeners, AllowedRoutes, ClientCertificateMode, FromNamespaces, FrontendTls, FrontendTlsPort,
         FrontendValidation, Gateway, GatewayAddress, GatewayBackendTls, GatewayClass, GatewayFrontendTls,
-        GatewayInfrastructure, GatewayTls, GrantFrom, GrantTo, Listener, ListenerTls, ReferenceGrant,
+        GatewayInfrastructure, GatewayTls, GrantFrom, GrantTo, Listener, ListenerTls, Party, ReferenceGrant,
         RouteGroupKind, RouteNamespaces, TlsMode,
     },
     health_check::{

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::common::{LabelSelector, ObjectReference, SecretRef};
+use crate::object::Object;
 
 /// `gateway.networking.k8s.io` `GatewayClass`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -265,6 +266,34 @@ pub struct GrantTo {
     pub kind: String,
     /// One object; all of the kind unless given.
     pub name: Option<String>,
+}
+
+/// One end of a reference between namespaces.
+#[derive(Clone, Copy, Debug)]
+pub struct Party<'a> {
+    /// API group; empty is core.
+    pub group: &'a str,
+    /// Kind.
+    pub kind: &'a str,
+    /// Namespace.
+    pub namespace: &'a str,
+}
+
+// === impl ReferenceGrant ===
+
+impl Object<ReferenceGrant> {
+    /// True where it lets objects like `from` refer to the object of `to` that has this name.
+    #[must_use]
+    pub fn allows(&self, from: Party<'_>, to: Party<'_>, name: &str) -> bool {
+        let ReferenceGrant { from: froms, to: tos } = &self.spec;
+        *self.meta.namespace == *to.namespace
+            && froms
+                .iter()
+                .any(|f| f.group == from.group && f.kind == from.kind && f.namespace == from.namespace)
+            && tos.iter().any(|t| {
+                t.group == to.group && t.kind == to.kind && t.name.as_deref().is_none_or(|only| only == name)
+            })
+    }
 }
 
 fn gateway_group() -> String {
