@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use tollgate_resources::{AiGatewayRoute, AuthorizationAction, HttpRoute, JwtClaim, Object, SecurityPolicy};
+use tollgate_resources::{
+    AiGatewayRoute, AuthorizationAction, HttpRoute, JwtClaim, Meta, Object, ParentRef, SecurityPolicy,
+};
 
 use super::facts::{Facts, names, set_by};
 use crate::{
@@ -61,12 +63,7 @@ fn owners_http<'a>(
     owned: &mut BTreeSet<&'a str>,
 ) {
     for rule in &route.spec.rules {
-        if !holds(
-            facts,
-            policy,
-            (&route.meta.namespace, &route.meta.name, rule.name.as_deref()),
-            route.spec.parent_refs.as_slice(),
-        ) {
+        if !holds(facts, policy, (&route.meta, rule.name.as_deref()), &route.spec.parent_refs) {
             continue;
         }
         let set = rule.filters.iter().flat_map(set_by).map(|(_, value)| value);
@@ -85,12 +82,7 @@ fn owners_ai<'a>(
     owned: &mut BTreeSet<&'a str>,
 ) {
     for rule in &route.spec.rules {
-        if !holds(
-            facts,
-            policy,
-            (&route.meta.namespace, &route.meta.name, rule.name.as_deref()),
-            route.spec.parent_refs.as_slice(),
-        ) {
+        if !holds(facts, policy, (&route.meta, rule.name.as_deref()), &route.spec.parent_refs) {
             continue;
         }
         let headers = rule.matches.iter().flat_map(|one| &one.headers);
@@ -104,9 +96,10 @@ fn owners_ai<'a>(
 fn holds(
     facts: &Facts<'_>,
     policy: &Object<SecurityPolicy>,
-    (namespace, route, rule): (&str, &str, Option<&str>),
-    parents: &[tollgate_resources::ParentRef],
+    (route, rule): (&Meta, Option<&str>),
+    parents: &[ParentRef],
 ) -> bool {
+    let (namespace, route) = (&*route.namespace, &*route.name);
     const KINDS: [&str; 2] = ["HTTPRoute", "AIGatewayRoute"];
     let rank = |policy: &Object<SecurityPolicy>| {
         let targets = policy.spec.targets();
