@@ -1,7 +1,6 @@
 //! `tollgate controller`: what Envoy Gateway reads, and the hooks that it calls.
 use std::{
-    env, fs,
-    io::{self, IsTerminal as _},
+    fs, io,
     net::SocketAddr,
     path::PathBuf,
     process::ExitCode,
@@ -22,11 +21,11 @@ use tokio::{
 };
 use tollgate_compile::Options;
 use tollgate_envoy::extension::{Extension, Processor, QuotaService, Serve, Settings, tls};
-use tracing_subscriber::EnvFilter;
 
 use self::{output::Output, work::Work};
 use crate::{
     build,
+    logging::Logging,
     reload::Resources,
     serving::{help, variable},
     signals::Signals,
@@ -126,12 +125,7 @@ pub(crate) fn run(args: ControllerArgs) -> io::Result<ExitCode> {
              --resources PATH… (and --output DIR for Envoy Gateway's file provider)",
         ));
     }
-    let filter = EnvFilter::try_new(&args.log_level).map_err(|error| invalid(&error.to_string()))?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none())
-        .init();
+    Logging::start(Some(&args.log_level))?;
     let began = Instant::now();
     let options = Options { zone: build::zone(&variable), ..Options::default() };
     let resources = Resources::at(args.resources.clone(), options, &mut io::stdin())?;

@@ -1,7 +1,6 @@
 //! `tollgate extproc`: Envoy's external processor.
 use std::{
-    env,
-    io::{self, IsTerminal as _},
+    env, io,
     net::SocketAddr,
     num::NonZeroUsize,
     path::PathBuf,
@@ -23,14 +22,14 @@ use tollgate_ports::Clouds;
 use tollgate_snapshot::{Prefixes, Settings, Snapshot};
 use tollgate_telemetry::{Admin, Reload, serve};
 use tollgate_types::Severity;
-use tracing_subscriber::EnvFilter;
 
 use crate::{
     changes::{self, Change},
     config::Config,
     limits,
+    logging::Logging,
     reload::{Resources, State, line},
-    run::{LogChoice, access_log, invalid, prefixes},
+    run::{LogChoice, access_log, prefixes},
     serving::{self, Tell, Watched, help, report, variable, watched},
     signals::Signals,
 };
@@ -109,12 +108,7 @@ impl Observer for Tell {
 /// # Errors
 /// Where nothing can be listened on, or a variable of the environment cannot be understood.
 pub(crate) fn run(args: ExtprocArgs) -> io::Result<ExitCode> {
-    let filter = EnvFilter::try_new(&args.log_level).map_err(|error| invalid(&error))?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none())
-        .init();
+    Logging::start(Some(&args.log_level))?;
     limits::raise_open_files();
     let compile = tollgate_compile::Options {
         prefixes: args.endpoint_prefixes.clone(),

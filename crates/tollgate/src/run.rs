@@ -162,7 +162,7 @@ pub(crate) fn access_log(choice: Option<LogChoice>) -> Option<AccessLog> {
 }
 
 /// An argument that means nothing.
-pub(crate) fn invalid(error: &dyn std::error::Error) -> io::Error {
+fn invalid(error: &dyn std::error::Error) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, error.to_string())
 }
 
