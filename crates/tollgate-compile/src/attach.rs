@@ -3,7 +3,7 @@ use tollgate_snapshot::HostPattern;
 
 use crate::{
     Fault,
-    listeners::Listening,
+    listening::Listening,
     lookup::nearest,
     notes::{At, Notes},
     world::{World, group},

@@ -10,7 +10,7 @@ use tollgate_resources::{
 };
 use tollgate_snapshot::{HashOn, Problem, StickyCookie, Traffic};
 
-use crate::{Fault, matches, notes::At, traffic::Making};
+use crate::{Fault, making::Making, matches, notes::At};
 
 pub(crate) fn load_balancing(
     spec: &LoadBalancer,

@@ -12,19 +12,11 @@ use tollgate_snapshot::{
     ProxyProtocol,
 };
 
-use crate::{
-    Fault, client_heads, client_tls, connections,
-    matches::header_name,
-    notes::{At, Notes},
-    world::World,
-};
+use crate::{Fault, client_heads, client_tls, connections, making::Making, matches::header_name, notes::At};
 
-/// What a policy is compiled with.
+/// What a policy of clients is compiled with.
 pub(crate) struct Compiling<'w, 'a, 'n> {
-    pub(crate) world: &'w World<'a>,
-    pub(crate) notes: &'n mut Notes,
-    /// Where the policy stands: its namespace is where its references lead.
-    pub(crate) namespace: &'w str,
+    pub(crate) making: Making<'w, 'a, 'n>,
     /// The host of requests without one, as far as it is clear.
     pub(crate) default_host: Option<Arc<str>>,
 }
@@ -80,37 +72,31 @@ fn fill(
     made.health_path = health_check.as_ref().map(|check| check.path.as_str().into());
     let web = grpc.is_some_and(|grpc| grpc.enable_web == Some(true));
     let idle = [("http3", http3.is_some()), ("grpc.enableWeb", web)];
-    unserved(compiling, at, &idle);
+    compiling.making.unserved(at, &idle);
     timeouts(&mut made.timeouts, timeout.unwrap_or_default(), at, compiling);
     limits(&mut made.connection, connection.unwrap_or_default(), at, compiling);
     if let Some(spec) = path {
         client_heads::paths(&mut made.heads, *spec);
     }
     if let Some(spec) = http2 {
-        made.http2 = connections::http2(spec, &at.to(".http2"), compiling.notes);
+        made.http2 = connections::http2(spec, &at.to(".http2"), compiling.making.notes);
     }
     // What is most likely to be broken comes last, so that a problem leaves the rest as it was meant.
     if let Some(spec) = headers {
-        client_heads::headers(&mut made.heads, spec, &at.to(".headers"), compiling.notes)?;
+        client_heads::headers(&mut made.heads, spec, &at.to(".headers"), compiling.making.notes)?;
     }
     if let Some(spec) = client_ip_detection {
         let found = address(made, spec);
-        made.address = found.map_err(|fault| compiling.notes.error(&at.to(".clientIPDetection"), fault))?;
+        made.address =
+            found.map_err(|fault| compiling.making.notes.error(&at.to(".clientIPDetection"), fault))?;
     }
     if let Some(spec) = http1 {
         self::http1(made, spec, at, compiling)?;
     }
     if let Some(spec) = tls {
-        client_tls::tls(&mut made.tls, spec, &at.to(".tls"), compiling)?;
+        client_tls::tls(&mut made.tls, spec, &at.to(".tls"), &mut compiling.making)?;
     }
     Ok(())
-}
-
-/// Reports the fields that say something and do nothing.
-pub(crate) fn unserved(compiling: &mut Compiling<'_, '_, '_>, at: &At<'_>, fields: &[(&str, bool)]) {
-    for (field, _) in fields.iter().filter(|(_, given)| *given) {
-        compiling.notes.warning(&at.to(format!(".{field}")), Fault::not_served(field));
-    }
 }
 
 fn timeouts(
@@ -123,7 +109,7 @@ fn timeouts(
     if tcp.idle_timeout.is_some() {
         let fault = Fault::new("no-effect", "timeout.tcp.idleTimeout is for TCP and TLS routes only")
             .help("for HTTP: timeout.http.idleTimeout");
-        compiling.notes.info(&at.to(".timeout.tcp.idleTimeout"), fault);
+        compiling.making.notes.info(&at.to(".timeout.tcp.idleTimeout"), fault);
     }
     made.inspection = tcp.connection_inspection_timeout.or(made.inspection);
     made.handshake = tcp.tls_handshake_timeout;
@@ -147,7 +133,7 @@ fn limits(
     ];
     for (field, _) in idle.into_iter().filter(|(_, given)| *given) {
         let fault = Fault::new("no-effect", format!("connection.{field} has no effect here"));
-        compiling.notes.info(&at.to(format!(".connection.{field}")), fault);
+        compiling.making.notes.info(&at.to(format!(".connection.{field}")), fault);
     }
     made.buffer = buffer_limit.map(size);
     let limit = connection_limit.unwrap_or_default();
@@ -188,7 +174,7 @@ fn http1(
         ("http1.disableSafeMaxConnectionDuration", *disable_safe_max_connection_duration),
         ("http1.ignoredUpgradeTypes", !ignored_upgrade_types.is_empty()),
     ];
-    unserved(compiling, at, &idle);
+    compiling.making.unserved(at, &idle);
     made.heads.http10 = match http10 {
         None => Http10::Refuse,
         Some(http10) if !http10.use_default_host => Http10::Accept,
@@ -197,7 +183,7 @@ fn http1(
             Http10::DefaultHost(host.ok_or_else(|| {
                 let message = "useDefaultHost needs a listener or a single route with one host, without `*`";
                 let at = at.to(".http1.http10.useDefaultHost");
-                compiling.notes.error(&at, Fault::new("no-default-host", message))
+                compiling.making.notes.error(&at, Fault::new("no-default-host", message))
             })?)
         }
     };

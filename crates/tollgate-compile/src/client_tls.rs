@@ -12,8 +12,8 @@ use tollgate_snapshot::{
 
 use crate::{
     Fault,
-    client::{Compiling, unserved},
     grants::Party,
+    making::Making,
     matches::whole,
     notes::At,
     tls::{CA, holds, keys_of},
@@ -38,7 +38,7 @@ pub(crate) fn tls(
     made: &mut ClientTls,
     spec: &ClientTlsSettings,
     at: &At<'_>,
-    compiling: &mut Compiling<'_, '_, '_>,
+    making: &mut Making<'_, '_, '_>,
 ) -> Result<(), Arc<Problem>> {
     let ClientTlsSettings {
         min_version,
@@ -55,26 +55,25 @@ pub(crate) fn tls(
         ("signatureAlgorithms", !signature_algorithms.is_empty()),
         ("fingerprints", !fingerprints.is_empty()),
     ];
-    unserved(compiling, at, &idle);
+    making.unserved(at, &idle);
     let resumption = session.and_then(|session| session.resumption).unwrap_or_default();
     made.stateless_resumption = resumption.stateless.is_some();
     made.stateful_resumption = resumption.stateful.is_some();
     made.alpn = alpn_protocols.as_ref().map(|names| names.iter().map(|name| name.as_str().into()).collect());
     if let Some(spec) = client_validation {
-        let clients = clients(spec, compiling);
-        made.clients =
-            Some(clients.map_err(|fault| compiling.notes.error(&at.to(".clientValidation"), fault))?);
+        let clients = clients(spec, making);
+        made.clients = Some(clients.map_err(|fault| making.notes.error(&at.to(".clientValidation"), fault))?);
     }
     if matches!(min_version, Some(Version::V1_0 | Version::V1_1)) {
         let fault = Fault::new("tls-too-old", "TLS 1.0 and 1.1 are not spoken; 1.2 is the oldest version");
-        compiling.notes.warning(&at.to(".minVersion"), fault);
+        making.notes.warning(&at.to(".minVersion"), fault);
     }
     made.min_version = min_version.and_then(version);
     made.max_version = max_version.and_then(version);
     let suites = |name: &str| SUITES.contains(&name) || name.starts_with("TLS_ECDHE_");
-    made.ciphers = known(ciphers, suites, &at.to(".ciphers"), compiling)?;
+    made.ciphers = known(ciphers, suites, &at.to(".ciphers"), making)?;
     let curves = |name: &str| CURVES.iter().any(|known| known.eq_ignore_ascii_case(name));
-    made.curves = known(ecdh_curves, curves, &at.to(".ecdhCurves"), compiling)?;
+    made.curves = known(ecdh_curves, curves, &at.to(".ecdhCurves"), making)?;
     Ok(())
 }
 
@@ -92,7 +91,7 @@ fn known(
     names: &[String],
     is_known: impl Fn(&str) -> bool,
     at: &At<'_>,
-    compiling: &mut Compiling<'_, '_, '_>,
+    making: &mut Making<'_, '_, '_>,
 ) -> Result<Vec<Arc<str>>, Arc<Problem>> {
     // Envoy writes names of equal rank as `[a|b]`.
     let all: Vec<&str> = names.iter().flat_map(|name| name.trim_matches(['[', ']']).split('|')).collect();
@@ -100,14 +99,14 @@ fn known(
     if !bad.is_empty() {
         let fault = Fault::new("unknown-tls-name", format!("not spoken: {}", bad.join(", ")));
         if good.is_empty() {
-            return Err(compiling.notes.error(at, fault.help("remove the field, or name one that is")));
+            return Err(making.notes.error(at, fault.help("remove the field, or name one that is")));
         }
-        compiling.notes.warning(at, fault);
+        making.notes.warning(at, fault);
     }
     Ok(good.into_iter().map(Arc::from).collect())
 }
 
-fn clients(spec: &ClientValidation, compiling: &Compiling<'_, '_, '_>) -> Result<ClientCertificates, Fault> {
+fn clients(spec: &ClientValidation, making: &Making<'_, '_, '_>) -> Result<ClientCertificates, Fault> {
     let ClientValidation {
         optional,
         mode,
@@ -133,13 +132,13 @@ fn clients(spec: &ClientValidation, compiling: &Compiling<'_, '_, '_>) -> Result
     let revocation = match crl {
         None => None,
         Some(RevocationLists { refs, only_verify_leaf_certificate }) => Some(Revocation {
-            lists: bundles(refs, (CRL, "X509 CRL"), compiling)?,
+            lists: bundles(refs, (CRL, "X509 CRL"), making)?,
             leaf_only: *only_verify_leaf_certificate,
         }),
     };
     Ok(ClientCertificates {
         verification,
-        authorities: bundles(ca_certificate_refs, (CA, "CERTIFICATE"), compiling)?,
+        authorities: bundles(ca_certificate_refs, (CA, "CERTIFICATE"), making)?,
         spki_hashes: hashes(spki_hashes, "base64", decode)?,
         certificate_hashes: hashes(certificate_hashes, "hexadecimal", |text| hex(text))?,
         names: subject_alt_names.as_ref().map_or_else(|| Ok(Vec::new()), names)?,
@@ -152,12 +151,12 @@ fn clients(spec: &ClientValidation, compiling: &Compiling<'_, '_, '_>) -> Result
 fn bundles(
     refs: &[SecretRef],
     sought: (&str, &str),
-    compiling: &Compiling<'_, '_, '_>,
+    making: &Making<'_, '_, '_>,
 ) -> Result<Arc<[u8]>, Fault> {
-    let from = Party { group: group::ENVOY, kind: "ClientTrafficPolicy", namespace: compiling.namespace };
+    let from = Party { group: group::ENVOY, kind: "ClientTrafficPolicy", namespace: making.namespace };
     let mut pem = Vec::new();
     for reference in refs {
-        pem.extend(bundle(compiling.world, from, reference, sought)?);
+        pem.extend(bundle(making.world, from, reference, sought)?);
         pem.push(b'\n');
     }
     Ok(pem.into())

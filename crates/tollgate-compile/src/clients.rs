@@ -7,7 +7,8 @@ use crate::{
     Fault,
     client::{self, Compiling},
     frontend::Frontend,
-    listeners::Listening,
+    listening::Listening,
+    making::Making,
     notes::{At, Notes},
     policies::{Holding, Place, Policies, Policy, Winner},
     world::World,
@@ -134,7 +135,8 @@ impl<'a> Clients<'a> {
                 let world = self.world;
                 let made = self.made.entry(origin).or_insert_with(|| {
                     let namespace = &*object.meta.namespace;
-                    let mut compiling = Compiling { world, notes, namespace, default_host };
+                    let making = Making { world, notes, namespace };
+                    let mut compiling = Compiling { making, default_host };
                     Arc::new(client::settings(&object.spec, &At::new(object, "spec"), &mut compiling))
                 });
                 Terms { settings: Arc::clone(made), policy: Some((object, level)) }

@@ -1,27 +1,25 @@
 use std::{collections::HashMap, sync::Arc};
 
-use tollgate_resources::{AiGatewayRoute, Gateway, HttpRoute, Object, ResourceSet};
-use tollgate_snapshot::{Cost, Matcher, ModelEntry, Prefixes, Problem, Rule, Settings, Snapshot};
+use tollgate_resources::{AiGatewayRoute, HttpRoute, Object, ResourceSet};
+use tollgate_snapshot::{Cost, Prefixes, Settings, Snapshot};
 use tollgate_types::{Diagnostics, ObjectRef, Secret};
 
 use crate::{
-    attach::{Attaching, Attachment, attach},
+    attach::Attaching,
     backends::Backends,
     beside_envoy::{self, Host},
     costs::{self, Costs},
-    environment, envoy_proxy,
-    forward_proxy::{self, Proxy},
+    environment, envoy_proxy, forward_proxy,
     governed::Governors,
-    http_rules,
-    listeners::{self, Listening},
+    http_rules, listeners,
     llm::{self, Given},
     notes::{At, Notes},
     policies::Place,
     quotas::Quotas,
     reports, review,
     security::Services,
-    tables::{self, Candidate, Listed},
-    tracing,
+    tables, tracing,
+    work::{Placed, Work, key},
     world::{World, group},
 };
 
@@ -47,32 +45,6 @@ pub struct Compiled {
     pub snapshot: Snapshot,
     /// What is wrong or doubtful, in the order in which it was found.
     pub notes: Diagnostics,
-}
-
-/// What compiling collects on its way.
-#[derive(Debug)]
-pub(crate) struct Work<'a> {
-    pub(crate) world: &'a World<'a>,
-    pub(crate) backends: Backends<'a>,
-    pub(crate) governors: Governors<'a>,
-    pub(crate) quotas: Quotas,
-    pub(crate) notes: Notes,
-    pub(crate) listeners: Vec<Listening<'a>>,
-    /// The costs that a Gateway's GatewayConfig declares, by the Gateway's namespace and name.
-    global: HashMap<(&'a str, &'a str), Costs>,
-    /// The proxy that it names, likewise.
-    proxies: HashMap<(&'a str, &'a str), Proxy>,
-    rules: Vec<Arc<Rule>>,
-}
-
-/// A compiled rule on its way into tables.
-struct Placed<'a> {
-    rule: Rule,
-    matchers: Vec<(usize, Matcher)>,
-    models: Vec<ModelEntry>,
-    created: Option<i64>,
-    route: (&'a str, &'a str, &'static str),
-    position: usize,
 }
 
 /// Compiles resources. Never fails and never panics: what is broken is noted and answers for itself, the rest serves.
@@ -138,10 +110,6 @@ fn variables(world: &World<'_>, notes: &mut Notes) -> Vec<(Arc<str>, Secret)> {
         spans.into_iter().filter(|(name, _)| !all.iter().any(|(known, _)| known == name)).collect();
     all.extend(spans);
     all
-}
-
-fn key(gateway: &Object<Gateway>) -> (&str, &str) {
-    (&*gateway.meta.namespace, &*gateway.meta.name)
 }
 
 /// The usable global costs of all Gateways, the first Gateway's first.
@@ -232,62 +200,6 @@ impl<'a> Work<'a> {
                     },
                 );
             }
-        }
-    }
-
-    fn attach(&mut self, route: &Attaching<'_>) -> Vec<Attachment> {
-        attach(route, &self.listeners, self.world, &mut self.notes)
-    }
-
-    /// The Gateways of some attachments, each once.
-    fn gateways(&self, attached: &[Attachment]) -> Vec<&'a Object<Gateway>> {
-        let mut gateways = Vec::<&Object<Gateway>>::new();
-        for listening in attached.iter().filter_map(|attachment| self.listeners.get(attachment.listener)) {
-            if !gateways.iter().any(|known| std::ptr::eq(*known, listening.gateway)) {
-                gateways.push(listening.gateway);
-            }
-        }
-        gateways
-    }
-
-    fn costs(&self, own: &Costs, gateways: &[&Object<Gateway>]) -> Result<Arc<[Cost]>, Arc<Problem>> {
-        let mut global = Costs::new();
-        for cost in gateways.iter().filter_map(|gateway| self.global.get(&key(gateway))).flatten() {
-            if !global.iter().any(|known| costs::key_of(known) == costs::key_of(cost)) {
-                global.push(cost.clone());
-            }
-        }
-        costs::merge(own, &global)
-    }
-
-    /// The proxy of the first Gateway that names one.
-    fn proxy(&self, gateways: &[&Object<Gateway>]) -> Proxy {
-        let proxies = gateways.iter().filter_map(|gateway| self.proxies.get(&key(gateway)));
-        let mut named = proxies.filter(|proxy| !matches!(proxy, Ok(None)));
-        named.next().cloned().unwrap_or(Ok(None))
-    }
-
-    /// Puts a rule into the tables of the listeners that its route is attached to.
-    fn place(&mut self, attached: &[Attachment], placed: Placed<'a>) {
-        let Placed { mut rule, matchers, models, created, route, position } = placed;
-        if attached.is_empty() {
-            return;
-        }
-        rule.index = u32::try_from(self.rules.len()).unwrap_or(u32::MAX);
-        let rule = Arc::new(rule);
-        self.rules.push(Arc::clone(&rule));
-        for Attachment { listener, host } in attached {
-            let Some(listening) = self.listeners.get_mut(*listener) else { continue };
-            listening.candidates.extend(matchers.iter().map(|(place, matcher)| Candidate {
-                host: host.clone(),
-                matcher: matcher.clone(),
-                rule: Arc::clone(&rule),
-                created,
-                route,
-                place: (position, *place),
-            }));
-            let listed = models.iter().map(|entry| Listed { host: host.clone(), entry: entry.clone() });
-            listening.models.extend(listed);
         }
     }
 }

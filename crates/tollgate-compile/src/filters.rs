@@ -4,10 +4,9 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use regex::Regex;
 use tollgate_resources::{
-    CredentialInjection, DirectResponse as DirectSpec, DirectResponseBody, FilterMatch, FilterUrlRewrite,
-    HostnameModifierType, HttpRouteFilter, HttpRouteFilterType, HttpRouteRuleFilter, LocalObjectRef, Object,
-    PathModifier, RedirectScheme, ReplaceRegex, RequestMirror, RequestRedirect, UrlRewrite as RewriteSpec,
-    ValueSource,
+    CredentialInjection, DirectResponse as DirectSpec, FilterMatch, FilterUrlRewrite, HostnameModifierType,
+    HttpRouteFilter, HttpRouteFilterType, HttpRouteRuleFilter, LocalObjectRef, Object, PathModifier,
+    RedirectScheme, ReplaceRegex, RequestMirror, RequestRedirect, UrlRewrite as RewriteSpec,
 };
 use tollgate_snapshot::{
     DirectResponse, Filter, ForwardedHost, HeaderEdit, HostRewrite, Mirror, PathRewrite, Problem, Redirect,
@@ -15,12 +14,12 @@ use tollgate_snapshot::{
 };
 
 use crate::{
-    Fault,
-    compile::Work,
+    Fault, bodies,
     grants::Party,
     matches, mutations,
     notes::At,
     tls::keys_of,
+    work::Work,
     world::{World, group},
 };
 
@@ -52,8 +51,6 @@ pub(crate) struct Scope<'a> {
     pub(crate) prefix: Option<String>,
 }
 
-/// The key under which an HTTPRouteFilter finds a body in a ConfigMap.
-const BODY_KEY: &str = "response.body";
 /// The key under which an HTTPRouteFilter finds a credential in a Secret.
 const CREDENTIAL_KEY: &str = "credential";
 
@@ -297,29 +294,9 @@ fn direct(
     }
     let body = match body {
         None => Bytes::new(),
-        Some(spec) => self::body(spec, namespace, work.world)?,
+        Some(spec) => bodies::body(spec, namespace, work.world)?,
     };
     Ok(DirectResponse { status, headers, body })
-}
-
-/// A body that stands in the resources.
-pub(crate) fn body(spec: &DirectResponseBody, namespace: &str, world: &World<'_>) -> Result<Bytes, Fault> {
-    match (spec.body_type, &spec.inline, &spec.value_ref) {
-        (ValueSource::Inline, inline, _) => Ok(Bytes::from(inline.clone().unwrap_or_default())),
-        (ValueSource::ValueRef, _, Some(reference)) => from_config_map(world, namespace, &reference.name),
-        (ValueSource::ValueRef, _, None) => {
-            Err(Fault::new("config-map-not-found", "the body has no valueRef"))
-        }
-    }
-}
-
-/// The key `response.body`, or else the only or first one, as Envoy Gateway does.
-fn from_config_map(world: &World<'_>, namespace: &str, name: &str) -> Result<Bytes, Fault> {
-    let data = &world.config_maps.get(namespace, name)?.spec.data;
-    let body = data.get(BODY_KEY).or_else(|| data.values().next());
-    let missing =
-        || Fault::new("config-map-key-not-found", format!("ConfigMap {namespace}/{name} has no {BODY_KEY}"));
-    body.map(|body| Bytes::from(body.clone())).ok_or_else(missing)
 }
 
 fn injection(spec: &CredentialInjection, namespace: &str, world: &World<'_>) -> Result<Filter, Fault> {

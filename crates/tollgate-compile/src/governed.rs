@@ -4,15 +4,13 @@ use tollgate_resources::{BackendTrafficPolicy, MergeType, Meta, Object, Security
 use tollgate_snapshot::{Cost, Guard, Limits, PolicyUse, Problem, Timeouts, Traffic as Compiled};
 
 use crate::{
-    attach::Attachment,
     backends::Backends,
-    compile::Work,
     limits::{self, Limiting},
-    listeners::Listening,
+    making::Making,
     notes::{At, Notes},
     policies::{Holding, Place, Policies, Winner},
     security::{self, Services},
-    traffic::{self, Making},
+    traffic,
     world::World,
 };
 
@@ -156,7 +154,7 @@ fn guard(
 // === impl Governed ===
 
 impl Governed<'_> {
-    fn is(&self, other: &Self) -> bool {
+    pub(crate) fn is(&self, other: &Self) -> bool {
         let origin = |governed: &Self| governed.traffic.as_ref().map(|traffic| traffic.origin);
         self.guard.is(&other.guard) && self.uses == other.uses && origin(self) == origin(other)
     }
@@ -200,35 +198,5 @@ impl Governed<'_> {
             limits::add(rate_limit, &limiting, &mut all, notes)?;
         }
         Ok((!all.global.is_empty() || all.local.is_some()).then(|| Arc::new(all)))
-    }
-}
-
-// === impl Work ===
-
-impl<'a> Work<'a> {
-    /// Sorts the places at which a rule is served by what policies say there: mostly that is the same everywhere.
-    pub(crate) fn governed(
-        &mut self,
-        route: &'a Meta,
-        rule: Option<&'a str>,
-        attached: &[Attachment],
-    ) -> Vec<(Governed<'a>, Vec<Attachment>)> {
-        let mut groups = Vec::<(Governed<'a>, Vec<Attachment>)>::new();
-        for attachment in attached {
-            let Some(Listening { gateway, spec, .. }) = self.listeners.get(attachment.listener) else {
-                continue;
-            };
-            let place = Place { route: Some(route), rule, gateway, listener: &spec.name };
-            let governed = self.governors.at(place, &self.backends, &mut self.notes);
-            match groups.iter_mut().find(|(known, _)| known.is(&governed)) {
-                Some((_, places)) => places.push(attachment.clone()),
-                None => groups.push((governed, vec![attachment.clone()])),
-            }
-        }
-        if groups.is_empty() {
-            // Nothing serves it; what is wrong with it is worth saying all the same.
-            groups.push((Governed::default(), Vec::new()));
-        }
-        groups
     }
 }

@@ -9,12 +9,12 @@ use tollgate_types::RouteId;
 
 use crate::{
     Fault,
-    compile::Work,
     filters::{self, Answer, Filters, Scope},
     governed::Governed,
     grants::Party,
     llm, matches,
     notes::{At, Notes},
+    work::Work,
     world::group,
 };
 

@@ -13,6 +13,7 @@ mod attach;
 mod backends;
 mod balancing;
 mod beside_envoy;
+mod bodies;
 mod client;
 mod client_heads;
 mod client_tls;
@@ -37,8 +38,10 @@ mod health_checks;
 mod http_rules;
 mod limits;
 mod listeners;
+mod listening;
 mod llm;
 mod lookup;
+mod making;
 mod matches;
 mod mutations;
 mod notes;
@@ -53,6 +56,7 @@ mod tls;
 mod tracing;
 mod traffic;
 mod upstreams;
+mod work;
 mod world;
 
 pub use self::{

@@ -1,41 +1,20 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use tollgate_resources::{Gateway, Listener as Spec, Object, TlsMode};
-use tollgate_snapshot::{
-    AccessLogSettings, ClientSettings, Guard, HostPattern, Listener, ListenerTls, Port, PortProtocol,
-};
-use tollgate_types::ListenerId;
+use tollgate_snapshot::{Guard, HostPattern, ListenerTls, Port, PortProtocol};
 
 use crate::{
     Fault,
     clients::{Clients, PortTerms},
     costs::{self, Costs},
-    envoy_proxy,
-    frontend::{self, Frontend},
+    envoy_proxy, frontend,
     grants::Party,
+    listening::Listening,
     lookup::nearest,
     notes::{At, Notes},
-    tables::{self, Candidate, Listed},
     tls,
     world::{World, group},
 };
-
-/// A listener that serves, and what is attached to it so far.
-#[derive(Debug)]
-pub(crate) struct Listening<'a> {
-    pub(crate) gateway: &'a Object<Gateway>,
-    pub(crate) spec: &'a Spec,
-    pub(crate) hostname: HostPattern,
-    pub(crate) candidates: Vec<Candidate<'a>>,
-    pub(crate) models: Vec<Listed>,
-    pub(crate) guard: Guard,
-    access_log: Option<Arc<AccessLogSettings>>,
-    protocol: PortProtocol,
-    tls: Option<ListenerTls>,
-    /// What its Gateway asks of client certificates.
-    pub(crate) frontend: Option<Frontend>,
-    position: usize,
-}
 
 /// The annotation by which a Gateway names its GatewayConfig.
 pub(crate) const CONFIG_ANNOTATION: &str = "aigateway.envoyproxy.io/gateway-config";
@@ -271,25 +250,4 @@ fn port<'a>(
         .collect();
     listeners.sort_by_key(|listener| (listener.hostname.specificity(), listener.hostname.to_string()));
     Port { number, protocol, client: common, listeners }
-}
-
-// === impl Listening ===
-
-impl<'a> Listening<'a> {
-    pub(crate) fn at(&self) -> At<'a> {
-        At::new(self.gateway, format!("spec.listeners[{}]", self.position))
-    }
-
-    fn finish(self, client: Arc<ClientSettings>) -> Listener {
-        let meta = &self.gateway.meta;
-        Listener {
-            id: ListenerId::from(format!("{}/{}/{}", meta.namespace, meta.name, self.spec.name)),
-            hostname: self.hostname,
-            tls: self.tls,
-            guard: self.guard,
-            access_log: self.access_log,
-            client,
-            hosts: tables::tables(&self.candidates, &self.models),
-        }
-    }
 }

@@ -10,12 +10,12 @@ use tollgate_types::{ModelId, RouteId, RuleId, Severity};
 use crate::{
     Fault,
     beside_envoy::Host,
-    compile::Work,
     forward_proxy::Proxy,
     governed::Governed,
     grants::Party,
     matches, mutations,
     notes::{At, Broken},
+    work::Work,
     world::group,
 };
 

@@ -13,7 +13,7 @@ use tollgate_snapshot::{
     ReplySource, Shape, TextMatch,
 };
 
-use crate::{Fault, filters, matches, mutations, notes::At, traffic::Making};
+use crate::{Fault, bodies, making::Making, matches, mutations, notes::At};
 
 /// One `responseOverride[]`, at its place.
 pub(crate) fn reply_override(
@@ -78,7 +78,7 @@ fn response(
         headers.set.push((CONTENT_TYPE, value));
     }
     let body = match body {
-        Some(body) => filters::body(body, making.namespace, making.world)?,
+        Some(body) => bodies::body(body, making.namespace, making.world)?,
         None => Bytes::new(),
     };
     if has_operators(&body) {

@@ -7,7 +7,7 @@ use tollgate_types::ModelId;
 use crate::{
     Fault,
     backends::Backends,
-    listeners::Listening,
+    listening::Listening,
     notes::{At, Located, Notes},
     tables::Candidate,
     world::{World, group},

@@ -16,18 +16,10 @@ use tollgate_snapshot::{
 
 use crate::{
     Fault, balancing, connections, health_checks,
+    making::Making,
     notes::{At, Notes},
     overrides::reply_override,
-    world::World,
 };
-
-/// What a policy is compiled with.
-pub(crate) struct Making<'w, 'a, 'n> {
-    pub(crate) world: &'w World<'a>,
-    pub(crate) notes: &'n mut Notes,
-    /// Where the policy stands: its namespace is where its references lead.
-    pub(crate) namespace: &'w str,
-}
 
 /// What a policy says, as far as it is served; the rest is noted. What cannot be done as it is asked for breaks it.
 pub(crate) fn traffic(
