@@ -12,7 +12,6 @@ use tollgate_snapshot::{PolicyLevel, PolicyUse, Problem};
 use crate::{
     Fault,
     grants::Party,
-    guards,
     lookup::nearest,
     notes::{At, Located, Notes},
     world::{Kind, World, group},
@@ -449,10 +448,10 @@ fn written_targets<'a>(world: &World<'a>, policy: &Object<Unserved>) -> Vec<Targ
     let gateways = set
         .gateways
         .iter()
-        .filter(|gateway| guards::targets(policy, "Gateway", &gateway.meta))
+        .filter(|gateway| policy.chooses("Gateway", &gateway.meta))
         .map(|gateway| whole(TargetKind::Gateway, &gateway.meta));
     let routes = routes(world)
-        .filter(|meta| ["HTTPRoute", "AIGatewayRoute"].iter().any(|kind| guards::targets(policy, kind, meta)))
+        .filter(|meta| ["HTTPRoute", "AIGatewayRoute"].iter().any(|kind| policy.chooses(kind, meta)))
         .map(|meta| whole(TargetKind::Route, meta));
     gateways.chain(routes).collect()
 }

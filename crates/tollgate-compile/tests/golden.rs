@@ -1,33 +1,11 @@
 //! Every `golden/<topic>/<case>/in.yaml` is compiled; the snapshot and the notes are held against the wants beside
 //! it. `UPDATE_EXPECT=1` writes them.
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
-use std::{
-    fmt::Write,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
 use tollgate_compile::{Options, compile, describe};
 use tollgate_resources::{Source, load};
-use tollgate_types::{Diagnostic, Diagnostics};
-
-fn folders(path: &Path) -> Vec<PathBuf> {
-    let mut folders: Vec<_> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
-    folders.retain(|path| path.is_dir());
-    folders.sort();
-    folders
-}
-
-fn print(notes: &Diagnostics, out: &mut String) {
-    for Diagnostic { severity, code, message, help, span, object, field } in notes {
-        let place = span.as_ref().map(|span| format!("{}:{}", span.line, span.column)).unwrap_or_default();
-        let object = object.as_ref().map(ToString::to_string).unwrap_or_default();
-        writeln!(out, "{severity}[{code}] {place} {object} {field}\n  {message}").unwrap();
-        if let Some(help) = help {
-            writeln!(out, "  help: {help}").unwrap();
-        }
-    }
-}
+use tollgate_testkit::{folders, notes};
 
 #[test]
 fn every_case_compiles_to_what_stands_beside_it() {
@@ -40,9 +18,7 @@ fn every_case_compiles_to_what_stands_beside_it() {
         let loaded = load(&[Source { name: "in.yaml", text: &text }], &env);
         let options = Options { refused: loaded.refused.clone(), ..Options::default() };
         let compiled = compile(&loaded.set, &options);
-        let mut notes = String::new();
-        print(&loaded.notes, &mut notes);
-        print(&compiled.notes, &mut notes);
+        let notes = [&loaded.notes, &compiled.notes].map(notes).concat();
         let snapshot = describe(&compiled.snapshot);
         for secret in ["sk-", "PRIVATE KEY"] {
             assert!(!snapshot.contains(secret) && !notes.contains(secret), "{}: {secret}", case.display());

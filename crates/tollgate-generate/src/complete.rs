@@ -2,16 +2,14 @@ use std::collections::BTreeSet;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Map, Value as Json, json};
-use tollgate_resources::{
-    BackendSecurityPolicy, Manifest, Object, ResourceSet, SecretData, SecretRef, Unserved,
-};
-use tollgate_types::ObjectRef;
+use tollgate_resources::{BackendSecurityPolicy, Manifest, Object, ResourceSet, SecretData, SecretRef};
+use tollgate_types::{Diagnostics, ObjectRef};
 
 use crate::{
     files,
     generate::Generated,
     names::{GENERATED, MANAGED_BY, group},
-    order, services,
+    numbers, order, services,
 };
 
 /// What Envoy Gateway reads, by group and kind. Of any other kind its file provider refuses the whole file.
@@ -70,10 +68,19 @@ pub enum Reader {
     Files,
 }
 
+/// All that Envoy Gateway reads.
+#[derive(Clone, Debug, Default)]
+pub struct Complete {
+    /// The objects, sorted.
+    pub objects: Vec<Manifest>,
+    /// What was left out of them for the sake of their reader.
+    pub diagnostics: Diagnostics,
+}
+
 /// All that Envoy Gateway reads: the users' own objects for it as they are, and the generated ones, sorted. What a
 /// refused policy is attached to is left out, since nobody knows whom it would have kept away.
 #[must_use]
-pub fn complete(written: Written<'_>, generated: &Generated, reader: Reader) -> Vec<Manifest> {
+pub fn complete(written: Written<'_>, generated: &Generated, reader: Reader) -> Complete {
     let Written { set, manifests, refused } = written;
     let credentials = credentials(&set.backend_security_policies);
     let ours: BTreeSet<_> = generated.objects.iter().map(Manifest::reference).collect();
@@ -88,6 +95,7 @@ pub fn complete(written: Written<'_>, generated: &Generated, reader: Reader) -> 
     });
     let mut objects: Vec<_> =
         kept.chain(&generated.objects).filter(|object| !is_closed(set, object)).cloned().collect();
+    let mut diagnostics = Diagnostics::default();
     if reader == Reader::Files {
         let wanted = |secret: &&Object<SecretData>| {
             let key = (secret.meta.namespace.to_string(), secret.meta.name.to_string());
@@ -96,9 +104,10 @@ pub fn complete(written: Written<'_>, generated: &Generated, reader: Reader) -> 
         objects.extend(set.secrets.iter().filter(wanted).map(secret));
         files::adapt(&mut objects);
         services::replace(set, &mut objects);
+        diagnostics.0.extend(objects.iter_mut().flat_map(numbers::remove));
     }
     order::sort(&mut objects);
-    objects
+    Complete { objects, diagnostics }
 }
 
 fn is_read(manifest: &Manifest) -> bool {
@@ -187,29 +196,9 @@ fn refs(policy: &BackendSecurityPolicy) -> [Option<&SecretRef>; 9] {
 
 /// Whether a refused policy is attached to it.
 fn is_closed(set: &ResourceSet, object: &Manifest) -> bool {
-    set.refused_policies.iter().any(|policy| attaches(policy, object))
-}
-
-/// By name, or by the labels of a selector. Only selectors reach into other namespaces; which ones is taken broadly,
-/// since a policy too many is safer than one too few.
-fn attaches(policy: &Object<Unserved>, object: &Manifest) -> bool {
-    let spec = &policy.spec.spec;
-    let here = *policy.meta.namespace == *object.namespace;
-    let is = |value: &Json, key: &str, want: &str| value.get(key).and_then(Json::as_str) == Some(want);
-    let named = |to: &Json| here && is(to, "kind", &object.kind) && is(to, "name", &object.name);
-    let selected = |selector: &Json| {
-        let from = selector.get("namespaces").and_then(|namespaces| namespaces.get("from")?.as_str());
-        (here || from.is_some_and(|from| from != "Same"))
-            && is(selector, "kind", &object.kind)
-            && has_labels(object, selector.get("matchLabels"))
-    };
-    let list = |key: &str| spec.get(key).and_then(Json::as_array).into_iter().flatten();
-    spec.get("targetRef").into_iter().chain(list("targetRefs")).any(named)
-        || list("targetSelectors").any(selected)
-}
-
-fn has_labels(object: &Manifest, wanted: Option<&Json>) -> bool {
-    let labels = object.body.get("metadata").and_then(|metadata| metadata.get("labels"));
-    let mut wanted = wanted.and_then(Json::as_object).into_iter().flatten();
-    wanted.all(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value))
+    let policies = &set.refused_policies;
+    !policies.is_empty() && {
+        let meta = object.meta();
+        policies.iter().any(|policy| policy.chooses(&object.kind, &meta))
+    }
 }

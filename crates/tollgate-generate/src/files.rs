@@ -2,7 +2,7 @@
 //! namespace alone: labels select nothing there.
 
 use serde_json::{Value as Json, json};
-use tollgate_resources::{Manifest, TargetSelector};
+use tollgate_resources::{Manifest, Meta, TargetSelector};
 
 use crate::names::group;
 
@@ -27,13 +27,14 @@ pub(crate) fn adapt(objects: &mut Vec<Manifest>) {
             selectors.iter().filter_map(|it| serde_json::from_value::<TargetSelector>(it.clone()).ok())
         {
             for target in targets.iter().filter(|target| target.is_selected(&selector, &namespace)) {
-                if target.namespace == namespace {
-                    let named = json!({"group": selector.group, "kind": target.kind, "name": target.name});
+                let Meta { namespace: at, name, .. } = &target.meta;
+                if **at == *namespace {
+                    let named = json!({"group": selector.group, "kind": target.kind, "name": &**name});
                     if !refs.contains(&named) {
                         refs.push(named);
                     }
                 } else if policy.kind == "SecurityPolicy" {
-                    unguarded.push((target.kind.clone(), target.namespace.clone(), target.name.clone()));
+                    unguarded.push((target.kind.clone(), at.to_string(), name.to_string()));
                 }
             }
         }
@@ -54,9 +55,7 @@ pub(crate) fn adapt(objects: &mut Vec<Manifest>) {
 struct Target {
     group: String,
     kind: String,
-    namespace: String,
-    name: String,
-    labels: std::collections::BTreeMap<String, String>,
+    meta: Meta,
 }
 
 fn is_empty(value: &Json) -> bool {
@@ -67,17 +66,7 @@ fn is_empty(value: &Json) -> bool {
 
 impl Target {
     fn of(object: &Manifest) -> Self {
-        let labels = object.body.get("metadata").and_then(|metadata| metadata.get("labels"));
-        let labels = labels.and_then(Json::as_object).into_iter().flatten();
-        Self {
-            group: object.group().to_owned(),
-            kind: object.kind.clone(),
-            namespace: object.namespace.clone(),
-            name: object.name.clone(),
-            labels: labels
-                .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
-                .collect(),
-        }
+        Self { group: object.group().to_owned(), kind: object.kind.clone(), meta: object.meta() }
     }
 
     /// Labels of namespaces are not asked: whatever is not the policy's own is taken for selected.
@@ -86,7 +75,7 @@ impl Target {
         self.group == group::GATEWAY
             && self.group == selector.group
             && self.kind == selector.kind
-            && (self.namespace == own || other)
-            && selector.matches(&self.labels)
+            && (*self.meta.namespace == *own || other)
+            && selector.matches(&self.meta.labels)
     }
 }

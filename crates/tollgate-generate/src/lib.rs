@@ -15,6 +15,7 @@ mod generate;
 mod grants;
 mod names;
 mod notes;
+mod numbers;
 mod order;
 mod parts;
 mod policies;
@@ -29,7 +30,7 @@ mod yaml;
 
 pub use self::{
     bundle::bundle,
-    complete::{Reader, Written, complete},
+    complete::{Complete, Reader, Written, complete},
     generate::{Generated, generate},
     order::sort,
     parts::{Origin, Origins},

@@ -1,5 +1,5 @@
 use serde_json::{Map, Value as Json, json};
-use tollgate_resources::{AiBackendRef, AiGatewayRoute, AiServiceBackend, Object, ResourceSet};
+use tollgate_resources::{AiBackendRef, AiGatewayRoute, Object, ResourceSet, find};
 use tollgate_types::Diagnostics;
 
 use crate::{
@@ -83,7 +83,7 @@ pub(crate) fn target(set: &ResourceSet, own: &str, spec: &AiBackendRef) -> Optio
             port: None,
         });
     }
-    let backend = find(set, namespace, &spec.name)?;
+    let backend = find(&set.ai_service_backends, namespace, &spec.name)?;
     let to = Party { group: group::AI, kind: "AIServiceBackend", namespace };
     if !permits(set, from, to, &spec.name) {
         return None;
@@ -135,14 +135,6 @@ fn too_many(route: &Object<AiGatewayRoute>, rule: usize, count: usize, notes: &m
     let note = Note::error("too-many-backends", message)
         .help("put hosts that speak the same API with the same credential into one Backend");
     notes.push(note.at(route, format!("spec.rules[{rule}].backendRefs")));
-}
-
-fn find<'a>(set: &'a ResourceSet, namespace: &str, name: &str) -> Option<&'a Object<AiServiceBackend>> {
-    let key = |object: &Object<AiServiceBackend>| {
-        (&*object.meta.namespace, &*object.meta.name).cmp(&(namespace, name))
-    };
-    // Every list of a set is sorted.
-    set.ai_service_backends.binary_search_by(key).ok().and_then(|i| set.ai_service_backends.get(i))
 }
 
 fn given(namespace: Option<&str>) -> Option<&str> {

@@ -1,45 +1,23 @@
 //! Every `golden/<case>/in.yaml` is translated; objects and notes are held against the wants beside it.
 //! `UPDATE_EXPECT=1` writes them.
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
-use std::{
-    fmt::Write,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
-use tollgate_generate::{Processor, Reader, Written, complete, documents, generate, proxies};
-use tollgate_resources::{Source, load, manifests};
-use tollgate_types::{Diagnostic, Diagnostics};
-
-fn folders(path: &Path) -> Vec<PathBuf> {
-    let mut folders: Vec<_> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
-    folders.retain(|path| path.is_dir());
-    folders.sort();
-    folders
-}
-
-fn print(notes: &Diagnostics) -> String {
-    let mut out = String::new();
-    for Diagnostic { severity, code, message, help, span, object, field } in notes {
-        let place = span.as_ref().map(|span| format!("{}:{}", span.line, span.column)).unwrap_or_default();
-        let object = object.as_ref().map(ToString::to_string).unwrap_or_default();
-        writeln!(out, "{severity}[{code}] {place} {object} {field}\n  {message}").unwrap();
-        if let Some(help) = help {
-            writeln!(out, "  help: {help}").unwrap();
-        }
-    }
-    out
-}
+use tollgate_generate::{Complete, Processor, Reader, Written, complete, documents, generate, proxies};
+use tollgate_resources::{Source, load, manifests, prune};
+use tollgate_testkit::{folders, notes};
 
 /// What a text is translated to, and the notes.
 fn translate(text: &str) -> (String, String) {
     let env = |_: &str| None;
     let source = [Source { name: "in.yaml", text }];
-    let (loaded, manifests) = (load(&source, &env), manifests(&source, &env));
+    let (loaded, mut manifests) = (load(&source, &env), manifests(&source, &env));
+    prune(&mut manifests, &loaded.notes);
     let generated = generate(&loaded.set);
     let written = Written { set: &loaded.set, manifests: &manifests, refused: &loaded.refused };
-    let objects = complete(written, &generated, Reader::Files);
-    (documents(&objects), print(&loaded.notes) + &print(&generated.diagnostics))
+    let Complete { objects, diagnostics } = complete(written, &generated, Reader::Files);
+    let notes = [&loaded.notes, &generated.diagnostics, &diagnostics].map(notes).concat();
+    (documents(&objects), notes)
 }
 
 /// The EnvoyProxies with the processor in them, and the notes.
@@ -50,7 +28,7 @@ fn with_processor(text: &str) -> String {
     let written = Written { set: &loaded.set, manifests: &manifests, refused: &loaded.refused };
     let processor = Processor { image: "tollgate:1", resources: "tollgate-resources" };
     let proxies = proxies(written, &processor);
-    let notes = print(&proxies.diagnostics);
+    let notes = notes(&proxies.diagnostics);
     documents(&proxies.objects) + &notes.lines().map(|line| format!("# {line}\n")).collect::<String>()
 }
 
@@ -79,7 +57,9 @@ fn golden_examples_are_translated_without_a_word() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
     for folder in folders(&root) {
         let (objects, notes) = translate(&fs::read_to_string(folder.join("gateway.yaml")).unwrap());
-        assert_eq!(notes, "", "{}", folder.display());
+        let mut said = notes.lines().filter(|line| !line.starts_with("  "));
+        // One of them has a cost that is a number, which the file provider cannot read.
+        assert!(said.all(|line| line.contains("[left-out-for-files]")), "{}: {notes}", folder.display());
         assert!(objects.contains("kind: HTTPRoute\n"), "{}", folder.display());
     }
 }

@@ -5,12 +5,11 @@ use std::{fs, path::Path};
 use proptest::prelude::*;
 use tollgate_generate::{Processor, Reader, Written, complete, documents, generate, proxies};
 use tollgate_resources::{Manifest, Source, load, manifests};
+use tollgate_testkit::folders;
 
 fn cases() -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
-    let mut folders: Vec<_> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
-    folders.sort();
-    folders.iter().map(|folder| fs::read_to_string(folder.join("in.yaml")).unwrap()).collect()
+    folders(&root).iter().map(|folder| fs::read_to_string(folder.join("in.yaml")).unwrap()).collect()
 }
 
 /// What may take the place of a value.
@@ -55,7 +54,7 @@ fn translate(text: &str) -> (Vec<Manifest>, usize) {
     let generated = generate(&loaded.set);
     let written = Written { set: &loaded.set, manifests: &manifests, refused: &loaded.refused };
     let made = proxies(written, &Processor { image: "a", resources: "b" }).objects.len();
-    (complete(written, &generated, Reader::Files), made)
+    (complete(written, &generated, Reader::Files).objects, made)
 }
 
 proptest! {

@@ -2,6 +2,7 @@
 //!
 //! `text ─▶ parse ─▶ tree ─▶ substitute ─▶ de (typed kinds) ─▶ validate ─▶ ResourceSet + Diagnostics`
 
+mod attached;
 mod crds;
 mod de;
 mod finding;
@@ -15,6 +16,7 @@ mod not_yet;
 mod object;
 mod parse;
 mod prepare;
+mod prune;
 mod quantity;
 mod raw;
 mod registry;
@@ -34,7 +36,8 @@ pub use self::{
     manifest::{Manifest, manifests},
     merge::{Written, merged},
     object::{Meta, Object, Positions},
-    set::ResourceSet,
+    prune::prune,
+    set::{ResourceSet, find},
     surroundings::{MadeSecret, made_secrets, surroundings},
     versions::{NotATarget, Product, Release, Target, suits},
 };

@@ -8,6 +8,7 @@ use tollgate_types::ObjectRef;
 
 use crate::{
     load::Source,
+    object::Meta,
     parse,
     registry::{self, Role, Scope},
     substitute::substitute,
@@ -121,6 +122,19 @@ impl Manifest {
     #[must_use]
     pub fn group(&self) -> &str {
         self.api_version.split_once('/').map_or("", |(group, _)| group)
+    }
+
+    /// Namespace, name and labels.
+    #[must_use]
+    pub fn meta(&self) -> Meta {
+        let labels = self.body.get("metadata").and_then(|metadata| metadata.get("labels")?.as_object());
+        let text = |(key, value): (&String, &Json)| Some((key.clone(), value.as_str()?.to_owned()));
+        Meta {
+            name: self.name.as_str().into(),
+            namespace: self.namespace.as_str().into(),
+            labels: labels.into_iter().flatten().filter_map(text).collect(),
+            ..Meta::default()
+        }
     }
 
     /// Its reference.

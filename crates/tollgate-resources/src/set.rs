@@ -109,6 +109,13 @@ resource_set! {
     quota_policies: QuotaPolicy, "QuotaPolicy";
 }
 
+/// The object of this name in a list of a set.
+#[must_use]
+pub fn find<'a, T>(objects: &'a [Object<T>], namespace: &str, name: &str) -> Option<&'a Object<T>> {
+    let key = |object: &Object<T>| (&*object.meta.namespace, &*object.meta.name).cmp(&(namespace, name));
+    objects.binary_search_by(key).ok().and_then(|i| objects.get(i))
+}
+
 fn sort<T>(objects: &mut [Object<T>]) {
     objects.sort_by(|a, b| (&a.meta.namespace, &a.meta.name).cmp(&(&b.meta.namespace, &b.meta.name)));
 }

@@ -3,6 +3,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use tollgate_types::{Diagnostic, Diagnostics};
+
 /// A folder of sources and wants that sit together: everything one behaviour needs.
 ///
 /// A case is a folder with an `about.md`. Its other files are sources, written by hand, and `want.*`, written by
@@ -26,6 +28,35 @@ pub fn cases(root: &Path) -> Vec<Case> {
     collect(root, root, &mut found);
     found.sort_by(|a, b| a.name.cmp(&b.name));
     found
+}
+
+/// The folders right inside one, sorted.
+///
+/// # Panics
+/// Where it cannot be read.
+#[must_use]
+pub fn folders(path: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(path).expect("golden folders are part of the repository");
+    let mut folders: Vec<_> =
+        entries.map(|entry| entry.expect("golden folders can be listed").path()).collect();
+    folders.retain(|path| path.is_dir());
+    folders.sort();
+    folders
+}
+
+/// Notes as wants have them: one line each with place, object and field, and what is said below it.
+#[must_use]
+pub fn notes(notes: &Diagnostics) -> String {
+    let mut out = String::new();
+    for Diagnostic { severity, code, message, help, span, object, field } in notes {
+        let place = span.as_ref().map(|span| format!("{}:{}", span.line, span.column)).unwrap_or_default();
+        let object = object.as_ref().map(ToString::to_string).unwrap_or_default();
+        out += &format!("{severity}[{code}] {place} {object} {field}\n  {message}\n");
+        if let Some(help) = help {
+            out += &format!("  help: {help}\n");
+        }
+    }
+    out
 }
 
 fn collect(root: &Path, folder: &Path, found: &mut Vec<Case>) {

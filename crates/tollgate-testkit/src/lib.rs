@@ -9,4 +9,4 @@ pub mod processor;
 pub mod resources;
 pub mod stack;
 
-pub use self::golden::{Case, cases};
+pub use self::golden::{Case, cases, folders, notes};

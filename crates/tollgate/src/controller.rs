@@ -32,7 +32,6 @@ use crate::{
     watch::Watch,
 };
 
-mod numbers;
 mod output;
 mod work;
 

@@ -4,9 +4,9 @@ use std::{io, path::PathBuf, process::ExitCode};
 use serde_json::json;
 use tollgate_compile::{Options, compile};
 use tollgate_generate::{
-    Generated, Processor, Reader, Written, bundle, complete, documents, generate, proxies, sort,
+    Complete, Generated, Processor, Reader, Written, bundle, complete, documents, generate, proxies, sort,
 };
-use tollgate_resources::{Loaded, Manifest, load, manifests};
+use tollgate_resources::{Loaded, Manifest, load, manifests, prune};
 use tollgate_types::{Diagnostic, Diagnostics};
 
 use crate::{
@@ -48,8 +48,8 @@ pub(crate) struct TranslateArgs {
     /// Only objects that are made, not those that are in the files already
     #[arg(long)]
     pub(crate) generated: bool,
-    /// For Envoy Gateway's file provider: Secrets too, but for the credentials of providers, which Envoy never sees,
-    /// and names in place of label selectors, which it does not understand
+    /// For Envoy Gateway's file provider: Secrets too, but for the credentials of providers, which Envoy never sees;
+    /// names in place of label selectors, which it does not understand; and no fields at which it would end
     #[arg(long)]
     pub(crate) for_files: bool,
     /// Put the external processor into the EnvoyProxies, as a sidecar with this image
@@ -88,7 +88,10 @@ pub(crate) fn run(args: &TranslateArgs, terminal: &mut Terminal<'_>) -> io::Resu
     notes.0.retain(concerns_envoy);
     let mut generated = generate(&loaded.set);
     notes.0.append(&mut generated.diagnostics.0);
-    let manifests = manifests(&sources, terminal.env);
+    let mut manifests = manifests(&sources, terminal.env);
+    if args.for_files {
+        prune(&mut manifests, &notes);
+    }
     let written = Written { set: &loaded.set, manifests: &manifests, refused: &loaded.refused };
     let mut objects = match &args.bundle {
         Some(gateway) => {
@@ -98,7 +101,7 @@ pub(crate) fn run(args: &TranslateArgs, terminal: &mut Terminal<'_>) -> io::Resu
             }
             bundle(written, namespace, name)
         }
-        None => objects(args, written, &generated),
+        None => objects(args, written, &generated, &mut notes),
     };
     if let Some(image) = &args.processor {
         let proxies = proxies(written, &Processor { image, resources: &args.processor_resources });
@@ -117,9 +120,15 @@ pub(crate) fn run(args: &TranslateArgs, terminal: &mut Terminal<'_>) -> io::Resu
     Ok(if notes.has_errors() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn objects(args: &TranslateArgs, written: Written<'_>, generated: &Generated) -> Vec<Manifest> {
+fn objects(
+    args: &TranslateArgs,
+    written: Written<'_>,
+    generated: &Generated,
+    notes: &mut Diagnostics,
+) -> Vec<Manifest> {
     let reader = if args.for_files { Reader::Files } else { Reader::Cluster };
-    let mut objects = complete(written, generated, reader);
+    let Complete { mut objects, diagnostics } = complete(written, generated, reader);
+    notes.0.extend(diagnostics.0);
     if args.generated {
         objects.retain(|object| generated.objects.iter().any(|made| made.reference() == object.reference()));
     }

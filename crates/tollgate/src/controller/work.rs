@@ -3,11 +3,13 @@ use std::{collections::HashMap, io, sync::Arc};
 
 use serde_json::{Value as Json, json};
 use tollgate_envoy::extension::{Attempts, Extension, Key, Made, Plan};
-use tollgate_generate::{Generated, Origin, Reader, Retries, Written, complete, documents, generate};
-use tollgate_resources::{Manifest, manifests};
+use tollgate_generate::{
+    Complete, Generated, Origin, Reader, Retries, Written, complete, documents, generate,
+};
+use tollgate_resources::{Manifest, manifests, prune};
 use tollgate_types::{Diagnostics, ObjectRef, Severity};
 
-use super::{numbers, output::Output};
+use super::output::Output;
 use crate::{
     build::Env,
     files::sources,
@@ -65,9 +67,9 @@ impl Work {
         let mut notes =
             Diagnostics(state.notes.iter().filter(|note| concerns_envoy(note)).cloned().collect());
         notes.0.extend(generated.diagnostics.0.iter().cloned());
-        let mut objects = self.objects(&generated, &revisions, env);
+        let Complete { objects, diagnostics } = self.objects(&generated, &revisions, (state, env));
         if self.output.is_some() {
-            notes.0.extend(objects.iter_mut().flat_map(numbers::remove));
+            notes.0.extend(diagnostics.0);
         }
         let problems = notes.iter().filter(|note| note.severity == Severity::Error).map(line);
         self.extension.publish(plan, problems.collect());
@@ -85,9 +87,10 @@ impl Work {
         &mut self,
         generated: &Generated,
         revisions: &HashMap<Key, String>,
-        env: Env<'_>,
-    ) -> Vec<Manifest> {
+        (state, env): (&State, Env<'_>),
+    ) -> Complete {
         let mut manifests = manifests(&sources(self.resources.texts()), env);
+        prune(&mut manifests, &state.notes);
         let mut refused = self.resources.refused().to_vec();
         refused.retain(|object| {
             let Some(good) = self.good.get(object) else { return true };
@@ -98,14 +101,14 @@ impl Work {
         let usable = manifests.iter().filter(|manifest| !refused.contains(&manifest.reference()));
         self.good = usable.map(|manifest| (manifest.reference(), manifest.clone())).collect();
         let written = Written { set: self.resources.set(), manifests: &manifests, refused: &refused };
-        let mut objects = complete(written, generated, Reader::Files);
-        for object in &mut objects {
+        let mut complete = complete(written, generated, Reader::Files);
+        for object in &mut complete.objects {
             let key = (Arc::from(object.namespace.as_str()), Arc::from(object.name.as_str()));
             if let ("HTTPRoute", Some(revision)) = (object.kind.as_str(), revisions.get(&key)) {
                 revise(object, revision);
             }
         }
-        objects
+        complete
     }
 }
 

@@ -2,15 +2,14 @@
 //! of the file; in a cluster nothing of this happens.
 use serde_json::{Map, Value as Json};
 use tollgate_resources::Manifest;
-use tollgate_types::{Diagnostic, Severity};
+use tollgate_types::{Diagnostic, ObjectRef, Severity};
 
-/// The group whose objects have such fields.
-const GROUP: &str = "gateway.envoyproxy.io";
+use crate::names::group;
 
 /// Takes such fields out of an object, and says so.
-pub(super) fn remove(object: &mut Manifest) -> Vec<Diagnostic> {
+pub(crate) fn remove(object: &mut Manifest) -> Vec<Diagnostic> {
     let mut said = Vec::new();
-    if object.group() == GROUP
+    if object.group() == group::ENVOY
         && let Some(spec) = object.body.get_mut("spec")
     {
         walk(spec, "spec", &mut said);
@@ -19,7 +18,7 @@ pub(super) fn remove(object: &mut Manifest) -> Vec<Diagnostic> {
     said.into_iter().map(|(field, instead)| note(&reference, field, instead)).collect()
 }
 
-fn note(object: &tollgate_types::ObjectRef, field: String, instead: &str) -> Diagnostic {
+fn note(object: &ObjectRef, field: String, instead: &str) -> Diagnostic {
     Diagnostic {
         severity: Severity::Warning,
         code: "left-out-for-files",
