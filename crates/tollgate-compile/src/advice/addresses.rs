@@ -1,8 +1,8 @@
 //! Gateways that ask for one address.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use tollgate_resources::{EnvoyProxy, Gateway, Object, ResourceSet};
+use tollgate_resources::{Gateway, Object, ResourceSet, find};
 
 use crate::{
     Fault,
@@ -19,14 +19,17 @@ const ANNOTATIONS: [&str; 5] = [
 ];
 
 pub(super) fn advise(set: &ResourceSet, notes: &mut Notes) {
-    for (i, gateway) in set.gateways.iter().enumerate() {
-        let own = wanted(set, gateway);
-        for other in set.gateways.iter().take(i) {
-            let theirs = wanted(set, other);
-            let (Some(address), Some(port)) = (own.intersection(&theirs).next(), shared_port(gateway, other))
-            else {
-                continue;
-            };
+    let mut taken: BTreeMap<String, Vec<&Object<Gateway>>> = BTreeMap::new();
+    for gateway in &set.gateways {
+        let mut others = BTreeMap::new();
+        for address in wanted(set, gateway) {
+            for other in taken.get(&address).into_iter().flatten() {
+                others.entry((&other.meta.namespace, &other.meta.name)).or_insert((*other, address.clone()));
+            }
+            taken.entry(address).or_default().push(gateway);
+        }
+        for (other, address) in others.into_values() {
+            let Some(port) = shared_port(gateway, other) else { continue };
             let message = format!(
                 "Gateway {}/{} asks for {address} as well, and both have port {port}: one of them gets no address",
                 other.meta.namespace, other.meta.name
@@ -51,11 +54,7 @@ fn wanted(set: &ResourceSet, gateway: &Object<Gateway>) -> BTreeSet<String> {
         }
     }
     let reference = infrastructure.and_then(|it| it.parameters_ref.as_ref());
-    let named = |proxy: &&Object<EnvoyProxy>| {
-        reference.is_some_and(|it| *it.name == *proxy.meta.name)
-            && proxy.meta.namespace == gateway.meta.namespace
-    };
-    let proxy = set.envoy_proxies.iter().find(named);
+    let proxy = reference.and_then(|it| find(&set.envoy_proxies, &gateway.meta.namespace, &it.name));
     let service =
         proxy.and_then(|proxy| proxy.spec.provider.as_ref()?.kubernetes.as_ref()?.envoy_service.as_ref());
     if let Some(service) = service {

@@ -1,7 +1,9 @@
 //! Keys that their provider does not take, and keys that everybody can read.
 
 use serde_json::Value;
-use tollgate_resources::{BackendSecurityPolicy, BackendSecurityPolicyType as Type, Object, ResourceSet};
+use tollgate_resources::{
+    BackendSecurityPolicy, BackendSecurityPolicyType as Type, Object, ResourceSet, find,
+};
 use tollgate_types::ApiSchema;
 
 use crate::{
@@ -12,10 +14,7 @@ use crate::{
 pub(super) fn advise(set: &ResourceSet, notes: &mut Notes) {
     for policy in &set.backend_security_policies {
         for target in policy.spec.target_refs.iter().filter(|target| target.kind == "AIServiceBackend") {
-            let mut backends = set.ai_service_backends.iter();
-            let backend = backends
-                .find(|it| it.meta.namespace == policy.meta.namespace && *it.meta.name == *target.name);
-            if let Some(backend) = backend {
+            if let Some(backend) = find(&set.ai_service_backends, &policy.meta.namespace, &target.name) {
                 kind_of_key(policy, backend.spec.schema.name, &target.name, notes);
             }
         }

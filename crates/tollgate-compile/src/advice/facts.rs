@@ -1,23 +1,38 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use tollgate_resources::{
     AiGatewayRoute, Gateway, HttpRoute, HttpRouteRuleFilter, Meta, Object, ParentRef, PathMatch,
-    PathMatchType, PolicyTargets, ResourceSet, SecurityPolicy,
+    PathMatchType, PolicyTargets, ResourceSet, SecurityPolicy, find,
 };
 
 use crate::{notes::Located, world::group};
 
-/// What several pieces of advice look at.
+/// The kinds by which policies know a route: an AIGatewayRoute is an HTTPRoute to them.
+pub(super) const ROUTES: [&str; 2] = ["HTTPRoute", "AIGatewayRoute"];
+
+/// Namespace and name.
+type Name<'a> = (&'a str, &'a str);
+
+/// What several pieces of advice look at. Who stands where is looked up: there may be thousands of routes with a policy
+/// each, and nobody waits for each of them to be held against each other one.
 pub(super) struct Facts<'a> {
     pub(super) set: &'a ResourceSet,
     /// Headers that a SecurityPolicy makes from what it has verified, in lower case.
     vouched: BTreeSet<String>,
     /// Headers that filters of rules set, in lower case: after callers were let in and limits were counted.
     late: BTreeSet<String>,
-    /// Paths of HTTPRoutes that may be for more than whole segments: those with a colon, and patterns.
-    pub(super) verbs: Vec<&'a PathMatch>,
+    /// What stands before a colon in the paths of HTTPRoutes.
+    pub(super) verbs: BTreeSet<&'a str>,
+    /// Paths of HTTPRoutes that are patterns.
+    pub(super) patterns: Vec<&'a str>,
     /// Headers that ClientTrafficPolicies set, in lower case: before everything else.
     early: BTreeSet<String>,
+    /// Routes by the Gateways that they name as parents.
+    on: HashMap<Name<'a>, Vec<Route<'a>>>,
+    /// SecurityPolicies by the routes that they name.
+    of_routes: HashMap<Name<'a>, Vec<&'a Object<SecurityPolicy>>>,
+    /// And by the Gateways.
+    of_gateways: HashMap<Name<'a>, Vec<&'a Object<SecurityPolicy>>>,
 }
 
 /// A route of either kind.
@@ -45,17 +60,20 @@ impl<'a> Facts<'a> {
             .collect();
         let matches =
             set.http_routes.iter().flat_map(|route| &route.spec.rules).flat_map(|rule| &rule.matches);
-        let verbs = matches
-            .map(|one| &one.path)
-            .filter(|path| path.match_type == PathMatchType::RegularExpression || path.value.contains(':'));
-        let verbs = verbs.collect();
+        let is_pattern = |path: &&PathMatch| path.match_type == PathMatchType::RegularExpression;
+        let (patterns, paths): (Vec<_>, Vec<_>) = matches.map(|one| &one.path).partition(is_pattern);
+        let verbs = paths
+            .into_iter()
+            .flat_map(|path| path.value.match_indices(':').filter_map(|(colon, _)| path.value.get(..colon)));
+        let (verbs, patterns) = (verbs.collect(), patterns.iter().map(|path| path.value.as_str()).collect());
         let heads = set.client_traffic_policies.iter().filter_map(|policy| policy.spec.headers.as_ref());
         let early = heads
             .filter_map(|heads| heads.early_request_headers.as_ref())
             .flat_map(|filter| filter.set.iter().chain(&filter.add))
             .map(|header| header.name.to_ascii_lowercase())
             .collect();
-        Self { set, vouched, late, verbs, early }
+        let (on, of_routes, of_gateways) = (on(set), of(set, &ROUTES), of(set, &["Gateway"]));
+        Self { set, vouched, late, verbs, patterns, early, on, of_routes, of_gateways }
     }
 
     /// True where a SecurityPolicy makes this header.
@@ -73,32 +91,68 @@ impl<'a> Facts<'a> {
         self.is_vouched(header) || self.is_late(header) || self.early.contains(&header.to_ascii_lowercase())
     }
 
-    pub(super) fn routes(&self) -> impl Iterator<Item = Route<'a>> + use<'a> {
-        let set = self.set;
-        let ai = set.ai_gateway_routes.iter().map(Route::Ai);
-        set.http_routes.iter().map(Route::Http).chain(ai)
+    /// The routes that name this Gateway as a parent.
+    pub(super) fn routes_of<'b>(&'b self, gateway: &'b Meta) -> &'b [Route<'a>] {
+        self.on.get(&(&*gateway.namespace, &*gateway.name)).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// The routes that name this Gateway as a parent.
-    pub(super) fn routes_of(&self, gateway: &Meta) -> Vec<Route<'a>> {
-        self.routes().filter(|route| route.is_on(gateway)).collect()
+    /// The SecurityPolicies that name this route.
+    pub(super) fn policies_of_route<'b>(&'b self, route: &'b Meta) -> &'b [&'a Object<SecurityPolicy>] {
+        self.of_routes.get(&(&*route.namespace, &*route.name)).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The SecurityPolicies that name this Gateway.
+    pub(super) fn policies_of_gateway<'b>(&'b self, gateway: Name<'b>) -> &'b [&'a Object<SecurityPolicy>] {
+        self.of_gateways.get(&gateway).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// The Gateways that these targets name in this namespace.
     pub(super) fn gateways(&self, namespace: &str, targets: PolicyTargets<'_>) -> Vec<&'a Object<Gateway>> {
-        let named = |gateway: &&Object<Gateway>| {
-            *gateway.meta.namespace == *namespace
-                && names(targets, &["Gateway"], &gateway.meta.name).is_some()
-        };
-        self.set.gateways.iter().filter(named).collect()
+        let names: BTreeSet<_> = named(targets, &["Gateway"]).collect();
+        names.into_iter().filter_map(|name| find(&self.set.gateways, namespace, name)).collect()
+    }
+
+    /// The routes that these targets name in this namespace, and those on the Gateways that they name; some twice.
+    pub(super) fn reach(&self, namespace: &str, targets: PolicyTargets<'_>) -> Vec<Route<'a>> {
+        let mut found = Vec::new();
+        for name in named(targets, &ROUTES) {
+            found.extend(find(&self.set.http_routes, namespace, name).map(Route::Http));
+            found.extend(find(&self.set.ai_gateway_routes, namespace, name).map(Route::Ai));
+        }
+        for gateway in self.gateways(namespace, targets) {
+            found.extend(self.routes_of(&gateway.meta));
+        }
+        found
     }
 }
 
-/// Where targets name an object of these kinds: the section, if any.
-pub(super) fn names<'t>(targets: PolicyTargets<'t>, kinds: &[&str], name: &str) -> Option<Option<&'t str>> {
-    let mut all = targets.target_ref.into_iter().chain(targets.target_refs);
-    let found = all.find(|target| kinds.contains(&target.kind.as_str()) && target.name == name);
-    found.map(|target| target.section_name.as_deref())
+fn on(set: &ResourceSet) -> HashMap<Name<'_>, Vec<Route<'_>>> {
+    let mut on: HashMap<_, Vec<_>> = HashMap::new();
+    let ai = set.ai_gateway_routes.iter().map(Route::Ai);
+    for route in set.http_routes.iter().map(Route::Http).chain(ai) {
+        for gateway in route.gateways().collect::<BTreeSet<_>>() {
+            on.entry(gateway).or_default().push(route);
+        }
+    }
+    on
+}
+
+/// The SecurityPolicies by what they name of these kinds, each once.
+fn of<'a>(set: &'a ResourceSet, kinds: &[&str]) -> HashMap<Name<'a>, Vec<&'a Object<SecurityPolicy>>> {
+    let mut of: HashMap<_, Vec<_>> = HashMap::new();
+    for policy in &set.security_policies {
+        for name in named(policy.spec.targets(), kinds).collect::<BTreeSet<_>>() {
+            of.entry((&*policy.meta.namespace, name)).or_default().push(policy);
+        }
+    }
+    of
+}
+
+/// What targets name of these kinds.
+pub(super) fn named<'t>(targets: PolicyTargets<'t>, kinds: &[&str]) -> impl Iterator<Item = &'t str> {
+    looks::one();
+    let all = targets.target_ref.into_iter().chain(targets.target_refs);
+    all.filter(|target| kinds.contains(&target.kind.as_str())).map(|target| target.name.as_str())
 }
 
 /// The headers that a policy makes from what it verified.
@@ -125,6 +179,7 @@ pub(super) fn set_by(filter: &HttpRouteRuleFilter) -> impl Iterator<Item = (&str
 
 impl<'a> Route<'a> {
     pub(super) fn meta(self) -> &'a Meta {
+        looks::one();
         match self {
             Self::Http(route) => &route.meta,
             Self::Ai(route) => &route.meta,
@@ -149,14 +204,13 @@ impl<'a> Route<'a> {
         }
     }
 
-    pub(super) fn is_on(self, gateway: &Meta) -> bool {
-        self.parents().iter().any(|parent| {
-            let namespace = parent.namespace.as_deref().unwrap_or(&self.meta().namespace);
-            parent.group == group::GATEWAY
-                && parent.kind == "Gateway"
-                && parent.name == *gateway.name
-                && *namespace == *gateway.namespace
-        })
+    /// The Gateways that it names as parents; one more than once where it names listeners.
+    pub(super) fn gateways(self) -> impl Iterator<Item = Name<'a>> {
+        let own = &*self.meta().namespace;
+        let parents = self.parents().iter();
+        parents
+            .filter(|parent| parent.group == group::GATEWAY && parent.kind == "Gateway")
+            .map(move |parent| (parent.namespace.as_deref().unwrap_or(own), parent.name.as_str()))
     }
 
     /// How many rules it has.
@@ -180,5 +234,24 @@ impl<'a> Route<'a> {
                 backends.map(|it| (it.namespace.as_deref().unwrap_or(own), it.name.as_str())).collect()
             }
         }
+    }
+}
+
+/// How often a route or a policy was looked at, for the test that holds it against how many there are.
+pub(super) mod looks {
+    #[cfg(test)]
+    thread_local! {
+        static LOOKS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    }
+
+    pub(super) fn one() {
+        #[cfg(test)]
+        LOOKS.set(LOOKS.get() + 1);
+    }
+
+    /// How many there were since the last call.
+    #[cfg(test)]
+    pub(in super::super) fn take() -> usize {
+        LOOKS.take()
     }
 }

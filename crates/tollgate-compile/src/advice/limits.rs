@@ -2,9 +2,10 @@
 
 use tollgate_resources::{
     BackendTrafficPolicy, Object, RateLimitCostFrom, RateLimitHeaderMatch, RateLimitMatchType, RateLimitRule,
+    find,
 };
 
-use super::facts::{Facts, names};
+use super::facts::{Facts, named};
 use crate::{
     Fault,
     notes::{At, Notes},
@@ -91,18 +92,10 @@ fn plain_route(
     else {
         return;
     };
-    let targets = policy.spec.targets();
-    let ours = |namespace: &str| *namespace == *policy.meta.namespace;
-    let plain = facts
-        .set
-        .http_routes
-        .iter()
-        .find(|it| ours(&it.meta.namespace) && names(targets, &["HTTPRoute"], &it.meta.name).is_some());
-    let Some(route) = plain else { return };
-    let is_ai = |name: &str| {
-        facts.set.ai_gateway_routes.iter().any(|it| ours(&it.meta.namespace) && *it.meta.name == *name)
-    };
-    if is_ai(&route.meta.name) {
+    let own = &policy.meta.namespace;
+    let mut names = named(policy.spec.targets(), &["HTTPRoute"]);
+    let Some(route) = names.find_map(|name| find(&facts.set.http_routes, own, name)) else { return };
+    if find(&facts.set.ai_gateway_routes, own, &route.meta.name).is_some() {
         return;
     }
     let message = format!(
@@ -132,7 +125,7 @@ fn per_route(facts: &Facts<'_>, policy: &Object<BackendTrafficPolicy>, notes: &m
     }
     let gateways = facts.gateways(&policy.meta.namespace, policy.spec.targets());
     let Some((gateway, count)) = gateways.into_iter().find_map(|gateway| {
-        let rules: usize = facts.routes_of(&gateway.meta).into_iter().map(|route| route.rules()).sum();
+        let rules: usize = facts.routes_of(&gateway.meta).iter().map(|route| route.rules()).sum();
         (rules > 1).then_some((gateway, rules))
     }) else {
         return;

@@ -1,21 +1,19 @@
 //! Ways in that nobody guards, and paths that do not match.
 
-use tollgate_resources::{
-    AuthorizationAction, Gateway, HttpRoute, Object, PathMatch, PathMatchType, SecurityPolicy,
-};
+use tollgate_resources::{AuthorizationAction, Gateway, HttpRoute, Object, PathMatchType, SecurityPolicy};
 
-use super::facts::{Facts, Route, names};
+use super::facts::{Facts, Route};
 use crate::{
     Fault,
     notes::{At, Notes},
 };
 
-/// The names by which policies know an AIGatewayRoute.
-const ROUTES: [&str; 2] = ["HTTPRoute", "AIGatewayRoute"];
-
 pub(super) fn advise(facts: &Facts<'_>, notes: &mut Notes) {
+    // Whom one that selects by labels guards is not looked into: all of them, for what is known.
+    let mut guards = facts.set.security_policies.iter().filter(|policy| keeps_out(&policy.spec));
+    let selects = guards.find(|policy| !policy.spec.targets().target_selectors.is_empty());
     for gateway in &facts.set.gateways {
-        unguarded(facts, gateway, notes);
+        unguarded(facts, gateway, selects, notes);
         options(gateway, notes);
     }
     for route in &facts.set.http_routes {
@@ -24,11 +22,18 @@ pub(super) fn advise(facts: &Facts<'_>, notes: &mut Notes) {
 }
 
 /// A route of models that lets everybody in, beside one that does not.
-fn unguarded(facts: &Facts<'_>, gateway: &Object<Gateway>, notes: &mut Notes) {
+fn unguarded(
+    facts: &Facts<'_>,
+    gateway: &Object<Gateway>,
+    selects: Option<&Object<SecurityPolicy>>,
+    notes: &mut Notes,
+) {
     let routes = facts.routes_of(&gateway.meta);
+    let whole = first(facts.policies_of_gateway((&gateway.meta.namespace, &gateway.meta.name)));
+    let around = whole.into_iter().chain(selects).min_by_key(|policy| place(policy));
     let guard = |route: &Route<'_>| {
-        let mut policies = facts.set.security_policies.iter();
-        policies.find(|policy| keeps_out(&policy.spec) && covers(policy, *route, gateway))
+        let own = first(facts.policies_of_route(route.meta()));
+        own.into_iter().chain(around).min_by_key(|policy| place(policy))
     };
     let Some((guarded, by)) = routes.iter().find_map(|route| Some((route, guard(route)?))) else { return };
     for route in routes.iter().filter(|route| route.is_ai() && guard(route).is_none()) {
@@ -61,14 +66,14 @@ pub(super) fn keeps_out(policy: &SecurityPolicy) -> bool {
         || denies
 }
 
-/// True where a policy is on the route or on its Gateway; one that selects by labels may be.
-fn covers(policy: &Object<SecurityPolicy>, route: Route<'_>, gateway: &Object<Gateway>) -> bool {
-    let targets = policy.spec.targets();
-    let own = |namespace: &str| *policy.meta.namespace == *namespace;
-    let meta = route.meta();
-    !targets.target_selectors.is_empty()
-        || (own(&meta.namespace) && names(targets, &ROUTES, &meta.name).is_some())
-        || (own(&gateway.meta.namespace) && names(targets, &["Gateway"], &gateway.meta.name).is_some())
+/// The first that asks who somebody is.
+fn first<'a>(policies: &[&'a Object<SecurityPolicy>]) -> Option<&'a Object<SecurityPolicy>> {
+    policies.iter().copied().find(|policy| keeps_out(&policy.spec))
+}
+
+/// Where it stands in its list.
+fn place(policy: &Object<SecurityPolicy>) -> (&str, &str) {
+    (&policy.meta.namespace, &policy.meta.name)
 }
 
 /// Options of TLS, which nobody reads.
@@ -94,7 +99,8 @@ fn verbs(facts: &Facts<'_>, route: &Object<HttpRoute>, notes: &mut Notes) {
             if one.path.match_type != PathMatchType::PathPrefix || !names_a_model(prefix) {
                 continue;
             }
-            if facts.verbs.iter().any(|path| has_verbs(path, prefix)) {
+            let model = prefix.rsplit('/').next().unwrap_or_default();
+            if facts.verbs.contains(prefix) || facts.patterns.iter().any(|path| path.contains(model)) {
                 continue;
             }
             let message = format!(
@@ -119,14 +125,4 @@ fn names_a_model(path: &str) -> bool {
         version.strip_prefix('v').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
     let model = parts.next().is_some_and(|model| !model.is_empty() && !model.contains(':'));
     numbered && model && parts.next().is_none()
-}
-
-fn has_verbs(path: &PathMatch, prefix: &str) -> bool {
-    let model = prefix.rsplit('/').next().unwrap_or_default();
-    match path.match_type {
-        PathMatchType::RegularExpression => path.value.contains(model),
-        PathMatchType::Exact | PathMatchType::PathPrefix => {
-            path.value.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(':'))
-        }
-    }
 }

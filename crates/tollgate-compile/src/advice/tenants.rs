@@ -2,11 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use tollgate_resources::{
-    AiGatewayRoute, AuthorizationAction, HttpRoute, JwtClaim, Meta, Object, ParentRef, SecurityPolicy,
-};
+use tollgate_resources::{AiGatewayRoute, AuthorizationAction, HttpRoute, JwtClaim, Object, SecurityPolicy};
 
-use super::facts::{Facts, names, set_by};
+use super::facts::{Facts, ROUTES, Route, named, set_by};
 use crate::{
     Fault,
     notes::{At, Notes},
@@ -34,11 +32,11 @@ fn shared(
     notes: &mut Notes,
 ) {
     let mut owned = BTreeSet::new();
-    for route in &facts.set.http_routes {
-        owners_http(facts, policy, route, claim, &mut owned);
-    }
-    for route in &facts.set.ai_gateway_routes {
-        owners_ai(facts, policy, route, claim, &mut owned);
+    for route in facts.reach(&policy.meta.namespace, policy.spec.targets()) {
+        match route {
+            Route::Http(route) => owners_http(facts, policy, route, claim, &mut owned),
+            Route::Ai(route) => owners_ai(facts, policy, route, claim, &mut owned),
+        }
     }
     if owned.len() < 2 {
         return;
@@ -63,7 +61,7 @@ fn owners_http<'a>(
     owned: &mut BTreeSet<&'a str>,
 ) {
     for rule in &route.spec.rules {
-        if !holds(facts, policy, (&route.meta, rule.name.as_deref()), &route.spec.parent_refs) {
+        if !holds(facts, policy, (Route::Http(route), rule.name.as_deref())) {
             continue;
         }
         let set = rule.filters.iter().flat_map(set_by).map(|(_, value)| value);
@@ -82,7 +80,7 @@ fn owners_ai<'a>(
     owned: &mut BTreeSet<&'a str>,
 ) {
     for rule in &route.spec.rules {
-        if !holds(facts, policy, (&route.meta, rule.name.as_deref()), &route.spec.parent_refs) {
+        if !holds(facts, policy, (Route::Ai(route), rule.name.as_deref())) {
             continue;
         }
         let headers = rule.matches.iter().flat_map(|one| &one.headers);
@@ -96,17 +94,15 @@ fn owners_ai<'a>(
 fn holds(
     facts: &Facts<'_>,
     policy: &Object<SecurityPolicy>,
-    (route, rule): (&Meta, Option<&str>),
-    parents: &[ParentRef],
+    (route, rule): (Route<'_>, Option<&str>),
 ) -> bool {
-    let (namespace, route) = (&*route.namespace, &*route.name);
-    const KINDS: [&str; 2] = ["HTTPRoute", "AIGatewayRoute"];
+    let meta = route.meta();
     let rank = |policy: &Object<SecurityPolicy>| {
         let targets = policy.spec.targets();
-        let same = *policy.meta.namespace == *namespace;
+        let same = policy.meta.namespace == meta.namespace;
         let sections = targets.target_ref.into_iter().chain(targets.target_refs);
         let mut own = sections
-            .filter(|target| same && KINDS.contains(&target.kind.as_str()) && target.name == route)
+            .filter(|target| same && ROUTES.contains(&target.kind.as_str()) && *target.name == *meta.name)
             .map(|target| target.section_name.as_deref());
         let exact = own.clone().any(|section| section.is_some() && section == rule);
         if exact {
@@ -115,11 +111,10 @@ fn holds(
         if own.any(|section| section.is_none()) {
             return 2;
         }
-        let mut gateways = parents
-            .iter()
-            .filter(|parent| *parent.namespace.as_deref().unwrap_or(namespace) == *policy.meta.namespace);
-        u8::from(gateways.any(|parent| names(targets, &["Gateway"], &parent.name).is_some()))
+        let mut gateways = route.gateways().filter(|(namespace, _)| **namespace == *policy.meta.namespace);
+        u8::from(gateways.any(|(_, gateway)| named(targets, &["Gateway"]).any(|name| name == gateway)))
     };
     let own = rank(policy);
-    own > 0 && facts.set.security_policies.iter().all(|other| rank(other) <= own)
+    let wider = route.gateways().flat_map(|gateway| facts.policies_of_gateway(gateway));
+    own > 0 && facts.policies_of_route(meta).iter().chain(wider).all(|other| rank(other) <= own)
 }

@@ -1,7 +1,7 @@
 //! What advice is not given; what it is given for stands with its code in docs/checks, and is tested there.
 use tollgate_resources::{Source, load};
 
-use super::advise;
+use super::{advise, facts::looks};
 
 const BASE: &str = "\
 apiVersion: gateway.networking.k8s.io/v1
@@ -139,4 +139,35 @@ fn a_url_without_a_password_is_no_credential() {
     for fine in ["https://c.example/a:b@d", "https://user@c.example", "x-team=blue"] {
         assert_eq!(config(fine), Vec::<&str>::new(), "{fine}");
     }
+}
+
+/// Routes on one Gateway, each with policies of its own that ask for everything that is compared.
+fn many(count: usize) -> String {
+    let mut text = policy("SecurityPolicy", "all", GATEWAY, BLUE_OR_GREEN);
+    text += &policy("BackendTrafficPolicy", "all", GATEWAY, BY_USER);
+    for i in 0..count {
+        let target = format!("kind: HTTPRoute, name: r{i}");
+        let tokens = "  timeout: {http: {requestTimeout: 9s}}\n  rateLimit:\n    global:\n      rules: [{cost: {response: \
+                      {from: Metadata, metadata: {namespace: io.envoy.ai_gateway, key: llm_total_token}}}, limit: \
+                      {requests: 1, unit: Hour}}]";
+        text += &format!(
+            "apiVersion: aigateway.envoyproxy.io/v1beta1\nkind: AIGatewayRoute\nmetadata: {{name: r{i}}}\nspec:\n  \
+             parentRefs: [{{name: edge}}]\n  rules: [{{matches: [{{headers: [{{name: x-tenant, value: green}}]}}], \
+             backendRefs: [{{name: a}}]}}]\n---\n"
+        );
+        text += &policy("SecurityPolicy", &format!("r{i}"), &target, BLUE_OR_GREEN);
+        text += &policy("BackendTrafficPolicy", &format!("r{i}"), &target, tokens);
+    }
+    text
+}
+
+#[test]
+fn twice_the_routes_and_policies_are_twice_the_work() {
+    let work = |count| {
+        looks::take();
+        assert!(!codes(&many(count)).is_empty());
+        looks::take()
+    };
+    let (some, more) = (work(40), work(80));
+    assert!(more < 2 * some + 50, "{some} looks at 40, {more} at 80");
 }

@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use tollgate_resources::{BackendTrafficPolicy, Object, PolicyTargets, RetryTrigger};
+use tollgate_resources::{AiGatewayRouteRule, BackendTrafficPolicy, Object, RetryTrigger};
 
-use super::facts::{Facts, Route, names};
+use super::facts::{Facts, Route};
 use crate::{
     Fault,
     notes::{At, Notes},
@@ -45,7 +45,7 @@ fn health(facts: &Facts<'_>, policy: &Object<BackendTrafficPolicy>, notes: &mut 
     let gateways = facts.gateways(&policy.meta.namespace, policy.spec.targets());
     for gateway in gateways {
         let routes = facts.routes_of(&gateway.meta);
-        let backends: BTreeSet<_> = routes.into_iter().flat_map(Route::backends).collect();
+        let backends: BTreeSet<_> = routes.iter().flat_map(|route| route.backends()).collect();
         if backends.len() > 1 {
             let message = format!(
                 "{} is asked of all {} backends behind Gateway {}: one that has no such path counts as unhealthy",
@@ -65,13 +65,14 @@ fn deadline(facts: &Facts<'_>, policy: &Object<BackendTrafficPolicy>, notes: &mu
     let http = policy.spec.timeout.as_ref().and_then(|timeout| timeout.http.as_ref());
     let timeout = http.and_then(|http| http.request_timeout).filter(|limit| !limit.is_zero());
     let Some(limit) = timeout.filter(|limit| *limit <= SHORT) else { return };
-    let affected = facts.set.ai_gateway_routes.iter().find(|route| {
-        let own = |rule: &tollgate_resources::AiGatewayRouteRule| {
-            rule.timeouts.as_ref().is_some_and(|timeouts| timeouts.request.is_some())
-        };
-        covers(facts, policy, Route::Ai(route)) && !route.spec.rules.iter().all(own)
+    let own =
+        |rule: &AiGatewayRouteRule| rule.timeouts.as_ref().is_some_and(|timeouts| timeouts.request.is_some());
+    let routes = facts.reach(&policy.meta.namespace, policy.spec.targets()).into_iter();
+    let affected = routes.filter_map(|route| match route {
+        Route::Ai(route) => (!route.spec.rules.iter().all(own)).then_some(route),
+        Route::Http(_) => None,
     });
-    if let Some(route) = affected {
+    if let Some(route) = affected.min_by_key(|route| (&*route.meta.namespace, &*route.meta.name)) {
         let message = format!(
             "replies of AIGatewayRoute {} end after {} s, streams among them",
             route.meta.name,
@@ -81,14 +82,4 @@ fn deadline(facts: &Facts<'_>, policy: &Object<BackendTrafficPolicy>, notes: &mu
         let fault = Fault::new("timeout-ends-streams", message).help(help);
         notes.info(&At::new(policy, "spec.timeout.http.requestTimeout"), fault);
     }
-}
-
-/// True where a policy is on the route or on its Gateway.
-fn covers(facts: &Facts<'_>, policy: &Object<BackendTrafficPolicy>, route: Route<'_>) -> bool {
-    let targets: PolicyTargets<'_> = policy.spec.targets();
-    let meta = route.meta();
-    let own = meta.namespace == policy.meta.namespace
-        && names(targets, &["HTTPRoute", "AIGatewayRoute"], &meta.name).is_some();
-    let mut gateways = facts.gateways(&policy.meta.namespace, targets).into_iter();
-    own || gateways.any(|gateway| route.is_on(&gateway.meta))
 }
