@@ -8,6 +8,7 @@ mod dashboards;
 mod fields;
 mod secrets;
 mod tools;
+mod unbuilt;
 
 use tollgate_types::{Diagnostic, Diagnostics, Severity};
 
@@ -26,10 +27,11 @@ pub fn surroundings(sources: &[Source<'_>], env: &dyn Fn(&str) -> Option<String>
     let objects = raw::objects(sources, env);
     let mut notes = Diagnostics::default();
     let notes = &mut notes;
-    let installs = charts::installs(&objects);
+    let unbuilt = unbuilt::Unbuilt::of(&objects);
+    let installs = charts::installs(&objects, &unbuilt);
     config::check(&objects, &installs, notes);
     charts::check(&objects, &installs, notes);
-    applied::check(&objects, notes);
+    applied::check(&objects, &unbuilt, notes);
     for object in &objects {
         dashboards::check(object, notes);
         tools::check(object, notes);

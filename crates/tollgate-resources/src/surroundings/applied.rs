@@ -2,17 +2,18 @@
 
 use tollgate_types::{Diagnostics, Severity};
 
-use super::at;
+use super::{
+    at,
+    unbuilt::{Unbuilt, is_build},
+};
 use crate::{
     raw::Raw,
     tree::{Node, Value},
 };
 
-const FLUX: &str = "kustomize.toolkit.fluxcd.io";
-/// Of files named `kustomization.yaml`.
-const KUSTOMIZE: &str = "kustomize.config.k8s.io";
+pub(super) const FLUX: &str = "kustomize.toolkit.fluxcd.io";
 
-pub(super) fn check(objects: &[Raw], notes: &mut Diagnostics) {
+pub(super) fn check<'a>(objects: &'a [Raw], unbuilt: &Unbuilt<'a>, notes: &mut Diagnostics) {
     let all: Vec<_> = objects.iter().filter(|object| object.is(FLUX, "Kustomization")).collect();
     for object in &all {
         let waits = match object.node.at(&["spec", "dependsOn"]).map(|node| &node.value) {
@@ -20,26 +21,34 @@ pub(super) fn check(objects: &[Raw], notes: &mut Diagnostics) {
             _ => &[],
         };
         for (i, dependency) in waits.iter().enumerate() {
-            waits_for(object, (i, dependency), &all, notes);
+            waits_for(object, (i, dependency), (&all, unbuilt), notes);
         }
         twice(object, (&all, objects), notes);
     }
 }
 
-/// A dependency without a namespace is looked for in the Kustomization's own.
-fn waits_for(object: &Raw, (i, dependency): (usize, &Node), all: &[&Raw], notes: &mut Diagnostics) {
+/// A dependency without a namespace is looked for in the Kustomization's own, which a build may have yet to give it.
+fn waits_for<'a>(
+    object: &'a Raw,
+    (i, dependency): (usize, &Node),
+    (all, unbuilt): (&[&'a Raw], &Unbuilt<'a>),
+    notes: &mut Diagnostics,
+) {
     let Some(name) = dependency.get("name").and_then(Node::text) else { return };
     let given = dependency.get("namespace").and_then(Node::text);
-    let namespace = given.unwrap_or(object.namespace());
-    let mut named = all.iter().filter(|other| other.name() == name);
-    if named.clone().any(|other| other.namespace() == namespace) {
+    let Some(namespace) = given.or_else(|| unbuilt.namespace(object)) else { return };
+    let named = all.iter().filter(|other| other.name() == name);
+    // One whose namespace is not known yet may be the one that is meant.
+    let Some(others) = named.map(|other| unbuilt.namespace(other)).collect::<Option<Vec<_>>>() else {
+        return;
+    };
+    if others.contains(&namespace) {
         return;
     }
-    let (severity, help) = match named.next() {
-        Some(other) => (
-            Severity::Error,
-            format!("Kustomization {name} is in namespace {ns}: add namespace: {ns}", ns = other.namespace()),
-        ),
+    let (severity, help) = match others.first() {
+        Some(other) => {
+            (Severity::Error, format!("Kustomization {name} is in namespace {other}: add namespace: {other}"))
+        }
         None if given.is_some() => return,
         None => (
             Severity::Warning,
@@ -59,7 +68,7 @@ fn twice(object: &Raw, (all, objects): (&[&Raw], &[Raw]), notes: &mut Diagnostic
     let Some((above, _)) = own.rsplit_once('/') else { return };
     let lists = |file: &Raw| {
         let folder = file.file().rsplit_once('/').map_or("", |(folder, _)| folder);
-        file.is(KUSTOMIZE, "Kustomization") && (folder == above || folder.ends_with(&format!("/{above}")))
+        is_build(file) && (folder == above || folder.ends_with(&format!("/{above}")))
     };
     if objects.iter().any(lists) {
         return;

@@ -2,7 +2,7 @@
 
 use tollgate_types::{Diagnostics, Severity};
 
-use super::at;
+use super::{at, unbuilt::Unbuilt};
 use crate::{
     raw::Raw,
     tree::{Node, Value},
@@ -23,9 +23,32 @@ pub(super) struct Install<'a> {
     pub(super) place: &'static str,
     /// The values, and the field that holds them.
     pub(super) values: Option<(&'a Node, String)>,
+    /// Where more values come from, which are not known here.
+    pub(super) elsewhere: Option<&'static str>,
 }
 
-pub(super) fn installs(objects: &[Raw]) -> Vec<Install<'_>> {
+/// Fields by which a chart gets values from somewhere else, or in a way that is not looked into.
+const ELSEWHERE: [(&[&str], &str); 5] = [
+    (&["spec", "valuesFrom"], "spec.valuesFrom"),
+    (&["spec", "postRenderers"], "spec.postRenderers"),
+    (&["spec", "forProvider", "valuesFrom"], "spec.forProvider.valuesFrom"),
+    (&["spec", "forProvider", "set"], "spec.forProvider.set"),
+    (&["spec", "forProvider", "patchesFrom"], "spec.forProvider.patchesFrom"),
+];
+/// The same of a source of Argo CD, below `helm`.
+const OF_A_SOURCE: [&str; 4] = ["valueFiles", "values", "parameters", "fileParameters"];
+
+pub(super) fn installs<'a>(objects: &'a [Raw], unbuilt: &Unbuilt<'a>) -> Vec<Install<'a>> {
+    let mut all = written(objects);
+    for install in &mut all {
+        let field = ELSEWHERE.iter().find(|(path, _)| install.object.node.at(path).is_some());
+        let patches = || unbuilt.is_patched(install.object).then_some("patches");
+        install.elsewhere = install.elsewhere.or(field.map(|(_, field)| *field)).or_else(patches);
+    }
+    all
+}
+
+fn written(objects: &[Raw]) -> Vec<Install<'_>> {
     let mut all = Vec::new();
     for object in objects {
         match (object.group.as_str(), object.kind.as_str()) {
@@ -61,7 +84,7 @@ fn flux<'a>(object: &'a Raw, objects: &'a [Raw]) -> Option<Install<'a>> {
     let url = repository.and_then(|node| node.at(&["spec", "url"])).and_then(Node::text).unwrap_or(name);
     let tag = repository.and_then(|node| node.at(&["spec", "ref", "tag"])).and_then(Node::text);
     let (chart, version) = (last(url), tag.map(str::to_owned));
-    Some(Install { object, chart, version, place: "spec.chartRef", values })
+    Some(Install { object, chart, version, place: "spec.chartRef", values, elsewhere: None })
 }
 
 fn argo<'a>(object: &'a Raw, all: &mut Vec<Install<'a>>) {
@@ -76,6 +99,7 @@ fn argo<'a>(object: &'a Raw, all: &mut Vec<Install<'a>>) {
         let made = install(object, (Some(source), "chart", "targetRevision"), "spec.source");
         all.extend(made.map(|install| Install {
             values: values.map(|node| (node, format!("{path}.helm.valuesObject"))),
+            elsewhere: OF_A_SOURCE.into_iter().find(|field| source.at(&["helm", field]).is_some()),
             ..install
         }));
     }
@@ -88,7 +112,7 @@ fn install<'a>(
 ) -> Option<Install<'a>> {
     let chart = last(node?.get(chart)?.text()?);
     let version = node?.get(version).and_then(Node::text).map(str::to_owned);
-    Some(Install { object, chart, version, place, values: None })
+    Some(Install { object, chart, version, place, values: None, elsewhere: None })
 }
 
 fn last(path: &str) -> String {

@@ -36,19 +36,23 @@ struct Config<'a> {
     prefix: &'a str,
     /// Text inside a text has no fields to point at.
     embedded: bool,
+    /// Where more of it comes from, which is not known here.
+    elsewhere: Option<&'a str>,
 }
 
 pub(super) fn check(objects: &[Raw], installs: &[Install<'_>], notes: &mut Diagnostics) {
     let needs = Needs::of(objects);
     for object in objects.iter().filter(|object| object.is(ENVOY_GATEWAY, "EnvoyGateway")) {
-        Config { object, node: &object.node, prefix: "", embedded: false }.check(&needs, notes);
+        Config { object, node: &object.node, prefix: "", embedded: false, elsewhere: None }
+            .check(&needs, notes);
     }
     for object in objects.iter().filter(|object| object.is("", "ConfigMap")) {
         let Some(text) = object.node.at(&["data", FILE]).and_then(Node::text) else { continue };
         for chunk in parse::documents(text) {
             let Ok(Some(node)) = parse::document(&chunk) else { continue };
             let prefix = format!("data[{FILE:?}]");
-            Config { object, node: &node, prefix: &prefix, embedded: true }.check(&needs, notes);
+            Config { object, node: &node, prefix: &prefix, embedded: true, elsewhere: None }
+                .check(&needs, notes);
         }
     }
     for install in installs.iter().filter(|install| install.chart == "gateway-helm") {
@@ -58,7 +62,9 @@ pub(super) fn check(objects: &[Raw], installs: &[Install<'_>], notes: &mut Diagn
         let found = values.at(&["config", "envoyGateway"]);
         let prefix = if found.is_some() { format!("{path}.config.envoyGateway") } else { path.to_owned() };
         let node = found.unwrap_or(&empty);
-        Config { object: install.object, node, prefix: &prefix, embedded: false }.check(&needs, notes);
+        let elsewhere = install.elsewhere;
+        Config { object: install.object, node, prefix: &prefix, embedded: false, elsewhere }
+            .check(&needs, notes);
     }
 }
 
@@ -97,7 +103,7 @@ impl Config<'_> {
         });
         match self.node.get("extensionManager").filter(|node| !node.is_null()) {
             Some(extension) => self.extension(extension, needs, notes),
-            None if needs.ai && self.node.get("extensionManagers").is_none() => self.error(
+            None if needs.ai && self.node.get("extensionManagers").is_none() => self.missing(
                 ("no-extension-manager", ""),
                 "there are AI routes, but nothing tells Envoy Gateway about the AI Gateway: models are not routed",
                 "add extensionManager with hooks, service and backendResources",
@@ -108,7 +114,7 @@ impl Config<'_> {
         self.apis(needs, notes);
         let limited = self.node.get("rateLimit").is_some_and(|node| !node.is_null());
         if needs.global_limits && !limited {
-            self.error(
+            self.missing(
                 ("no-rate-limit-service", ""),
                 "a BackendTrafficPolicy has global limits, but Envoy Gateway has no rateLimit: its routes answer 500",
                 "add rateLimit: {backend: {type: Redis, redis: {url: …}}}",
@@ -120,7 +126,7 @@ impl Config<'_> {
     fn apis(&self, needs: &Needs, notes: &mut Diagnostics) {
         let enabled = |name| self.node.at(&["extensionApis", name]).and_then(Node::text) == Some("true");
         if needs.backends && !enabled("enableBackend") {
-            self.error(
+            self.missing(
                 ("backend-not-enabled", "extensionApis"),
                 "there are Backends, which Envoy Gateway refuses unless they are enabled",
                 "add extensionApis: {enableBackend: true}",
@@ -128,7 +134,7 @@ impl Config<'_> {
             );
         }
         if needs.patches && !enabled("enableEnvoyPatchPolicy") {
-            self.error(
+            self.missing(
                 ("patch-policy-not-enabled", "extensionApis"),
                 "there are EnvoyPatchPolicies, which Envoy Gateway leaves out unless they are enabled",
                 "add extensionApis: {enableEnvoyPatchPolicy: true}",
@@ -141,7 +147,7 @@ impl Config<'_> {
         let translator = extension.at(&["hooks", "xdsTranslator"]);
         let hooks = |phase| translator.and_then(|node| node.get(phase)).and_then(items).unwrap_or_default();
         if hooks("pre").is_empty() && hooks("post").is_empty() {
-            self.error(
+            self.missing(
                 ("extension-without-hooks", "extensionManager"),
                 "Envoy Gateway does not start: \"registered extension has no hooks specified\"",
                 "add hooks.xdsTranslator.post: [Translation, Cluster, Route]; backendResources alone is not enough",
@@ -165,7 +171,7 @@ impl Config<'_> {
         };
         let message = format!("Envoy Gateway does not start: \"{says}\"");
         let help = "add service.fqdn with the hostname and port (1063) of the AI Gateway's controller";
-        self.error(("extension-without-service", "extensionManager"), &message, help, notes);
+        self.missing(("extension-without-service", "extensionManager"), &message, help, notes);
     }
 
     fn hooks(&self, translator: Option<&Node>, post: &[Node], notes: &mut Diagnostics) {
@@ -181,7 +187,7 @@ impl Config<'_> {
         if !lacking.is_empty() {
             let message = format!("the AI Gateway does not see all that it works on: {}", lacking.join(", "));
             let help = "add what is missing under extensionManager.hooks.xdsTranslator";
-            self.error(("extension-incomplete", "extensionManager.hooks"), &message, help, notes);
+            self.missing(("extension-incomplete", "extensionManager.hooks"), &message, help, notes);
         }
     }
 
@@ -195,7 +201,7 @@ impl Config<'_> {
             self.error(("not-a-backend-kind", &field), &message, help, notes);
         }
         if needs.pools && !resources.iter().any(|resource| kind(resource) == "InferencePool") {
-            self.error(
+            self.missing(
                 ("pool-not-registered", "extensionManager"),
                 "there are InferencePools, which Envoy Gateway does not know: routes to them answer 500",
                 "add backendResources: [{group: inference.networking.k8s.io, kind: InferencePool, version: v1}]",
@@ -204,10 +210,26 @@ impl Config<'_> {
         }
     }
 
-    fn error(&self, (code, field): (&'static str, &str), message: &str, help: &str, notes: &mut Diagnostics) {
+    /// Something that is not there. Where more comes from elsewhere, it may be there: nothing is claimed then.
+    fn missing(&self, place: (&'static str, &str), message: &str, help: &str, notes: &mut Diagnostics) {
+        let Some(elsewhere) = self.elsewhere else { return self.error(place, message, help, notes) };
+        let message = format!("{message}; {elsewhere} may say more, which is not known here");
+        self.note(Severity::Info, place, (message, help), notes);
+    }
+
+    fn error(&self, place: (&'static str, &str), message: &str, help: &str, notes: &mut Diagnostics) {
+        self.note(Severity::Error, place, (message.to_owned(), help), notes);
+    }
+
+    fn note(
+        &self,
+        severity: Severity,
+        (code, field): (&'static str, &str),
+        said: (String, &str),
+        notes: &mut Diagnostics,
+    ) {
         let field = if self.embedded { "" } else { field };
-        let place = (code, self.prefix, field);
-        notes.push(at(self.object, Severity::Error, place, (message.to_owned(), help)));
+        notes.push(at(self.object, severity, (code, self.prefix, field), said));
     }
 }
 

@@ -240,3 +240,43 @@ fn charts_have_to_go_together() {
     assert_eq!(releases("v1.6.1", "v0.4.0", "v0.5.0"), ["crds-of-another-version spec.chart"]);
     assert_eq!(releases("v1.6.1", "v0.5.0", "main"), Vec::<String>::new());
 }
+
+/// A tree of Flux as it stands in a repository: namespaces and values come with the build.
+#[test]
+fn what_a_build_has_yet_to_say_is_not_claimed() {
+    let ks = |name: &str, rest: &str| {
+        format!(
+            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{name: {name}}}\nspec: {{path: \
+             ./apps/{name}{rest}}}\n"
+        )
+    };
+    let build = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n";
+    let release = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: eg}\nspec:\n  chart: {spec: \
+                   {chart: gateway-helm}}\n";
+    let found = |namespace: &str, more: &str| {
+        let net = format!("{build}namespace: {namespace}\nresources: [eg.yaml]\n");
+        let ai = format!("{build}namespace: ai\nresources: [gateway.yaml]\n");
+        let texts = [
+            ("apps/net/kustomization.yaml", net),
+            ("apps/net/eg.yaml", ks("eg", "")),
+            ("apps/ai/kustomization.yaml", ai),
+            ("apps/ai/gateway.yaml", ks("gateway", ", dependsOn: [{name: eg}]")),
+            ("apps/ai/route.yaml", ROUTE.to_owned()),
+            ("apps/net/release.yaml", format!("{release}{more}")),
+        ];
+        let sources: Vec<_> = texts.iter().map(|(name, text)| Source { name, text }).collect();
+        let notes = surroundings(&sources, &|_| None);
+        notes.iter().map(|note| format!("{}[{}]", note.severity, note.code)).collect::<Vec<_>>()
+    };
+    // The dependency is in the namespace of its own build, too, and the values are in a ConfigMap.
+    let elsewhere = "  valuesFrom: [{kind: ConfigMap, name: values}]\n";
+    assert_eq!(found("ai", elsewhere), ["info[no-extension-manager]", "info[backend-not-enabled]"]);
+    assert_eq!(
+        found("net", ""),
+        ["error[no-extension-manager]", "error[backend-not-enabled]", "error[dependency-not-found]"]
+    );
+    // Without the builds nobody knows where anything is.
+    let texts = [ks("eg", ""), ks("gateway", ", dependsOn: [{name: eg}]")];
+    let sources = texts.each_ref().map(|text| Source { name: "a.yaml", text });
+    assert!(surroundings(&sources, &|_| None).0.is_empty());
+}
