@@ -5,7 +5,7 @@ use std::{
 
 use tollgate_auth::{Credential, TokenSource};
 use tollgate_llm::{BodyMutation, Target};
-use tollgate_resources::{AiServiceBackend, BackendObjectRef, Object, VersionedSchema};
+use tollgate_resources::{AiServiceBackend, BackendObjectRef, Meta, Object, VersionedSchema};
 use tollgate_snapshot::{Backend, ForwardProxy, HeaderEdit, Problem, Traffic, Upstream, UpstreamProtocol};
 use tollgate_types::{ApiSchema, BackendId};
 
@@ -101,7 +101,7 @@ impl<'a> Backends<'a> {
             (Err(_), Host::Envoy) => nowhere(),
             (Err(broken), Host::Native) => return Err(notes.broken(&at.to(".backendRef"), broken)),
         };
-        let credential = self.credential(object, notes)?;
+        let credential = self.credential(("AIServiceBackend", &object.meta), notes)?;
         let headers = mutations::headers(header_mutation.as_ref(), &at.to(".headerMutation"), notes);
         let backend = self.add(
             BackendId::from(format!("{namespace}/{name}")),
@@ -113,25 +113,33 @@ impl<'a> Backends<'a> {
     }
 
     /// An InferencePool, where Envoy finds its endpoints: it speaks OpenAI's dialect.
-    pub(crate) fn pool(&mut self, (namespace, name): (&str, &str), how: &How) -> AiBackend {
+    pub(crate) fn pool(
+        &mut self,
+        (namespace, name): (&str, &str),
+        how: &How,
+        notes: &mut Notes,
+    ) -> Result<AiBackend, Arc<Problem>> {
         let key = (namespace.to_owned(), format!("InferencePool/{name}"), how.clone());
-        if let Some(Ok(known)) = self.ai.get(&key) {
+        if let Some(known) = self.ai.get(&key) {
             return known.clone();
         }
-        let target = Target { schema: ApiSchema::OpenAi, prefix: "v1".to_owned(), version: None };
-        let id = BackendId::from(format!("{namespace}/InferencePool/{name}"));
-        let backend = self.add(id, (Some(target), None), nowhere(), how.clone());
-        let made = AiBackend { backend, headers: HeaderEdit::default(), body: BodyMutation::default() };
-        self.ai.insert(key, Ok(made.clone()));
+        let meta = Meta { namespace: namespace.into(), name: name.into(), ..Meta::default() };
+        let made = self.credential(("InferencePool", &meta), notes).map(|credential| {
+            let target = Target { schema: ApiSchema::OpenAi, prefix: "v1".to_owned(), version: None };
+            let id = BackendId::from(format!("{namespace}/InferencePool/{name}"));
+            let backend = self.add(id, (Some(target), credential), nowhere(), how.clone());
+            AiBackend { backend, headers: HeaderEdit::default(), body: BodyMutation::default() }
+        });
+        self.ai.insert(key, made.clone());
         made
     }
 
     fn credential(
         &mut self,
-        object: &Object<AiServiceBackend>,
+        of: (&str, &Meta),
         notes: &mut Notes,
     ) -> Result<Option<Credential>, Arc<Problem>> {
-        let Some(made) = credentials::of(self.world, object, notes)? else { return Ok(None) };
+        let Some(made) = credentials::of(self.world, of, notes)? else { return Ok(None) };
         if let Some(source) = made.source.filter(|source| made.credential.token() == Some(&source.id))
             && !self.tokens.contains(&source)
         {

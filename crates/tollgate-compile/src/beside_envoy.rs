@@ -15,6 +15,9 @@ pub enum Host {
     Envoy,
 }
 
+/// Policies that Envoy Gateway does not know.
+const OURS: [&str; 2] = ["BackendSecurityPolicy", "QuotaPolicy"];
+
 /// The resources that the host serves: beside Envoy less those that Envoy Gateway turns into configuration of Envoy,
 /// since what they say must not happen twice.
 pub(crate) fn part(set: &ResourceSet, host: Host) -> Cow<'_, ResourceSet> {
@@ -29,7 +32,8 @@ pub(crate) fn part(set: &ResourceSet, host: Host) -> Cow<'_, ResourceSet> {
     part.security_policies.clear();
     part.backend_traffic_policies.clear();
     part.envoy_proxies.clear();
-    part.refused_policies.clear();
+    // Those that only we read guard what they would have guarded.
+    part.refused_policies.retain(|policy| OURS.contains(&policy.spec.kind.as_str()));
     // Nothing may refer to what was taken away.
     part.gateway_classes.iter_mut().for_each(|class| class.spec.parameters_ref = None);
     for infrastructure in part.gateways.iter_mut().filter_map(|gateway| gateway.spec.infrastructure.as_mut())

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use http::HeaderName;
 use tollgate_auth::{Credential, InvalidCredential, Own, OwnShape, TokenSource};
 use tollgate_resources::{
-    AiServiceBackend, BackendSecurityPolicy, BackendSecurityPolicyType, CredentialOverride, Meta, Object,
-    OverrideFromHeaders, OverrideFromMetadata, SecretRef,
+    BackendSecurityPolicy, BackendSecurityPolicyType, CredentialOverride, Meta, Object, OverrideFromHeaders,
+    OverrideFromMetadata, SecretRef,
 };
 use tollgate_snapshot::Problem;
 use tollgate_types::Secret;
 
 use crate::{
     Fault,
+    beside_envoy::Host,
     grants::Party,
     guards,
     notes::{At, Notes},
@@ -45,29 +46,30 @@ type Wrong = (String, Fault);
 /// The key of the Secret that holds an API key.
 const API_KEY: &str = "apiKey";
 
-/// The credential for an AIServiceBackend; none where no policy targets it.
+/// The credential for an AIServiceBackend or an InferencePool; none where no policy targets it.
 pub(crate) fn of(
     world: &World<'_>,
-    object: &Object<AiServiceBackend>,
+    (kind, meta): (&str, &Meta),
     notes: &mut Notes,
 ) -> Result<Option<Made>, Arc<Problem>> {
-    let Meta { namespace, name, .. } = &object.meta;
-    let policies = world.security(namespace, name);
-    let Some((policy, others)) = policies.split_first() else {
+    let Meta { namespace, name, .. } = meta;
+    let Some((policy, others)) = world.security(kind, meta).split_first() else {
         // Without the credential that it should have given, the client's own would go to the provider.
-        let refused = guards::refused(world, "BackendSecurityPolicy", ("AIServiceBackend", &object.meta));
-        return match refused {
-            None => Ok(None),
-            Some(policy) => {
-                let message =
-                    format!("BackendSecurityPolicy {namespace}/{} for it is broken", policy.meta.name);
-                Err(notes.error(&At::new(object, ""), Fault::new("no-credential", message)))
-            }
+        let Some(policy) = guards::refused(world, "BackendSecurityPolicy", (kind, meta)) else {
+            return Ok(None);
         };
+        let message = format!("BackendSecurityPolicy {namespace}/{} for it is broken", policy.meta.name);
+        let fault = Fault::new("no-credential", message);
+        // A pool is no object that is read here.
+        let at = match world.ai_backends.find(namespace, name).filter(|_| kind == "AIServiceBackend") {
+            Some(backend) => At::new(backend, ""),
+            None => At::new(policy, ""),
+        };
+        return Err(notes.error(&at, fault));
     };
     if let Some(other) = others.first() {
         let message = format!(
-            "AIServiceBackend {namespace}/{name} has two BackendSecurityPolicies, {} and {}",
+            "{kind} {namespace}/{name} has two BackendSecurityPolicies, {} and {}",
             policy.meta.name, other.meta.name
         );
         let fault = Fault::new("conflicted-policy", message).help("leave one of them");
@@ -214,7 +216,8 @@ impl<'a> Policy<'a> {
 
     fn with_metadata(&self, made: Made, metadata: &OverrideFromMetadata) -> Result<Made, Wrong> {
         let OverrideFromMetadata { namespace, key, fallback_to_configured } = metadata;
-        if !NAMESPACES.contains(&namespace.as_str()) {
+        // Envoy's filters may write any namespace.
+        if self.world.host == Host::Native && !NAMESPACES.contains(&namespace.as_str()) {
             let fault = Fault::new("no-metadata", format!("nothing sets metadata of namespace {namespace}"))
                 .help(format!("there is {}", NAMESPACES.join(", ")));
             return Err((".credentialOverride.fromDynamicMetadata.namespace".to_owned(), fault));

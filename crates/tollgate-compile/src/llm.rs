@@ -221,7 +221,10 @@ fn backend(
     let how = (given.governed.traffic(), proxy);
     if spec.kind.as_deref().is_some_and(|kind| !kind.is_empty() && kind != "AIServiceBackend") {
         return match work.world.host {
-            Host::Envoy => Ok(work.backends.pool((target(spec, namespace), &spec.name), &how)),
+            Host::Envoy => {
+                let pool = (target(spec, namespace), &*spec.name);
+                work.backends.pool(pool, &how, &mut work.notes).map_err(Broken::Known)
+            }
             Host::Native => {
                 Err(Fault::not_served(format!("InferencePool {} as a backend", spec.name)).into())
             }

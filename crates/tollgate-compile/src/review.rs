@@ -7,7 +7,7 @@ use tollgate_types::ModelId;
 use crate::{
     Fault,
     backends::Backends,
-    listening::Listening,
+    listening::Listening, beside_envoy::Host, listeners::Listening,
     notes::{At, Located, Notes},
     tables::Candidate,
     world::{World, group},
@@ -153,6 +153,9 @@ pub(crate) fn unused(world: &World<'_>, backends: &Backends<'_>, notes: &mut Not
         for (i, target) in policy.spec.target_refs.iter().enumerate() {
             let at = At::new(policy, format!("spec.targetRefs[{i}].name"));
             if target.kind != "AIServiceBackend" {
+                if world.host == Host::Envoy {
+                    continue;
+                }
                 notes.warning(&at, Fault::not_served(format!("target {} {}", target.kind, target.name)));
             } else if let Err(fault) = world.ai_backends.get(&policy.meta.namespace, &target.name) {
                 let fault = Fault { code: "target-not-found", ..fault };

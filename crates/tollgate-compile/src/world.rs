@@ -3,7 +3,7 @@ use std::{collections::HashMap, sync::Arc};
 use tollgate_resources::{
     AiGatewayRoute, AiServiceBackend, Backend, BackendSecurityPolicy, BackendTlsPolicy, BackendTrafficPolicy,
     ClientTrafficPolicy, ConfigMapData, EndpointSlice, EnvoyProxy, Gateway, GatewayClass, GatewayConfig,
-    HttpRoute, HttpRouteFilter, Object, QuotaPolicy, ResourceSet, SecretData, SecurityPolicy, Service,
+    HttpRoute, HttpRouteFilter, Meta, Object, QuotaPolicy, ResourceSet, SecretData, SecurityPolicy, Service,
     Unserved,
 };
 use tollgate_types::{ObjectRef, Span};
@@ -44,8 +44,8 @@ pub(crate) struct World<'a> {
     pub(crate) host: Host,
     /// By namespace and name of the Service.
     slices: HashMap<(&'a str, &'a str), Vec<&'a Object<EndpointSlice>>>,
-    /// By namespace and name of the AIServiceBackend.
-    security: HashMap<(&'a str, &'a str), Vec<&'a Object<BackendSecurityPolicy>>>,
+    /// By kind, namespace and name of what they give a credential to.
+    security: HashMap<(&'a str, &'a str, &'a str), Vec<&'a Object<BackendSecurityPolicy>>>,
 }
 
 /// The label by which an EndpointSlice names its Service.
@@ -111,9 +111,8 @@ impl<'a> World<'a> {
         let mut security: HashMap<_, Vec<_>> = HashMap::new();
         for policy in &set.backend_security_policies {
             for target in &policy.spec.target_refs {
-                if target.kind == "AIServiceBackend" {
-                    security.entry((&*policy.meta.namespace, target.name.as_str())).or_default().push(policy);
-                }
+                let key = (target.kind.as_str(), &*policy.meta.namespace, target.name.as_str());
+                security.entry(key).or_default().push(policy);
             }
         }
         Self {
@@ -140,9 +139,14 @@ impl<'a> World<'a> {
         self.slices.get(&(namespace, service)).cloned().unwrap_or_default()
     }
 
-    /// The policies that target an AIServiceBackend.
-    pub(crate) fn security(&self, namespace: &str, name: &str) -> Vec<&'a Object<BackendSecurityPolicy>> {
-        self.security.get(&(namespace, name)).cloned().unwrap_or_default()
+    /// The policies that target an AIServiceBackend or an InferencePool.
+    pub(crate) fn security<'b>(
+        &'b self,
+        kind: &'b str,
+        meta: &'b Meta,
+    ) -> &'b [&'a Object<BackendSecurityPolicy>] {
+        let policies = self.security.get(&(kind, &*meta.namespace, &*meta.name));
+        policies.map(Vec::as_slice).unwrap_or_default()
     }
 
     /// The labels of a namespace; one that is not written down has only its own name.

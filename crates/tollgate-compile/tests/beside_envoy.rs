@@ -108,3 +108,50 @@ fn what_envoy_gateway_reads_is_not_missed() {
     let errors: Vec<_> = notes.iter().filter(|note| note.severity == Severity::Error).collect();
     assert!(errors.is_empty(), "{errors:#?}");
 }
+
+const KEYS: &str = "---
+apiVersion: aigateway.envoyproxy.io/v1beta1
+kind: BackendSecurityPolicy
+metadata: {name: keys}
+spec:
+  type: APIKey
+  apiKey: {secretRef: {name: key}}
+  targetRefs: [{group: inference.networking.k8s.io, kind: InferencePool, name: models}]
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: key}
+stringData: {apiKey: sk-1}
+";
+
+/// Of the rule that goes to a pool: whether its backend has a credential, or what is wrong with it.
+fn pooled(text: &str) -> Result<bool, &'static str> {
+    let loaded = load(&[Source { name: "a.yaml", text }], &|_| None);
+    let options =
+        Options { host: Host::Envoy, refused: loaded.refused.clone(), zone: None, ..Options::default() };
+    let snapshot = compile(&loaded.set, &options).snapshot;
+    let Action::Llm(action) = &snapshot.rules[1].action else { panic!("{:?}", snapshot.rules[1]) };
+    match &action.choices[0].backend {
+        Ok(backend) => Ok(backend.credential.is_some()),
+        Err(problem) => Err(problem.code),
+    }
+}
+
+#[test]
+fn a_pool_may_have_a_credential_as_a_backend_has() {
+    assert_eq!(pooled(RESOURCES), Ok(false));
+    let keys = format!("{RESOURCES}{KEYS}");
+    assert_eq!(pooled(&keys), Ok(true));
+    assert_eq!(
+        pooled(&keys.replace("InferencePool, name: models}]\n---", "InferencePool, name: x}]\n---")),
+        Ok(false)
+    );
+    let twice = format!("{keys}{}", KEYS.replace("name: keys", "name: other-keys"));
+    assert_eq!(pooled(&twice), Err("conflicted-policy"));
+}
+
+#[test]
+fn what_a_broken_policy_would_have_given_a_credential_is_not_served_without() {
+    let broken = format!("{RESOURCES}{}", KEYS.replace("type: APIKey", "type: Key"));
+    assert_eq!(pooled(&broken), Err("no-credential"));
+}
