@@ -10,10 +10,11 @@ use schemars::JsonSchema;
 use serde_json::{Value as Json, json};
 
 use crate::{
-    kinds::{AiGatewayRoute, AiServiceBackend, BackendSecurityPolicy, GatewayConfig},
+    kinds::{AiGatewayRoute, AiServiceBackend, BackendSecurityPolicy, GatewayConfig, QuotaPolicy},
     registry::AI_GATEWAY,
 };
 
+/// The first is the one that is stored.
 const VERSIONS: [&str; 2] = ["v1beta1", "v1alpha1"];
 
 /// A kind's names.
@@ -22,12 +23,13 @@ struct Names {
     plural: &'static str,
     short: &'static [&'static str],
     policy: bool,
+    versions: &'static [&'static str],
 }
 
 /// Our CustomResourceDefinitions: file name and YAML text of each, in the order of their names.
 #[must_use]
 pub fn crds() -> Vec<(String, String)> {
-    let names = |kind, plural| Names { kind, plural, short: &[], policy: false };
+    let names = |kind, plural| Names { kind, plural, short: &[], policy: false, versions: &VERSIONS };
     vec![
         file::<AiGatewayRoute>(&names("AIGatewayRoute", "aigatewayroutes")),
         file::<AiServiceBackend>(&names("AIServiceBackend", "aiservicebackends")),
@@ -36,6 +38,11 @@ pub fn crds() -> Vec<(String, String)> {
             ..names("BackendSecurityPolicy", "backendsecuritypolicies")
         }),
         file::<GatewayConfig>(&Names { short: &["gwconfig"], ..names("GatewayConfig", "gatewayconfigs") }),
+        file::<QuotaPolicy>(&Names {
+            policy: true,
+            versions: &["v1alpha1"],
+            ..names("QuotaPolicy", "quotapolicies")
+        }),
     ]
 }
 
@@ -45,8 +52,9 @@ fn file<T: JsonSchema>(names: &Names) -> (String, String) {
 }
 
 fn definition<T: JsonSchema>(names: &Names) -> Json {
-    let Names { kind, plural, short, policy } = names;
-    let versions: Vec<Json> = VERSIONS.iter().map(|version| one_version::<T>(kind, version)).collect();
+    let Names { kind, plural, short, policy, versions } = names;
+    let versions: Vec<Json> =
+        versions.iter().map(|version| one_version::<T>((kind, versions), version)).collect();
     let mut spelled = json!({
         "kind": kind,
         "listKind": format!("{kind}List"),
@@ -68,15 +76,16 @@ fn definition<T: JsonSchema>(names: &Names) -> Json {
     })
 }
 
-fn one_version<T: JsonSchema>(kind: &str, version: &str) -> Json {
+fn one_version<T: JsonSchema>((kind, versions): (&str, &[&str]), version: &str) -> Json {
+    let stored = versions.first() == Some(&version);
     let mut one = json!({ "name": version });
-    if version == "v1alpha1" {
+    if !stored {
         one["deprecated"] = json!(true);
         one["deprecationWarning"] =
             json!(format!("{AI_GATEWAY}/v1alpha1 {kind} is deprecated: write {AI_GATEWAY}/v1beta1"));
     }
     one["served"] = json!(true);
-    one["storage"] = json!(version == VERSIONS[0]);
+    one["storage"] = json!(stored);
     one["additionalPrinterColumns"] =
         json!([{ "name": "Status", "type": "string", "jsonPath": ".status.conditions[-1:].type" }]);
     one["subresources"] = json!({ "status": {} });

@@ -90,6 +90,26 @@ pub(crate) fn of_field(title: &str, field: &str) -> Json {
                 "a target is an AIServiceBackend or an InferencePool",
             )],
         ),
+        ("QuotaPolicy", "targetRefs") => checked(
+            json!({ "maxItems": 16 }),
+            &[(
+                "self.all(target, target.group == 'aigateway.envoyproxy.io' && target.kind == 'AIServiceBackend')",
+                "a target is an AIServiceBackend",
+            )],
+        ),
+        ("QuotaPolicy", "perModelQuotas") => json!({ "maxItems": 128 }),
+        ("PerModelQuota", "modelName") => json!({ "minLength": 1 }),
+        ("QuotaRule", "clientSelectors") => json!({ "maxItems": 8 }),
+        ("RateLimitSelector", "headers") => json!({ "maxItems": 64 }),
+        ("RateLimitSelector", "methods" | "queryParams") => json!({ "maxItems": 16 }),
+        ("RateLimitHeaderMatch" | "RateLimitQueryMatch", "name") => {
+            json!({ "minLength": 1, "maxLength": 256 })
+        }
+        ("RateLimitHeaderMatch" | "RateLimitQueryMatch" | "PolicyPathMatch", "value") => {
+            json!({ "maxLength": 1024 })
+        }
+        ("RateLimitMethodMatch", "value") => json!({ "minLength": 1, "maxLength": 32 }),
+        ("SourceCidr", "value") => json!({ "minLength": 1, "maxLength": 256 }),
         ("AiTargetRef", "group") => json!({ "maxLength": 253 }),
         ("AiTargetRef", "kind") => json!({ "maxLength": 63 }),
         ("AwsCredentials", "region")
@@ -173,6 +193,13 @@ pub(crate) fn of_object(title: &str, version: &str) -> Json {
             &[(
                 "!has(self.credentialsFile) || !has(self.workloadIdentityFederationConfig)",
                 "expected at most one of credentialsFile and workloadIdentityFederationConfig",
+            )],
+        ),
+        "RateLimitSelector" => checked(
+            json!({}),
+            &[(
+                "has(self.headers) || has(self.methods) || has(self.path) || has(self.sourceCIDR) || has(self.queryParams)",
+                "expected headers, methods, path, sourceCIDR or queryParams",
             )],
         ),
         "CredentialOverride" => json!({ "minProperties": 1, "maxProperties": 1 }),

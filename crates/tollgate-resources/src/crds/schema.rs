@@ -31,7 +31,8 @@ fn normalize(schema: &mut Json, version: &str) {
     }
     if fields.get("type") == Some(&json!("integer")) {
         // Kubernetes knows no unsigned formats; the bounds say it.
-        fields.insert("format".to_owned(), json!("int32"));
+        let wide = fields.get("format").and_then(Json::as_str).is_some_and(|format| format.ends_with("64"));
+        fields.insert("format".to_owned(), json!(if wide { "int64" } else { "int32" }));
     }
     if let Some(Json::Object(properties)) = fields.get_mut("properties") {
         properties.retain(|name, _| !rules::is_absent(&title, name, version));

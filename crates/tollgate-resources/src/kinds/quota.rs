@@ -1,12 +1,14 @@
 use std::time::Duration;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{ai::AiTargetRef, rate_limit::RateLimitSelector};
 
 /// `aigateway.envoyproxy.io` `QuotaPolicy`: how much callers may use of a backend.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "QuotaPolicy")]
 pub struct QuotaPolicy {
     /// AIServiceBackends of its own namespace.
     #[serde(default)]
@@ -19,8 +21,9 @@ pub struct QuotaPolicy {
 }
 
 /// How much of all models together.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "ServiceQuota")]
 pub struct ServiceQuota {
     /// What a request counts, in CEL; all of its tokens unless given.
     pub cost_expression: Option<String>,
@@ -29,8 +32,9 @@ pub struct ServiceQuota {
 }
 
 /// How much of one model.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "PerModelQuota")]
 pub struct PerModelQuota {
     /// The model as the backend knows it (`modelNameOverride`).
     pub model_name: String,
@@ -39,8 +43,9 @@ pub struct PerModelQuota {
 }
 
 /// How much of a model, and by whom.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "ModelQuota")]
 pub struct ModelQuota {
     /// What a request counts, in CEL; all of its tokens unless given.
     pub cost_expression: Option<String>,
@@ -55,7 +60,7 @@ pub struct ModelQuota {
 }
 
 /// How buckets go together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum QuotaMode {
     /// Every bucket that matches counts; spent when all of them are.
     #[default]
@@ -65,8 +70,9 @@ pub enum QuotaMode {
 }
 
 /// A quota and whom it concerns.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "QuotaRule")]
 pub struct QuotaRule {
     /// All of them have to match.
     #[serde(default)]
@@ -79,8 +85,9 @@ pub struct QuotaRule {
 }
 
 /// How much in how long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "QuotaValue")]
 pub struct QuotaValue {
     /// Tokens, or what else is counted.
     pub limit: u64,
@@ -89,7 +96,7 @@ pub struct QuotaValue {
 }
 
 /// The length of a window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
 pub enum QuotaDuration {
     /// A second.
     #[serde(rename = "1s")]

@@ -1,4 +1,5 @@
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::security::PolicyPathMatch;
 
@@ -144,8 +145,9 @@ pub struct MetadataKey {
 }
 
 /// Whom a rule concerns: everything that is given has to hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "RateLimitSelector")]
 pub struct RateLimitSelector {
     /// All of these headers.
     #[serde(default)]
@@ -164,7 +166,7 @@ pub struct RateLimitSelector {
 }
 
 /// How a value is compared, or told apart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum RateLimitMatchType {
     /// Byte for byte.
     #[default]
@@ -176,8 +178,9 @@ pub enum RateLimitMatchType {
 }
 
 /// A header.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "RateLimitHeaderMatch")]
 pub struct RateLimitHeaderMatch {
     /// How it is compared.
     #[serde(rename = "type", default)]
@@ -192,8 +195,9 @@ pub struct RateLimitHeaderMatch {
 }
 
 /// A query parameter.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "RateLimitQueryMatch")]
 pub struct RateLimitQueryMatch {
     /// How it is compared.
     #[serde(rename = "type", default)]
@@ -208,8 +212,9 @@ pub struct RateLimitQueryMatch {
 }
 
 /// A method.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "RateLimitMethodMatch")]
 pub struct RateLimitMethodMatch {
     /// The method.
     pub value: String,
@@ -219,8 +224,9 @@ pub struct RateLimitMethodMatch {
 }
 
 /// A network.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "SourceCidr")]
 pub struct SourceCidr {
     /// Whether its callers are told apart.
     #[serde(rename = "type", default)]
@@ -233,7 +239,7 @@ pub struct SourceCidr {
 }
 
 /// Whether the callers of a network are told apart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum SourceCidrType {
     /// One counter for all.
     #[default]

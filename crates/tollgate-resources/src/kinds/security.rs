@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
@@ -378,8 +379,9 @@ pub struct AuthorizationOperation {
 }
 
 /// A path, or with `invert` every other one.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "PolicyPathMatch")]
 pub struct PolicyPathMatch {
     /// How it is compared.
     #[serde(rename = "type", default)]
@@ -392,7 +394,7 @@ pub struct PolicyPathMatch {
 }
 
 /// How a path is compared.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum PolicyPathMatchType {
     /// Byte for byte.
     Exact,
