@@ -37,3 +37,11 @@ where
     }
     outcome
 }
+
+/// Waits for the thread on which [`run_cores`] was called; where a core did not end well, it says so.
+pub async fn join_cores(thread: thread::JoinHandle<io::Result<()>>) {
+    let joined = tokio::task::spawn_blocking(move || thread.join()).await;
+    if !matches!(joined, Ok(Ok(Ok(())))) {
+        tracing::error!("a core did not end well");
+    }
+}

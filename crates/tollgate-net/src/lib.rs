@@ -11,6 +11,7 @@
 
 mod cores;
 mod drain;
+mod few;
 mod listener;
 mod stream;
 
@@ -45,10 +46,11 @@ pub use self::{
     certs::{CertError, CertTable, Resumption, ServerKey, ServerTls, certified_key},
     chunks::Chunks,
     client_auth::{ClientAuth, ClientName},
-    cores::run_cores,
+    cores::{join_cores, run_cores},
     dns::{BadOverride, Family, Lookup, Naming, Overrides, Resolver},
     drain::{Drain, Load},
     failure::{Failure, Safety},
+    few::serve_few,
     front::{Front, FrontHandle, Keepalive, Named, ProxyProtocol, ServerSettings},
     inbound::{Inbound, InboundError},
     listener::Listener,

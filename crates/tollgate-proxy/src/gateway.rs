@@ -19,7 +19,7 @@ use tokio::{
 };
 use tollgate_auth::{TokenSource, UnixSeconds};
 use tollgate_core::Live;
-use tollgate_net::{Drain, FrontHandle, Listener, Load, Server, run_cores};
+use tollgate_net::{Drain, FrontHandle, Listener, Load, Server, join_cores, run_cores};
 use tollgate_ports::{KeyFetcher, KeySets, KeySource, TokenFetcher, Tokens};
 use tollgate_snapshot::{Port, PortProtocol, Snapshot};
 
@@ -302,10 +302,7 @@ impl Gateway {
         }
         self.cores.clear();
         if let Some(threads) = self.threads.take() {
-            let joined = tokio::task::spawn_blocking(move || threads.join()).await;
-            if !matches!(joined, Ok(Ok(Ok(())))) {
-                tracing::error!("a core did not end well");
-            }
+            join_cores(threads).await;
         }
         cut
     }

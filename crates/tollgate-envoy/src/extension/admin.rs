@@ -1,24 +1,15 @@
 //! What probes, scrapers and people may ask of the extension server.
-use std::{convert::Infallible, fmt::Write as _, io, sync::Arc, time::Duration};
+use std::{fmt::Write as _, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header::CONTENT_TYPE};
+use http::{HeaderValue, Method, Response, StatusCode, header::CONTENT_TYPE};
 use http_body_util::Full;
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::net::TcpListener;
+use tollgate_net::serve_few;
 use tollgate_types::Diagnostic;
 
 use super::server::{Called, Extension};
 
-/// Connections at a time; more of them wait.
-const CONNECTIONS: usize = 32;
-/// For the head of a request, idle connections included.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// From the first byte of a connection to its last: scrapers come back with a new one.
-const LIFETIME: Duration = Duration::from_secs(3600);
-/// After an error of `accept`, mostly for want of file descriptors.
-const PAUSE: Duration = Duration::from_millis(100);
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const METRICS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
@@ -29,36 +20,8 @@ type Reply = Response<Full<Bytes>>;
 
 impl Extension {
     /// Serves `/healthz`, `/health`, `/readyz`, `/metrics` and `/config` on a socket until it is dropped.
-    ///
-    /// # Errors
-    /// Never in practice: it runs on.
-    pub async fn admin(self: Arc<Self>, listener: TcpListener) -> io::Result<Infallible> {
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
-        loop {
-            let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
-            let stream = match listener.accept().await {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    tracing::warn!(%error, "the admin server cannot accept a connection");
-                    tokio::time::sleep(PAUSE).await;
-                    continue;
-                }
-            };
-            let own = Arc::clone(&self);
-            tokio::spawn(async move {
-                let answer = service_fn(|request: Request<Incoming>| {
-                    std::future::ready(Ok::<_, Infallible>(
-                        own.answer(request.method(), request.uri().path()),
-                    ))
-                });
-                let mut server = http1::Builder::new();
-                server.timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(64 * 1024);
-                let connection = server.serve_connection(TokioIo::new(stream), answer);
-                // What goes wrong on one connection is its client's to notice.
-                let _ = tokio::time::timeout(LIFETIME, connection).await;
-                drop(place);
-            });
-        }
+    pub async fn admin(self: Arc<Self>, listener: TcpListener) {
+        serve_few(listener, move |head| self.answer(&head.method, head.uri.path())).await;
     }
 
     /// Answers one request.

@@ -15,6 +15,18 @@ use super::{
 const HCM: &str =
     "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
 
+/// The Gateway of [`route_yaml`]'s route, with a forward proxy.
+pub(super) const PROXIED: &str = "apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: gw, namespace: prod, annotations: {aigateway.envoyproxy.io/gateway-config: egress}}
+spec: {gatewayClassName: eg, listeners: [{name: http, port: 80, protocol: HTTP}]}
+---
+apiVersion: aigateway.envoyproxy.io/v1beta1
+kind: GatewayConfig
+metadata: {name: egress, namespace: prod}
+spec: {forwardProxy: {address: \"proxy.example:3128\"}}
+";
+
 /// A route `prod/chat` with these backends as `name weight priority`, and what else is given.
 pub(super) fn route_yaml(refs: &[(&str, u32, u32)], rest: &str) -> String {
     let refs: String = refs

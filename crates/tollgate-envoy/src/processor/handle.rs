@@ -18,7 +18,7 @@ use tokio::{
 };
 use tollgate_auth::{TokenSource, UnixSeconds};
 use tollgate_core::Live;
-use tollgate_net::{Pool, PoolSettings, Resolver, run_cores};
+use tollgate_net::{Pool, PoolSettings, Resolver, join_cores, run_cores};
 use tollgate_ports::{Clouds, TokenFetcher, TokenState, Tokens};
 
 use super::{
@@ -165,10 +165,7 @@ impl Processor {
         self.phase.send_replace(Phase::Cut);
         self.cores.clear();
         if let Some(threads) = self.threads.take() {
-            let joined = tokio::task::spawn_blocking(move || threads.join()).await;
-            if !matches!(joined, Ok(Ok(Ok(())))) {
-                tracing::error!("a core did not end well");
-            }
+            join_cores(threads).await;
         }
         cut
     }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::extension::testing::{group, load_assignment, plan, route_yaml};
+use crate::extension::testing::{PROXIED, group, load_assignment, plan, route_yaml};
 
 const CLUSTER: &str = "httproute/prod/chat/rule/0";
 
@@ -75,16 +75,6 @@ fn endpoints_of_others_come_back_as_they_are() {
 
 #[test]
 fn endpoints_are_reached_through_the_proxy_of_all_gateways() {
-    const PROXIED: &str = "apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {name: gw, namespace: prod, annotations: {aigateway.envoyproxy.io/gateway-config: egress}}
-spec: {gatewayClassName: eg, listeners: [{name: http, port: 80, protocol: HTTP}]}
----
-apiVersion: aigateway.envoyproxy.io/v1beta1
-kind: GatewayConfig
-metadata: {name: egress, namespace: prod}
-spec: {forwardProxy: {address: \"proxy.example:3128\"}}
-";
     let proxies = |yaml: &str| {
         let mut load = load_assignment(CLUSTER, &[group(&region(0), &["10.0.0.1"])]);
         modify(&plan(yaml), &mut load).unwrap();

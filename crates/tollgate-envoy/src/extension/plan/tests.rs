@@ -1,5 +1,5 @@
 use super::*;
-use crate::extension::testing::{plan, route_yaml};
+use crate::extension::testing::{PROXIED, plan, route_yaml};
 
 #[test]
 fn clusters_are_known_by_their_names() {
@@ -33,20 +33,9 @@ fn priorities_have_no_gaps() {
     assert!(rule.has_fallback() && rule.only().is_none());
 }
 
-const PROXIED: &str = "apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {name: gw, namespace: prod, annotations: {aigateway.envoyproxy.io/gateway-config: egress}}
-spec: {gatewayClassName: eg, listeners: [{name: http, port: 80, protocol: HTTP}]}
----
-apiVersion: aigateway.envoyproxy.io/v1beta1
-kind: GatewayConfig
-metadata: {name: egress, namespace: prod}
-spec: {forwardProxy: {address: \"ADDRESS\"}}
-";
-
 #[test]
 fn the_proxy_is_that_of_the_gateway_which_is_translated() {
-    let plan = plan(&route_yaml(&[("a", 1, 0)], &PROXIED.replace("ADDRESS", "Proxy.example:3128")));
+    let plan = plan(&route_yaml(&[("a", 1, 0)], &PROXIED.replace("proxy.example", "Proxy.example")));
     let route = plan.route("prod", "chat").unwrap();
     let key = |name: &str| BTreeSet::from([("prod".into(), name.into())]);
     let want = Some(Some(("proxy.example".into(), 3128)));
@@ -72,8 +61,8 @@ fn what_only_the_hooks_carry_changes_the_revision() {
     let others = [
         route_yaml(&[("a", 1, 1), ("b", 1, 0)], ""),
         route_yaml(&[("a", 1, 0), ("b", 1, 1)], "").replace("7s", "8s"),
-        route_yaml(&[("a", 1, 0), ("b", 1, 1)], &PROXIED.replace("ADDRESS", "a:1")),
-        route_yaml(&[("a", 1, 0), ("b", 1, 1)], &PROXIED.replace("ADDRESS", "b:1")),
+        route_yaml(&[("a", 1, 0), ("b", 1, 1)], &PROXIED.replace("proxy.example:3128", "a:1")),
+        route_yaml(&[("a", 1, 0), ("b", 1, 1)], &PROXIED.replace("proxy.example:3128", "b:1")),
     ];
     let mut all: Vec<_> = others.iter().map(|yaml| revision(yaml)).collect();
     all.push(plain);
