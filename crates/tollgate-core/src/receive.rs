@@ -111,6 +111,7 @@ fn begin(
         bytes_out: 0,
         first_byte: None,
         content: None,
+        found: None,
         issued: None,
     });
     (record, refusal)

@@ -5,6 +5,7 @@ use std::{
 };
 
 use http::{StatusCode, uri::PathAndQuery};
+use serde_json::{Map, Value};
 use smallvec::SmallVec;
 use tollgate_llm::Delivery;
 use tollgate_snapshot::{Backend, ClientSettings, Listener, Rule};
@@ -64,6 +65,8 @@ pub struct Record {
     pub first_byte: Option<Instant>,
     /// Prompt and reply, where spans hold them.
     pub content: Option<Box<Content>>,
+    /// What somebody else found out about the request, by namespace and key: Envoy's filters, where it carries the bytes.
+    pub found: Option<Box<Map<String, Value>>>,
     /// The cookie that leads the client to the same endpoint next time, where it had none.
     pub issued: Option<Box<Issued>>,
 }
@@ -121,6 +124,11 @@ impl Record {
 // === impl Plan ===
 
 impl Plan {
+    /// Takes in what somebody else found out about the request, by namespace: it counts in place of what is known here.
+    pub fn learn(&mut self, found: Map<String, Value>) {
+        self.record.found = Some(Box::new(found));
+    }
+
     /// Says which address the last attempt goes to, and the path it asks for there.
     pub fn asking(&mut self, address: &Arc<str>, path: Option<PathAndQuery>) {
         if let Some(attempt) = self.record.attempts.last_mut() {

@@ -37,6 +37,15 @@ spec:
   - {backendRefs: [{name: known, group: inference.networking.k8s.io, kind: InferencePool}]}
   - {backendRefs: [{name: unknown, group: inference.networking.k8s.io, kind: InferencePool}]}
 ---
+apiVersion: aigateway.envoyproxy.io/v1beta1
+kind: BackendSecurityPolicy
+metadata: {name: own-keys, namespace: prod}
+spec:
+  type: APIKey
+  apiKey: {secretRef: {name: key}}
+  credentialOverride: {fromDynamicMetadata: {namespace: envoy.filters.http.jwt_authn, key: login.key}}
+  targetRefs: [{group: aigateway.envoyproxy.io, kind: AIServiceBackend, name: a}]
+---
 apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
 metadata: {name: pods, namespace: prod, labels: {app: known}}

@@ -192,6 +192,7 @@ pub(crate) fn request(live: &Arc<Live>) -> Request {
         bytes_out: 0,
         first_byte: None,
         content: None,
+        found: None,
         issued: None,
     });
     Request { record, end: End::Complete, began }

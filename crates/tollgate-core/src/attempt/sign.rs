@@ -95,6 +95,10 @@ impl Brings for Record {
     /// Verified claims: all of a provider's by its name, or one of them by `provider.claim`; and what an external
     /// authorization service said, by its own names.
     fn metadata(&self, namespace: &str, key: &str) -> Option<Cow<'_, Value>> {
+        if let Some(found) = self.found.as_deref().and_then(|found| found.get(namespace)) {
+            let inner = || key.split_once('.').and_then(|(outer, key)| found.get(outer)?.get(key));
+            return found.get(key).or_else(inner).map(Cow::Borrowed);
+        }
         match namespace {
             CLAIMS => {}
             VETTED => return self.vetted()?.get(key).map(Cow::Borrowed),

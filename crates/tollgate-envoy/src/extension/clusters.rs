@@ -1,11 +1,11 @@
 //! Clusters of AI backends: whose they are, how they are reached, and the processor in front of every attempt.
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use bytes::Bytes;
 
 use super::{
     endpoints,
-    fields::{any, cluster, http_filter, protocol_options, socket_match, transport_socket},
+    fields::{any, cluster, ext_proc, http_filter, protocol_options, socket_match, transport_socket},
     filters,
     metadata::{self, BACKEND, POOL},
     plan::{Key, Place, Plan},
@@ -35,7 +35,7 @@ pub(super) fn modify(plan: &Plan, here: &BTreeSet<Key>, own: &mut Message) -> Re
             own.edit(cluster::LOAD_ASSIGNMENT, |load| endpoints::through(&address, load))?;
         }
     }
-    processed(own)
+    processed(plan, own)
 }
 
 /// Marks the endpoints with their backends, or the cluster as a whole where all of it is one backend's.
@@ -75,8 +75,10 @@ fn wrap(address: &Address, holder: &mut Message, field: u32) -> Result<(), Malfo
     Ok(())
 }
 
-/// Puts the processor in front of every attempt.
-pub(super) fn processed(own: &mut Message) -> Result<(), Malformed> {
+/// Puts the processor in front of every attempt. It is told what the credentials of the cluster's backends are in.
+pub(super) fn processed(plan: &Plan, own: &mut Message) -> Result<(), Malformed> {
+    let told = plan.cluster(own.text(cluster::NAME)).map(|place| &place.rule.told);
+    let filter = told_of(told.into_iter().flatten(), filters::upstream_level())?;
     own.edit_entry(cluster::PROTOCOL_OPTIONS, filters::HTTP_OPTIONS, |typed| {
         if typed.text(any::TYPE_URL).is_empty() {
             typed.set_bytes(any::TYPE_URL, proto::type_url::<HttpProtocolOptions>());
@@ -85,7 +87,7 @@ pub(super) fn processed(own: &mut Message) -> Result<(), Malformed> {
         }
         typed.edit(any::VALUE, |options| {
             speak_http1(options);
-            add_filters(options)
+            add_filters(filter, options)
         })
     })
 }
@@ -100,7 +102,7 @@ fn speak_http1(options: &mut Message) {
     options.set_bytes(EXPLICIT, proto::bytes(&http1));
 }
 
-fn add_filters(options: &mut Message) -> Result<(), Malformed> {
+fn add_filters(filter: Bytes, options: &mut Message) -> Result<(), Malformed> {
     let mut chain = Vec::new();
     for filter in options.messages(protocol_options::HTTP_FILTERS) {
         chain.push(filter?);
@@ -112,11 +114,32 @@ fn add_filters(options: &mut Message) -> Result<(), Malformed> {
         Some(last) if is_codec(last)? => chain.len() - 1,
         Some(_) | None => chain.len(),
     };
-    options.insert(protocol_options::HTTP_FILTERS, codec, filters::upstream_level());
+    options.insert(protocol_options::HTTP_FILTERS, codec, filter);
     if codec == chain.len() {
         options.push(protocol_options::HTTP_FILTERS, filters::codec());
     }
     Ok(())
+}
+
+/// The processor's filter that forwards these namespaces of dynamic metadata. They go with every message, so only those
+/// that are needed do.
+fn told_of<'a>(namespaces: impl Iterator<Item = &'a Arc<str>>, filter: Bytes) -> Result<Bytes, Malformed> {
+    let mut namespaces = namespaces.peekable();
+    if namespaces.peek().is_none() {
+        return Ok(filter);
+    }
+    let mut filter = Message::parse(filter)?;
+    filter.edit(http_filter::CONFIG, |typed| {
+        typed.edit(any::VALUE, |processor| {
+            processor.edit(ext_proc::METADATA_OPTIONS, |options| {
+                options.edit(ext_proc::FORWARDING, |forwarding| {
+                    namespaces.for_each(|name| forwarding.push(ext_proc::UNTYPED, name.as_bytes().to_vec()));
+                    Ok(())
+                })
+            })
+        })
+    })?;
+    Ok(filter.encode())
 }
 
 fn is_codec(filter: &Message) -> Result<bool, Malformed> {

@@ -47,7 +47,7 @@ pub(super) fn modify(
             .first()
             .and_then(|first| find(clusters, first))
             .map(|first| first.all(cluster::CIRCUIT_BREAKERS).cloned().collect::<Vec<_>>());
-        let made = made(&name, members, limits.unwrap_or_default())?;
+        let made = made(plan, &name, members, limits.unwrap_or_default())?;
         clusters::add(clusters, made)?;
     }
     Ok(())
@@ -90,7 +90,7 @@ fn find<'a>(clusters: &'a [Message], name: &str) -> Option<&'a Message> {
     clusters.iter().find(|own| own.text(cluster::NAME) == name)
 }
 
-fn made(name: &str, clusters: Vec<String>, limits: Vec<Bytes>) -> Result<Bytes, Malformed> {
+fn made(plan: &Plan, name: &str, clusters: Vec<String>, limits: Vec<Bytes>) -> Result<Bytes, Malformed> {
     let kind = CustomClusterType {
         name: AGGREGATE.to_owned(),
         typed_config: Some(Any::of(&AggregateConfig { clusters })),
@@ -102,6 +102,6 @@ fn made(name: &str, clusters: Vec<String>, limits: Vec<Bytes>) -> Result<Bytes, 
     limits.into_iter().for_each(|limits| own.push(cluster::CIRCUIT_BREAKERS, limits));
     own.set_bytes(cluster::CLUSTER_TYPE, proto::bytes(&kind));
     // The chain of every attempt is the aggregate's, whichever of its clusters the endpoint is from.
-    clusters::processed(&mut own)?;
+    clusters::processed(plan, &mut own)?;
     Ok(own.encode())
 }

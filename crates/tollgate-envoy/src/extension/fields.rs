@@ -175,6 +175,11 @@ pub(super) mod route_action {
 /// `envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor`
 pub(super) mod ext_proc {
     pub(crate) const GRPC_SERVICE: u32 = 1;
+    pub(crate) const METADATA_OPTIONS: u32 = 16;
+    /// In `MetadataOptions`.
+    pub(crate) const FORWARDING: u32 = 1;
+    /// In `MetadataOptions.MetadataNamespaces`.
+    pub(crate) const UNTYPED: u32 = 1;
     /// In `envoy.config.core.v3.GrpcService`.
     pub(crate) const ENVOY_GRPC: u32 = 1;
     /// In `GrpcService.EnvoyGrpc`.

@@ -89,6 +89,8 @@ pub(super) struct Rule {
     pub(super) stream_idle: Option<Duration>,
     /// How its requests are tried again unless a policy says otherwise.
     pub(super) attempts: Option<Attempts>,
+    /// Namespaces of dynamic metadata in which credentials for its backends are looked for.
+    pub(super) told: BTreeSet<Arc<str>>,
 }
 
 /// A backend of a rule.
@@ -133,6 +135,7 @@ impl Plan {
     /// What there is to know of resources; `made` says what has become of the AIGatewayRoutes.
     #[must_use]
     pub fn new(set: &ResourceSet, made: impl IntoIterator<Item = Made>) -> Self {
+        let told = told(set);
         let mut plan = Self {
             proxies: set.gateways.iter().filter_map(|gateway| proxy(set, gateway)).collect(),
             quotas: quotas::all(set),
@@ -143,31 +146,35 @@ impl Plan {
         for made in made {
             let named = |route: &&Object<AiGatewayRoute>| key(route) == made.source;
             if let Some(source) = set.ai_gateway_routes.iter().find(named) {
-                plan.add(made, source);
+                plan.add(made, source, &told);
             }
         }
         plan
     }
 
-    fn add(&mut self, made: Made, source: &Object<AiGatewayRoute>) {
+    fn add(&mut self, made: Made, source: &Object<AiGatewayRoute>, told: &Told) {
         let Made { http_route, rule, source: source_key, source_rule, refs, attempts } = made;
         let Some(spec) = source.spec.rules.get(source_rule) else { return };
         let ranks: BTreeSet<_> =
             spec.backend_refs.iter().filter(|spec| spec.weight > 0).map(|spec| spec.priority).collect();
+        let mut namespaces = BTreeSet::new();
         let refs = refs.into_iter().filter_map(|index| {
             let spec = spec.backend_refs.get(index)?;
             let (namespace, route) = &source_key;
             let rank = ranks.range(..spec.priority).count();
+            let target = (given(spec.namespace.as_deref(), namespace), Arc::from(spec.name.as_str()));
+            namespaces.extend(told.get(&target).into_iter().flatten().cloned());
             Some(Ref {
                 identity: format!("{namespace}/{}/route/{route}/rule/{source_rule}/ref/{index}", spec.name)
                     .into(),
                 weight: spec.weight,
                 priority: u32::try_from(rank).unwrap_or(u32::MAX),
-                target: (given(spec.namespace.as_deref(), namespace), spec.name.as_str().into()),
+                target,
                 model: spec.model_name_override.as_deref().map(Arc::from),
             })
         });
-        let planned = Rule { refs: refs.collect(), stream_idle: spec.stream_idle_timeout, attempts };
+        let refs = refs.collect();
+        let planned = Rule { refs, stream_idle: spec.stream_idle_timeout, attempts, told: namespaces };
         let route = self.routes.entry(http_route).or_insert_with(|| Route {
             gateways: source.spec.parent_refs.iter().filter_map(|parent| gateway(parent, source)).collect(),
             source: source_key,
@@ -308,6 +315,22 @@ impl Rule {
     pub(super) fn has_fallback(&self) -> bool {
         self.refs.iter().any(|own| own.weight > 0 && own.priority > 0)
     }
+}
+
+/// Where the policies of a backend look for credentials: by namespace and name of an AIServiceBackend or InferencePool.
+/// Two of one name are told of each other's, which does no harm.
+type Told = BTreeMap<Key, BTreeSet<Arc<str>>>;
+
+fn told(set: &ResourceSet) -> Told {
+    let mut told = Told::new();
+    for policy in &set.backend_security_policies {
+        let own = policy.spec.credential_override.as_ref().and_then(|own| own.from_dynamic_metadata.as_ref());
+        for target in policy.spec.target_refs.iter().filter(|_| own.is_some()) {
+            let key = (Arc::clone(&policy.meta.namespace), Arc::from(target.name.as_str()));
+            told.entry(key).or_default().extend(own.map(|own| Arc::from(own.namespace.as_str())));
+        }
+    }
+    told
 }
 
 fn key<T>(object: &Object<T>) -> Key {

@@ -1,8 +1,12 @@
 //! What Envoy tells beside heads, as the filters ask for it.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+};
 
 use http::Version;
+use serde_json::{Map, Value as Json};
 use tollgate_snapshot::Snapshot;
 
 use super::{
@@ -28,13 +32,22 @@ const SHIFT: u16 = 10_000;
 
 /// The attributes of one message.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Attributes(Struct);
+pub(crate) struct Attributes(Struct, HashMap<String, Struct>);
 
 // === impl Attributes ===
 
 impl Attributes {
     pub(crate) fn take(request: &mut ProcessingRequest) -> Self {
-        Self(request.attributes.remove(FILTER).unwrap_or_default())
+        let attributes = request.attributes.remove(FILTER).unwrap_or_default();
+        let metadata = request.metadata_context.take().unwrap_or_default();
+        Self(attributes, metadata.filter_metadata)
+    }
+
+    /// What filters of Envoy found out about the request, by namespace, as far as the filter forwards it.
+    pub(crate) fn found(&self) -> Option<Map<String, Json>> {
+        let found =
+            self.1.iter().map(|(namespace, own)| (namespace.clone(), Json::Object(own.clone().into())));
+        (!self.1.is_empty()).then(|| found.collect())
     }
 
     /// True at the upstream level, which is told the endpoint.

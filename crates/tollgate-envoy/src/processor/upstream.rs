@@ -82,6 +82,9 @@ async fn make(
     let Forward { plan, mut held, .. } = forward;
     let came = held.pop().unwrap_or_default();
     let mut plan = plan.release();
+    if let Some(found) = attributes.found() {
+        plan.learn(found);
+    }
     let made = match chosen(&live, &plan, attributes) {
         Ok(chosen) => attempt(worker, &mut plan, &chosen).await,
         Err(refusal) => Err(refusal),

@@ -13,12 +13,23 @@ use super::{
 /// What Envoy says.
 #[derive(Clone, PartialEq, Message)]
 pub struct ProcessingRequest {
+    /// Dynamic metadata that the filter forwards, with every message.
+    #[prost(message, optional, tag = "8")]
+    pub metadata_context: Option<Metadata>,
     /// By name of the filter: always `envoy.filters.http.ext_proc`. With the first message of each phase only.
     #[prost(map = "string, message", tag = "9")]
     pub attributes: HashMap<String, Struct>,
     /// What of the request or reply is there.
     #[prost(oneof = "Said", tags = "2, 3, 4, 5, 6, 7")]
     pub said: Option<Said>,
+}
+
+/// `envoy.config.core.v3.Metadata`
+#[derive(Clone, PartialEq, Message)]
+pub struct Metadata {
+    /// By namespace.
+    #[prost(map = "string, message", tag = "1")]
+    pub filter_metadata: HashMap<String, Struct>,
 }
 
 /// What of a request or reply has come.

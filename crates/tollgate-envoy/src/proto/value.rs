@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use prost::{Message, Oneof};
+use serde_json::{Map, Value as Json};
 
 /// An object.
 #[derive(Clone, PartialEq, Message)]
@@ -16,13 +17,16 @@ pub struct Struct {
 #[derive(Clone, PartialEq, Message)]
 pub struct Value {
     /// Which.
-    #[prost(oneof = "Kind", tags = "2, 3, 4, 5")]
+    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5, 6")]
     pub kind: Option<Kind>,
 }
 
 /// The kinds of values that are used.
 #[derive(Clone, PartialEq, Oneof)]
 pub enum Kind {
+    /// Nothing; the number says nothing either
+    #[prost(int32, tag = "1")]
+    Null(i32),
     /// Any number
     #[prost(double, tag = "2")]
     Number(f64),
@@ -35,6 +39,17 @@ pub enum Kind {
     /// An object
     #[prost(message, tag = "5")]
     Object(Struct),
+    /// A list
+    #[prost(message, tag = "6")]
+    List(List),
+}
+
+/// A list of values.
+#[derive(Clone, PartialEq, Message)]
+pub struct List {
+    /// In their order.
+    #[prost(message, repeated, tag = "1")]
+    pub values: Vec<Value>,
 }
 
 // === impl Struct ===
@@ -65,6 +80,25 @@ impl Struct {
 }
 
 // === impl Value ===
+
+impl From<Struct> for Map<String, Json> {
+    fn from(object: Struct) -> Self {
+        object.fields.into_iter().map(|(key, value)| (key, value.into())).collect()
+    }
+}
+
+impl From<Value> for Json {
+    fn from(value: Value) -> Self {
+        match value.kind {
+            None | Some(Kind::Null(_)) => Self::Null,
+            Some(Kind::Number(number)) => Self::from(number),
+            Some(Kind::Text(text)) => Self::String(text),
+            Some(Kind::Bool(value)) => Self::Bool(value),
+            Some(Kind::Object(object)) => Self::Object(object.into()),
+            Some(Kind::List(list)) => list.values.into_iter().map(Self::from).collect(),
+        }
+    }
+}
 
 impl From<&str> for Value {
     fn from(text: &str) -> Self {

@@ -88,7 +88,14 @@ impl Body for Sending {
 
 /// What the processor serves.
 pub(crate) fn live() -> Arc<Live> {
-    let loaded = load(&[Source { name: "gateway.yaml", text: RESOURCES }], &|_| None);
+    live_with("")
+}
+
+/// With more resources; what is written twice counts as it is written here.
+pub(crate) fn live_with(more: &str) -> Arc<Live> {
+    let sources =
+        [Source { name: "more.yaml", text: more }, Source { name: "gateway.yaml", text: RESOURCES }];
+    let loaded = load(&sources, &|_| None);
     let options = Compiling { host: Host::Envoy, ..Compiling::default() };
     Arc::new(Live::new(compile(&loaded.set, &options).snapshot, None).led_elsewhere())
 }
@@ -169,7 +176,7 @@ impl Stream {
     pub(crate) async fn say(&mut self, said: Said, attributes: &[(&str, &str)]) {
         let attributes = Struct::of(attributes.iter().map(|(key, value)| (*key, Value::from(*value))));
         let attributes = HashMap::from([("envoy.filters.http.ext_proc".to_owned(), attributes)]);
-        self.send(&ProcessingRequest { attributes, said: Some(said) }).await;
+        self.send(&ProcessingRequest { attributes, said: Some(said), ..ProcessingRequest::default() }).await;
     }
 
     /// The next message; `None` at the end.

@@ -4,11 +4,12 @@
 mod envoy;
 
 use bytes::Bytes;
-use envoy::{Envoy, body, changes, chat, head, metadata};
+use envoy::{Envoy, body, changes, chat, head, live_with, metadata};
 use tollgate_core::End;
 use tollgate_envoy::proto::{
-    ext_proc::{Answer, ImmediateResponse, Mutation, ProcessingResponse, Said},
+    ext_proc::{Answer, ImmediateResponse, Metadata, Mutation, ProcessingRequest, ProcessingResponse, Said},
     health::{HealthCheckRequest, HealthCheckResponse, Serving},
+    value::{Struct, Value},
 };
 
 const CHAT: &str = r#"{"model":"assistant","messages":[{"role":"user","content":"hi"}]}"#;
@@ -108,6 +109,40 @@ async fn each_attempt_begins_anew_with_the_clients_request() {
     assert_eq!(metadata(&second, "io.envoy.ai_gateway", "backend_name"), Some(ANTHROPIC));
     assert!(metadata(&second, NAMESPACE, "changed").unwrap().contains("x-added-before"));
     assert!(envoy.nothing_settled(), "attempts settle nothing");
+}
+
+const OWN_KEYS: &str = "apiVersion: aigateway.envoyproxy.io/v1beta1
+kind: BackendSecurityPolicy
+metadata: {name: openai-key}
+spec:
+  type: APIKey
+  apiKey: {secretRef: {name: openai-key}}
+  credentialOverride: {fromDynamicMetadata: {namespace: example.tenants, key: own.key, fallbackToConfigured: false}}
+  targetRefs: [{group: aigateway.envoyproxy.io, kind: AIServiceBackend, name: openai}]
+";
+
+#[tokio::test]
+async fn a_credential_may_be_in_what_envoys_filters_found_out() {
+    let envoy = Envoy::start().await;
+    envoy.processor.publish(live_with(OWN_KEYS));
+    let (_router, left) = routed(&envoy, CHAT).await;
+    let own = Struct::of([("own", Value::from(Struct::of([("key", Value::from("sk-own"))])))]);
+    let found = Metadata { filter_metadata: [("example.tenants".to_owned(), own)].into() };
+    let mut stream = envoy.process().await;
+    let told =
+        [(ATTEMPT, "1"), (NAMED, OPENAI), (LEFT, &*left)].map(|(key, value)| (key, Value::from(value)));
+    let request = ProcessingRequest {
+        attributes: [("envoy.filters.http.ext_proc".to_owned(), Struct::of(told))].into(),
+        metadata_context: Some(found),
+        said: Some(chat()),
+    };
+    stream.send(&request).await;
+    stream.answer().await;
+    stream.say(Said::RequestBody(body(CHAT, true)), &[]).await;
+    let set = changes(&stream.answer().await);
+    assert!(set.contains(&"authorization=Bearer sk-own".to_owned()), "{set:?}");
+    let (status, _) = immediate(attempt(&envoy, (CHAT, &left), OPENAI, &[]).await);
+    assert_eq!(status, 401);
 }
 
 #[tokio::test]

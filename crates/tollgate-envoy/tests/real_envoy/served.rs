@@ -242,3 +242,29 @@ async fn a_provider_may_take_its_time_with_the_first_token() {
     stand.openai.fail_next(Fault::EmptyChoices);
     assert!(stand.chat(STREAM).await.whole);
 }
+
+/// Takes the credential for the first backend from what Envoy's filter found out: the client's team.
+const BY_TEAM: &str = "apiVersion: aigateway.envoyproxy.io/v1beta1
+kind: BackendSecurityPolicy
+metadata: {name: openai-key}
+spec:
+  type: APIKey
+  apiKey: {secretRef: {name: openai-key}}
+  credentialOverride: {fromDynamicMetadata: {namespace: example.tenants, key: team, fallbackToConfigured: false}}
+  targetRefs: [{group: aigateway.envoyproxy.io, kind: AIServiceBackend, name: openai}]
+---
+";
+
+#[tokio::test]
+async fn a_credential_may_be_in_the_metadata_that_a_filter_wrote() {
+    for stand in Stand::each().await {
+        stand.reload(&format!("{BY_TEAM}{}", Stand::resources()));
+        let reply = stand.chat(WHOLE).await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        let asked = stand.openai.last().pop().unwrap();
+        let sent = asked.headers.iter().find(|(name, _)| name == "authorization").map(|(_, value)| &**value);
+        assert_eq!(sent, Some(" red"), "the last four characters are kept");
+        stand.reload(&format!("{}{}", BY_TEAM.replace("key: team", "key: tenant"), Stand::resources()));
+        assert_eq!(stand.chat(WHOLE).await.status, 401);
+    }
+}

@@ -3,20 +3,10 @@ use prost::Message as _;
 use super::*;
 use crate::extension::{
     proto::{Cluster, ExternalProcessor, HttpFilter},
-    testing::{dns_cluster, eds_cluster, group, plan, route_yaml},
+    testing::{PROXIED, dns_cluster, eds_cluster, group, plan, route_yaml},
 };
 
 const NAME: &str = "httproute/prod/chat/rule/0";
-const PROXY: &str = "apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {name: gw, namespace: prod, annotations: {aigateway.envoyproxy.io/gateway-config: egress}}
-spec: {gatewayClassName: eg, listeners: [{name: http, port: 80, protocol: HTTP}]}
----
-apiVersion: aigateway.envoyproxy.io/v1beta1
-kind: GatewayConfig
-metadata: {name: egress, namespace: prod}
-spec: {forwardProxy: {address: \"proxy.example:3128\"}}
-";
 
 fn dns() -> Message {
     let regions = [0, 1].map(|index| format!("{NAME}/backend/{index}"));
@@ -123,7 +113,7 @@ fn a_cluster_is_one_backends_only_where_there_is_no_other() {
 
 #[test]
 fn a_forward_proxy_wraps_every_socket_once() {
-    let yaml = route_yaml(&[("a", 1, 0), ("b", 1, 1)], PROXY);
+    let yaml = route_yaml(&[("a", 1, 0), ("b", 1, 1)], PROXIED);
     let mut own = dns();
     let tls = proto::TransportSocket { name: "envoy.transport_sockets.tls".to_owned(), typed_config: None };
     let mut matched = Message::default();
@@ -150,9 +140,32 @@ fn a_forward_proxy_wraps_every_socket_once() {
 
 #[test]
 fn nothing_goes_around_a_proxy_that_is_not_understood() {
-    let yaml = route_yaml(&[("a", 1, 0)], &PROXY.replace("proxy.example:3128", "proxy.example"));
+    let yaml = route_yaml(&[("a", 1, 0)], &PROXIED.replace("proxy.example:3128", "proxy.example"));
     let own = modified(&yaml, eds_cluster(NAME));
     // The processor refuses what belongs to nobody.
     assert!(is_processed(&own).unwrap());
     assert_eq!(metadata::get(&own, cluster::METADATA, BACKEND).unwrap(), None);
+}
+
+#[test]
+fn the_processor_is_told_what_credentials_are_in_and_no_more() {
+    let policy = "apiVersion: aigateway.envoyproxy.io/v1beta1
+kind: BackendSecurityPolicy
+metadata: {name: keys, namespace: prod}
+spec:
+  type: APIKey
+  apiKey: {secretRef: {name: key}}
+  credentialOverride: {fromDynamicMetadata: {namespace: envoy.filters.http.jwt_authn, key: login.key}}
+  targetRefs: [{group: aigateway.envoyproxy.io, kind: AIServiceBackend, name: b}]
+";
+    let forwarded = |yaml: &str| {
+        let filter = chain(&modified(yaml, dns())).remove(0);
+        let options = ExternalProcessor::decode(filter.typed_config.unwrap().value).unwrap().metadata_options;
+        let options = options.unwrap();
+        assert!(options.receiving_namespaces.is_some_and(|namespaces| !namespaces.untyped.is_empty()));
+        options.forwarding_namespaces.map(|namespaces| namespaces.untyped)
+    };
+    let told = route_yaml(&[("a", 1, 0), ("b", 1, 1)], policy);
+    assert_eq!(forwarded(&told), Some(vec!["envoy.filters.http.jwt_authn".to_owned()]));
+    assert_eq!(forwarded(&route_yaml(&[("a", 1, 0)], policy)), None);
 }
