@@ -5,7 +5,7 @@ mod path;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header::ACCEPT_ENCODING};
-use tollgate_types::{ApiSchema, Dialect, Endpoint, ModelId, Tokens};
+use tollgate_types::{ApiSchema, Dialect, Endpoint, ModelId, ModelPlace, Tokens};
 
 use crate::{
     BodyMutation, Delivery, Inspected, Reply, Target, Untranslatable,
@@ -144,17 +144,66 @@ pub const fn serves(endpoint: Endpoint, schema: ApiSchema) -> bool {
 }
 
 fn pass(call: &Call<'_>) -> Result<(Prepared, Reply), Untranslatable> {
-    let model = call.model_override.unwrap_or(&call.inspected.model);
+    let model = asked(call);
     if call.target.schema == ApiSchema::AwsAnthropic {
         return pass_to_aws(call, model);
     }
-    let usage_chunk = usage_chunk(call);
-    let is_gcp = matches!(call.target.schema, ApiSchema::GcpAnthropic | ApiSchema::GcpVertexAi);
-    let (path, body) = if is_gcp {
-        (gcp::path(call, model)?, gcp::body(call, model)?)
-    } else {
-        (path::native(call, model)?, body::passed(call, model, usage_chunk)?)
+    let body = match is_gcp(call.target.schema) {
+        true => gcp::body(call, model)?,
+        false => body::passed(call, model, usage_chunk(call.endpoint, call.inspected))?,
     };
+    passing(call, model, body)
+}
+
+/// True where [`prepare`] sends the client's body as it is, or with the wish for usage, where `wished` says that this is
+/// in it already. Nothing of the body is looked at, which need not be here: then [`prepare_unread`].
+#[must_use]
+pub fn keeps_body(call: &Call<'_>, wished: bool) -> bool {
+    let Call { endpoint, target, .. } = *call;
+    // Both write Anthropic's requests anew. A form is not one document.
+    let rewritten = matches!(target.schema, ApiSchema::AwsAnthropic | ApiSchema::GcpAnthropic)
+        || endpoint.model() == ModelPlace::Form;
+    serves(endpoint, target.schema)
+        && !rewritten
+        && (wished || usage_chunk(endpoint, call.inspected) == UsageChunk::Keep)
+        && body::stays(call, asked(call))
+}
+
+/// The same as [`prepare`] where [`keeps_body`], without the body: it is sent from elsewhere, as it is there.
+///
+/// # Errors
+/// [`Untranslatable`] where this provider cannot be asked so.
+pub fn prepare_unread(call: &Call<'_>) -> Result<(Prepared, Reply), Untranslatable> {
+    if !keeps_body(call, true) {
+        return Err(Untranslatable::UnsupportedPair { endpoint: call.endpoint, schema: call.target.schema });
+    }
+    passing(call, asked(call), Bytes::new())
+}
+
+/// The client's body with the wish for usage, where every provider that is sent the body as it is would be sent it so;
+/// `None` where there is nothing to add.
+#[must_use]
+pub fn wishing(endpoint: Endpoint, inspected: &Inspected, body: &Bytes) -> Option<Bytes> {
+    match usage_chunk(endpoint, inspected) {
+        UsageChunk::Strip => body::wishing(body, inspected).ok(),
+        UsageChunk::Keep => None,
+    }
+}
+
+const fn is_gcp(schema: ApiSchema) -> bool {
+    matches!(schema, ApiSchema::GcpAnthropic | ApiSchema::GcpVertexAi)
+}
+
+/// The model that is asked for.
+fn asked<'a>(call: &Call<'a>) -> &'a ModelId {
+    call.model_override.unwrap_or(&call.inspected.model)
+}
+
+/// What goes to a provider that speaks the client's dialect, and what comes back.
+fn passing(call: &Call<'_>, model: &ModelId, body: Bytes) -> Result<(Prepared, Reply), Untranslatable> {
+    let usage_chunk = usage_chunk(call.endpoint, call.inspected);
+    let is_gcp = is_gcp(call.target.schema);
+    let path = if is_gcp { gcp::path(call, model)? } else { path::native(call, model)? };
     let set = match usage_chunk {
         UsageChunk::Strip => vec![(ACCEPT_ENCODING, HeaderValue::from_static("identity"))],
         UsageChunk::Keep => Vec::new(),
@@ -196,11 +245,9 @@ fn begun(call: &Call<'_>) -> Begun {
 }
 
 /// Whether the provider has to be asked for a usage chunk that the client did not ask for.
-fn usage_chunk(call: &Call<'_>) -> UsageChunk {
-    match (call.endpoint, call.inspected.delivery) {
-        (Endpoint::ChatCompletions | Endpoint::Completions, Delivery::Streamed)
-            if !call.inspected.wants_usage =>
-        {
+fn usage_chunk(endpoint: Endpoint, inspected: &Inspected) -> UsageChunk {
+    match (endpoint, inspected.delivery) {
+        (Endpoint::ChatCompletions | Endpoint::Completions, Delivery::Streamed) if !inspected.wants_usage => {
             UsageChunk::Strip
         }
         _ => UsageChunk::Keep,

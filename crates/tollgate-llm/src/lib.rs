@@ -23,7 +23,7 @@ pub mod translate;
 mod usage;
 
 pub use self::{
-    call::{Call, Prepared, prepare, prepare_item, serves},
+    call::{Call, Prepared, keeps_body, prepare, prepare_item, prepare_unread, serves, wishing},
     fault::{BadRequest, Fault, Untranslatable},
     form::{Form, Place, Shape, edited},
     inspect::{Delivery, Inspected, Spots, inspect, inspect_named},

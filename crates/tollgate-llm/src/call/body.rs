@@ -5,7 +5,7 @@ use tollgate_wire::{
     text::quoted,
 };
 
-use crate::{BodyEdit, BodyMutation, Call, Untranslatable, inspect::Known, reply::UsageChunk};
+use crate::{BodyEdit, BodyMutation, Call, Inspected, Untranslatable, inspect::Known, reply::UsageChunk};
 
 const ASK_FOR_USAGE: &str = r#"{"include_usage":true}"#;
 
@@ -16,25 +16,47 @@ pub(super) fn passed(
     model: &ModelId,
     usage_chunk: UsageChunk,
 ) -> Result<Bytes, Untranslatable> {
-    let Call { endpoint, body, inspected, mutations, .. } = *call;
+    let Call { body, inspected, mutations, .. } = *call;
     // A session, or something that is only looked at.
-    if body.is_empty() {
+    if body.is_empty() || (usage_chunk == UsageChunk::Keep && stays(call, model)) {
         return Ok(body.clone());
     }
-    // A form has its model elsewhere, and does not stand in `body`.
-    let named = match endpoint.model() {
+    let renamed = is_named(call) && *model != inspected.model;
+    let edits = Edits { model: renamed.then(|| quoted(model.as_str())), usage_chunk, mutations };
+    edited(body, inspected, edits)
+}
+
+/// True where neither the model nor anything else is to be changed in the client's body, but perhaps its wish for
+/// usage. Nothing of the body is looked at.
+pub(super) fn stays(call: &Call<'_>, model: &ModelId) -> bool {
+    let renamed = is_named(call) && *model != call.inspected.model;
+    !renamed && call.mutations.iter().all(|mutation| mutation.is_empty())
+}
+
+/// The client's body with the wish for usage, and else as it is.
+pub(super) fn wishing(body: &Bytes, inspected: &Inspected) -> Result<Bytes, Untranslatable> {
+    edited(body, inspected, Edits { model: None, usage_chunk: UsageChunk::Strip, mutations: &[] })
+}
+
+/// True where the body names the model. A form has its model elsewhere, and does not stand in `body`.
+fn is_named(call: &Call<'_>) -> bool {
+    match call.endpoint.model() {
         ModelPlace::Body => true,
-        ModelPlace::Form => !body.is_empty(),
+        ModelPlace::Form => !call.body.is_empty(),
         ModelPlace::Path | ModelPlace::Query | ModelPlace::Nowhere => false,
-    };
-    let renamed = named && *model != inspected.model;
-    let model = renamed.then(|| quoted(model.as_str()));
-    if model.is_none()
-        && usage_chunk == UsageChunk::Keep
-        && mutations.iter().all(|mutation| mutation.is_empty())
-    {
-        return Ok(body.clone());
     }
+}
+
+/// What is to be changed in a body.
+struct Edits<'a> {
+    /// The model, quoted
+    model: Option<String>,
+    usage_chunk: UsageChunk,
+    mutations: &'a [&'a BodyMutation],
+}
+
+fn edited(body: &Bytes, inspected: &Inspected, edits: Edits<'_>) -> Result<Bytes, Untranslatable> {
+    let Edits { model, usage_chunk, mutations } = edits;
     if mutations.iter().all(|mutation| mutation.is_empty())
         && let Some(known) = inspected.spots.of(body, &inspected.model)
     {

@@ -49,11 +49,29 @@ impl Case {
         let (again, _) = prepare_with(&call, &unaware)?;
         let parse = |body: &Bytes| serde_json::from_slice::<serde_json::Value>(body).unwrap();
         assert_eq!(parse(&again.body), parse(&prepared.body));
+        without_body(&call, &prepared);
         Ok((prepared, reply))
     }
 
     fn body(&self) -> String {
         String::from_utf8(self.prepare().unwrap().0.body.to_vec()).unwrap()
+    }
+}
+
+/// What is said of the body holds, and without it the same head is made.
+fn without_body(call: &Call<'_>, prepared: &Prepared) {
+    let wished = wishing(call.endpoint, call.inspected, call.body);
+    let none = Bytes::new();
+    let inspected = Inspected { spots: Default::default(), ..call.inspected.clone() };
+    let unread = Call { body: &none, inspected: &inspected, ..*call };
+    for (wished, kept) in [(true, wished.as_ref().unwrap_or(call.body)), (false, call.body)] {
+        if keeps_body(&unread, wished) {
+            assert_eq!(kept, &prepared.body);
+            let (head, _) = prepare_unread(&unread).unwrap();
+            assert_eq!((&head.path, &head.model), (&prepared.path, &prepared.model));
+            assert_eq!((&head.set, &head.default), (&prepared.set, &prepared.default));
+            assert_eq!(head.remove, prepared.remove);
+        }
     }
 }
 
@@ -164,6 +182,58 @@ fn a_stream_is_asked_for_usage_where_the_client_did_not() {
             assert_eq!(prepared.set, [(ACCEPT_ENCODING, HeaderValue::from_static("identity"))]);
         }
     }
+}
+
+#[test]
+fn a_body_is_kept_by_those_who_take_it_as_it_is_and_by_nobody_else() {
+    use Endpoint::{ChatCompletions as Chat, GenerateContent, Messages};
+    let kept = |case: &Case, streamed, wished| {
+        let inspected = Inspected {
+            model: ModelId::from("m"),
+            delivery: if streamed { Delivery::Streamed } else { Delivery::Whole },
+            wants_usage: false,
+            completion_bound: None,
+            spots: Default::default(),
+        };
+        let none = Bytes::new();
+        let call = Call {
+            endpoint: case.endpoint,
+            body: &none,
+            inspected: &inspected,
+            target: &case.target,
+            model_override: case.model_override.as_ref(),
+            mutations: &[&case.mutation],
+            query: None,
+            beta: None,
+            now: NOW,
+        };
+        assert_eq!(prepare_unread(&call).is_ok(), keeps_body(&call, true));
+        keeps_body(&call, wished)
+    };
+    for (endpoint, schema, want) in [
+        (Chat, ApiSchema::OpenAi, true),
+        (Chat, ApiSchema::AzureOpenAi, true),
+        (Messages, ApiSchema::Anthropic, true),
+        (GenerateContent, ApiSchema::GcpVertexAi, true),
+        (Chat, ApiSchema::Anthropic, false),
+        (Chat, ApiSchema::AwsBedrock, false),
+        (Messages, ApiSchema::AwsAnthropic, false),
+        (Messages, ApiSchema::GcpAnthropic, false),
+        (Endpoint::Transcriptions, ApiSchema::OpenAi, false),
+    ] {
+        assert_eq!(kept(&Case::new(endpoint, schema, ""), false, false), want, "{endpoint:?} {schema:?}");
+    }
+    let mut case = Case::new(Chat, ApiSchema::OpenAi, "");
+    assert!(!kept(&case, true, false) && kept(&case, true, true), "the wish for usage has to be there");
+    case.model_override = Some(ModelId::from("m"));
+    assert!(kept(&case, false, false), "an override by the same name changes nothing");
+    case.model_override = Some(ModelId::from("other"));
+    assert!(!kept(&case, false, false));
+    let mut case = Case::new(GenerateContent, ApiSchema::GcpVertexAi, "");
+    case.model_override = Some(ModelId::from("other"));
+    assert!(kept(&case, false, false), "its model stands in the path");
+    case.mutation.remove.push("a".to_owned());
+    assert!(!kept(&case, false, false));
 }
 
 #[test]
