@@ -41,6 +41,7 @@ mod sampler;
 mod settle;
 mod sticky;
 mod trace;
+mod unread;
 
 pub use self::{
     admit::{Admission, Admitted},
@@ -68,4 +69,5 @@ pub use self::{
     settle::{End, Settled},
     sticky::Issued,
     trace::TraceContext,
+    unread::Unread,
 };

@@ -159,7 +159,7 @@ impl Payload {
                 max_tokens: inspected.completion_bound,
             },
             // Most of a form is no text.
-            Self::Form { .. } | Self::Item { .. } => Size::default(),
+            Self::Form { .. } | Self::Item { .. } | Self::Unread { .. } => Size::default(),
             Self::Http | Self::Whole(_) => Size { prompt_bytes: bytes_in, max_tokens: None },
         }
     }

@@ -129,7 +129,7 @@ impl Asking<Routed> {
         match &self.stage.payload {
             Payload::Llm { body, .. } | Payload::Item { body, .. } | Payload::Whole(body) => Some(body),
             // A form goes on while it is read.
-            Payload::Http | Payload::Form { .. } => None,
+            Payload::Http | Payload::Form { .. } | Payload::Unread { .. } => None,
         }
     }
 
@@ -216,7 +216,7 @@ impl Plan {
     /// True where the client's body was read before routing, and is not to be streamed.
     #[must_use]
     pub fn holds_body(&self) -> bool {
-        !matches!(self.payload, Payload::Http | Payload::Form { .. })
+        !matches!(self.payload, Payload::Http | Payload::Form { .. } | Payload::Unread { .. })
     }
 
     /// Gives up without a reply: the client went away.

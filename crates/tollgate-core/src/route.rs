@@ -32,8 +32,8 @@ pub enum Step {
 /// A request that cannot be routed before its body is there.
 #[derive(Debug)]
 pub struct AwaitingBody {
-    record: Box<Record>,
-    endpoint: Endpoint,
+    pub(crate) record: Box<Record>,
+    pub(crate) endpoint: Endpoint,
 }
 
 /// A request whose rule is known.
@@ -49,6 +49,8 @@ pub struct Routed {
 pub(crate) enum Payload {
     /// An LLM call, held whole so that each attempt can start again from it.
     Llm { endpoint: Endpoint, inspected: Inspected, body: Bytes },
+    /// The same where somebody else has the body, which stays as it is.
+    Unread { endpoint: Endpoint, inspected: Inspected },
     /// The same as a form, of which only the beginning is held.
     Form { endpoint: Endpoint, inspected: Inspected, form: HeldForm },
     /// A call about a file or a batch, or about all of them.

@@ -5,7 +5,7 @@ use http::{
     HeaderMap, HeaderValue, Version,
     header::{ACCEPT_ENCODING, CONNECTION, COOKIE, HOST, TE, TRAILER, UPGRADE},
 };
-use tollgate_llm::{Call, Prepared, Reply, Target, prepare, prepare_item};
+use tollgate_llm::{Call, Prepared, Reply, Target, prepare, prepare_item, prepare_unread};
 use tollgate_snapshot::{Backend, Choice, Filter, ForwardedHost, HostRewrite};
 use tollgate_types::{Endpoint, ModelId};
 
@@ -53,6 +53,7 @@ impl Plan {
         let mut outgoing = plain(&self.record, headers::for_upstream(&self.record.head.headers));
         match &self.payload {
             Payload::Http => self.announce_trailers(&mut outgoing.headers),
+            Payload::Unread { .. } => {}
             Payload::Form { form, .. } => outgoing.body = form.body(),
             Payload::Llm { body, .. } | Payload::Item { body, .. } | Payload::Whole(body) => {
                 outgoing.body = AttemptBody::Bytes(body.clone());
@@ -115,6 +116,12 @@ fn to_provider(
             let (outgoing, reply, model) = llm(record, prepare(&call)?, *endpoint);
             record.model_sent = Some(model);
             (outgoing, reply)
+        }
+        Payload::Unread { endpoint, inspected } => {
+            let call = Call { mutations: &[&choice.body], ..call(*endpoint, inspected, &no_body) };
+            let (outgoing, reply, model) = llm(record, prepare_unread(&call)?, *endpoint);
+            record.model_sent = Some(model);
+            (Outgoing { body: AttemptBody::Client, ..outgoing }, reply)
         }
         // An upload is for no model, whatever its query says to us.
         Payload::Form { endpoint: Endpoint::Files, inspected, form } => {
