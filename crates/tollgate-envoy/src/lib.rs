@@ -2,5 +2,6 @@
 
 pub mod extension;
 mod grpc;
+mod level;
 pub mod processor;
 pub mod proto;

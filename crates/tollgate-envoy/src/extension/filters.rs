@@ -15,6 +15,7 @@ use super::{
     },
     settings::{Processor, Settings},
 };
+use crate::level;
 
 /// The external processor's filter, in listeners and in clusters.
 pub(super) const FILTER: &str = "envoy.filters.http.ext_proc/aigateway";
@@ -70,9 +71,11 @@ const FORGEABLE: [&str; 10] = [
     "x-gateway-destination-endpoint-subset",
 ];
 
-/// The processor in a listener's chain. It is off there; [`enabled`] and [`skipped`] say where it is on.
-pub(super) fn router_level() -> Bytes {
+/// The processor in a listener's chain. It is off there; [`enabled`] and [`skipped`] say where it is on. `last` where
+/// nobody behind it changes bodies: then what the processor says of one holds for the attempts too.
+pub(super) fn router_level(last: bool) -> Bytes {
     let processor = ExternalProcessor {
+        grpc_service: Some(grpc(PROCESSOR, if last { level::LAST_ROUTER } else { level::ROUTER })),
         processing_mode: Some(ProcessingMode {
             request_header_mode: SEND,
             response_header_mode: SEND,
@@ -106,10 +109,12 @@ pub(super) fn router_level() -> Bytes {
 /// The processor in a cluster's chain, before its codec: once more for each attempt.
 pub(super) fn upstream_level() -> Bytes {
     let processor = ExternalProcessor {
+        grpc_service: Some(grpc(PROCESSOR, level::ATTEMPT)),
         processing_mode: Some(ProcessingMode {
             request_header_mode: SEND,
             response_header_mode: SKIP,
-            // Envoy 1.40 ends with a segmentation fault where a body streams there that is larger than its windows.
+            // Where the body stays as it is the processor asks for none of it. That this has to be said keeps bodies
+            // with credentials: a processor that knows nothing of it still reads them all. Not streamed, since Envoy 1.40 ends with a segmentation fault where a body streams there that is larger than its windows.
             request_body_mode: BUFFERED,
             response_body_mode: NONE,
             request_trailer_mode: SKIP,
@@ -128,7 +133,6 @@ pub(super) fn upstream_level() -> Bytes {
             words(&["upstream.address", "upstream.request_attempt_count"]),
         ]
         .concat(),
-        // The body of an upgrade does not end: the processor asks for none of it.
         allow_mode_override: true,
         ..processor()
     };
@@ -143,7 +147,6 @@ pub(super) fn codec() -> Bytes {
 /// What both levels have.
 fn processor() -> ExternalProcessor {
     ExternalProcessor {
-        grpc_service: Some(grpc(PROCESSOR, "")),
         message_timeout: Some(Duration::seconds(MESSAGE_TIMEOUT)),
         mutation_rules: Some(HeaderMutationRules {
             allow_all_routing: Some(BoolValue { value: true }),

@@ -35,6 +35,21 @@ const BEFORE: [&str; 12] = [
     "buffer",
 ];
 
+/// What leaves bodies as they are. What is behind the processor and is not among these may change them. A picker may as
+/// well, but that of a pool only, whose attempts read their bodies.
+const LEAVES_BODIES: [&str; 10] = [
+    "router",
+    "ratelimit",
+    "local_ratelimit",
+    "rbac",
+    "header_to_metadata",
+    "header_mutation",
+    "credential_injector",
+    "bandwidth_limit",
+    "admission_control",
+    "stateful_session",
+];
+
 /// By route configuration, what its filter chains have to have.
 pub(super) type Wanted = BTreeMap<String, Wants>;
 
@@ -90,7 +105,10 @@ impl Insert<'_> {
             return Ok(());
         }
         let before = names(manager)?;
-        insert(manager, &before, place(&before), (filters::FILTER, filters::router_level()));
+        let at = place(&before);
+        let own = |name: &str| wants.pools.iter().any(|pool| pool.filter_name() == name);
+        let last = before.iter().skip(at).all(|name| own(name) || LEAVES_BODIES.contains(&kind(name)));
+        insert(manager, &before, at, (filters::FILTER, filters::router_level(last)));
         if let Some(log) = filters::log_headers(self.know.settings) {
             let names = names(manager)?;
             let at = names.iter().position(|name| name == filters::FILTER).unwrap_or_default();

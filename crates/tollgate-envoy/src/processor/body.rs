@@ -8,8 +8,8 @@ use tokio::time::timeout;
 use tollgate_core::{LocalReply, Refusal};
 
 use super::{
-    answers::{self, Way},
-    heads::Seen,
+    answers::{self, Route, Way},
+    heads::{Changes, Seen},
     wire::Wire,
 };
 use crate::proto::ext_proc::{ProcessingRequest, Said};
@@ -24,8 +24,8 @@ const PIECE: usize = 64 * 1024;
 pub(crate) enum Body {
     /// More of it may come
     Open,
-    /// It comes in one piece
-    Buffered,
+    /// Envoy has it, and sends it in one piece once it is asked for it
+    Held,
     /// It has ended
     Ended,
     /// It has ended with trailers
@@ -53,15 +53,18 @@ impl Body {
 
     /// The next piece; nothing once it has ended.
     pub(crate) async fn next(&mut self, wire: &mut Wire) -> Result<Option<Bytes>, Stop> {
-        let buffered = match self {
+        let held = match self {
             Self::Open => false,
-            Self::Buffered => true,
+            Self::Held => {
+                wire.send(&answers::head(Way::Request, Changes::default(), Route::Keep));
+                true
+            }
             Self::Ended | Self::Trailed => return Ok(None),
         };
         let Some(request) = wire.next().await else { return Err(Stop::Gone) };
         match request.said {
             Some(Said::RequestBody(body)) => {
-                *self = Self::after_head(buffered || body.end_of_stream);
+                *self = Self::after_head(held || body.end_of_stream);
                 Ok(Some(body.body))
             }
             Some(Said::RequestTrailers(_)) => {
@@ -116,7 +119,7 @@ impl Body {
         match self {
             Self::Ended if empty => wire.send(&answers::piece(Way::Request, Bytes::new(), true)),
             Self::Trailed => wire.send(&answers::trailers(Way::Request)),
-            Self::Open | Self::Buffered | Self::Ended => {}
+            Self::Open | Self::Held | Self::Ended => {}
         }
     }
 }

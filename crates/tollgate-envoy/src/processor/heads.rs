@@ -206,14 +206,14 @@ fn stays(name: &str) -> bool {
     [MODEL, ORIGINAL_PATH, ENVOY_ORIGINAL_PATH, PICKED].contains(&name)
 }
 
-/// A map in Envoy's words.
-pub(crate) fn to_proto(headers: &HeaderMap) -> base::HeaderMap {
+/// What is wanted of a map, in Envoy's words.
+pub(crate) fn to_proto(headers: &HeaderMap, wanted: impl Fn(&HeaderName) -> bool) -> base::HeaderMap {
     let line = |(name, value): (&HeaderName, &HeaderValue)| base::HeaderValue {
         key: name.as_str().to_owned(),
         value: String::new(),
         raw_value: Bytes::copy_from_slice(value.as_bytes()),
     };
-    base::HeaderMap { headers: headers.iter().map(line).collect() }
+    base::HeaderMap { headers: headers.iter().filter(|(name, _)| wanted(name)).map(line).collect() }
 }
 
 #[cfg(test)]

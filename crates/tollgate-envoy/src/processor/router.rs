@@ -3,14 +3,15 @@
 
 use std::{rc::Rc, str::FromStr as _, sync::Arc};
 
+use bytes::Bytes;
 use http::HeaderName;
-use tollgate_core::{Answered, Chosen, Failure, FormRest, Ledger as _, Refusal, Refused};
+use tollgate_core::{Answered, Chosen, Failure, FormRest, Ledger as _, Refusal, Refused, Unread};
 
 use super::{
     answers::{self, Route, Way},
     attributes::Attributes,
     body::{Body, pass, vetoed},
-    carry::Carry,
+    carry::{Carry, Read},
     heads::{Changes, ENVOY_ORIGINAL_PATH, MODEL, ORIGINAL_PATH, PICKED, Seen},
     identity::Identity,
     local::{self, Author},
@@ -22,8 +23,18 @@ use super::{
 };
 use crate::proto::ext_proc::{HttpHeaders, ProcessingRequest, Said};
 
+/// What a stream begins with.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) head: HttpHeaders,
+    pub(crate) attributes: Attributes,
+    /// True where nobody behind this level changes bodies.
+    pub(crate) last: bool,
+}
+
 /// Serves one request to its end.
-pub(crate) async fn serve(worker: Rc<Worker>, mut wire: Wire, (head, attributes): (HttpHeaders, Attributes)) {
+pub(crate) async fn serve(worker: Rc<Worker>, mut wire: Wire, asked: Asked) {
+    let Asked { head, attributes, last } = asked;
     let Some(live) = worker.live() else {
         wire.send(&answers::immediate(stages::unconfigured(), local::OURS));
         return pass(&mut wire).await;
@@ -39,9 +50,9 @@ pub(crate) async fn serve(worker: Rc<Worker>, mut wire: Wire, (head, attributes)
     let mut body = Body::after_head(bodiless);
     let random = worker.randoms();
     // Boxed, since the rest of the stream needs less room than this.
-    let stages = Stages { worker: &worker, ledger: Rc::clone(&worker) };
+    let stages = Stages { worker: &worker, ledger: Rc::clone(&worker), known: None };
     let outcome = Box::pin(stages.run(&mut wire, (live, request, random), &mut body)).await;
-    let Forward { plan, held, rest } = match outcome {
+    let Forward { plan, mut held, rest } = match outcome {
         Outcome::Forward(forward) => *forward,
         Outcome::Refused(refused) => return refuse(&worker, wire, refused).await,
         Outcome::Answered(answered) => return answer(&worker, wire, answered).await,
@@ -51,7 +62,8 @@ pub(crate) async fn serve(worker: Rc<Worker>, mut wire: Wire, (head, attributes)
             return passed_on(wire, *request).await;
         }
     };
-    tell(&wire, &seen, (&plan, random));
+    let read = if last { read(&plan, &mut held) } else { None };
+    tell(&wire, &seen, (&plan, Carry::of(&plan.record().head, random, read)));
     drop(seen);
     if !bodiless {
         body.give(&mut wire, held).await;
@@ -61,9 +73,20 @@ pub(crate) async fn serve(worker: Rc<Worker>, mut wire: Wire, (head, attributes)
     }
 }
 
+/// What attempts have to know of the body to be made without it. The wish for usage that they would add to it is added
+/// here, once for all of them.
+fn read(plan: &Held, held: &mut Vec<Bytes>) -> Option<Read> {
+    let unread = plan.unread()?;
+    let wishing = plan.wishing();
+    let wished = wishing.is_some();
+    if let Some(body) = wishing {
+        *held = vec![body];
+    }
+    Some(Read::of(&Unread { wished, ..unread }, held.iter().map(Bytes::len).sum()))
+}
+
 /// Tells Envoy what it has to know to choose the route, and leaves the client's head for the upstream level.
-fn tell(wire: &Wire, seen: &Seen, (plan, random): (&Held, [u64; 4])) {
-    let record = plan.record();
+fn tell(wire: &Wire, seen: &Seen, (plan, carry): (&Held, Carry)) {
     let mut changes = Changes::default();
     let model = plan.routed_by();
     match model {
@@ -78,10 +101,7 @@ fn tell(wire: &Wire, seen: &Seen, (plan, random): (&Held, [u64; 4])) {
     for name in seen.headers.keys().filter(|name| internal(name) && !told(name)) {
         changes.remove(name.as_str());
     }
-    let mut head = record.head.clone();
-    // The stages find it out anew, and put it there themselves.
-    head.headers.remove(MODEL);
-    let metadata = metadata::of_request(Carry::of(&head, random).write());
+    let metadata = metadata::of_request(carry.write());
     wire.send(&answers::with_metadata(answers::head(Way::Request, changes, Route::Choose), metadata));
 }
 

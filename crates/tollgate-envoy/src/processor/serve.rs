@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, future::Future, pin::pin, rc::Rc};
 
-use http::{Request, Response};
+use http::{Request, Response, uri::Authority};
 use hyper::{body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -15,12 +15,15 @@ use super::{
     answers,
     attributes::Attributes,
     body::pass,
-    health, router, upstream,
+    health,
+    router::{self, Asked},
+    upstream,
     wire::{Replies, Wire},
     worker::Worker,
 };
 use crate::{
     grpc::{self, Code},
+    level::{ATTEMPT, LAST_ROUTER, ROUTER},
     proto::ext_proc::Said,
 };
 
@@ -44,6 +47,20 @@ impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for Local {
     }
 }
 
+/// Where a stream comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Level {
+    /// Attributes tell
+    Unknown,
+    /// A listener's chain
+    Router {
+        /// Nobody behind the filter changes bodies
+        last: bool,
+    },
+    /// A cluster's chain
+    Upstream,
+}
+
 /// How far the end has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
@@ -52,6 +69,27 @@ pub(crate) enum Phase {
     Draining,
     /// No streams at all
     Cut,
+}
+
+// === impl Level ===
+
+impl Level {
+    fn of(authority: Option<&str>) -> Self {
+        match authority {
+            Some(ROUTER) => Self::Router { last: false },
+            Some(LAST_ROUTER) => Self::Router { last: true },
+            Some(ATTEMPT) => Self::Upstream,
+            Some(_) | None => Self::Unknown,
+        }
+    }
+
+    fn is_upstream(self, attributes: &Attributes) -> bool {
+        match self {
+            Self::Unknown => attributes.is_upstream(),
+            Self::Router { .. } => false,
+            Self::Upstream => true,
+        }
+    }
 }
 
 /// Serves one connection until its end.
@@ -93,11 +131,11 @@ where
 }
 
 fn call(worker: Rc<Worker>, request: Request<Incoming>) -> Response<Replies> {
-    let path = request.uri().path().to_owned();
-    let body = request.into_body();
+    let level = Level::of(request.uri().authority().map(Authority::as_str));
+    let (head, body) = request.into_parts();
     let limit = worker.shared.options.max_message_size;
-    match path.as_str() {
-        PROCESS => grpc::reply(Wire::open(body, limit, move |wire| process(worker, wire))),
+    match head.uri.path() {
+        PROCESS => grpc::reply(Wire::open(body, limit, move |wire| process(worker, wire, level))),
         health::CHECK => grpc::reply(Wire::open(body, limit, move |wire| health::check(worker, wire))),
         health::WATCH => grpc::reply(Wire::open(body, limit, move |wire| health::watch(worker, wire))),
         _ => grpc::refusal(Code::Unimplemented, "no such method"),
@@ -105,7 +143,7 @@ fn call(worker: Rc<Worker>, request: Request<Incoming>) -> Response<Replies> {
 }
 
 /// One stream of either level.
-async fn process(worker: Rc<Worker>, mut wire: Wire) {
+async fn process(worker: Rc<Worker>, mut wire: Wire, level: Level) {
     let (attributes, said) = loop {
         let Some(mut first) = wire.next().await else { return };
         let attributes = Attributes::take(&mut first);
@@ -115,11 +153,14 @@ async fn process(worker: Rc<Worker>, mut wire: Wire) {
         }
     };
     match said {
-        Said::RequestHeaders(head) if attributes.is_upstream() => {
+        Said::RequestHeaders(head) if level.is_upstream(&attributes) => {
             // Boxed one by one, so that a stream takes room for the level it is of.
             Box::pin(upstream::serve(worker, wire, (head, attributes))).await;
         }
-        Said::RequestHeaders(head) => Box::pin(router::serve(worker, wire, (head, attributes))).await,
+        Said::RequestHeaders(head) => {
+            let last = level == Level::Router { last: true };
+            Box::pin(router::serve(worker, wire, Asked { head, attributes, last })).await;
+        }
         // An earlier filter has answered: there is no request to speak of.
         said => {
             wire.send(&answers::unchanged(said));

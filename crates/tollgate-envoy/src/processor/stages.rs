@@ -5,8 +5,9 @@ use std::{rc::Rc, sync::Arc};
 use bytes::Bytes;
 use http::StatusCode;
 use tollgate_core::{
-    Admission, Admitted, Answered, AwaitingBody, AwaitingForm, FormRest, InHand, Ledger, Live, LocalReply,
-    Now, Plan, Received, Refusal, Refused, RequestHead, Reserved, Routed, Settled, Step, receive,
+    Admission, Admitted, Answered, AwaitingBody, AwaitingForm, Chosen, FormRest, InHand, Ledger, Live,
+    LocalReply, Now, Plan, Received, Refusal, Refused, RequestHead, Reserved, Routed, Settled, Step, Unread,
+    receive,
 };
 
 use super::{
@@ -54,6 +55,8 @@ pub(crate) struct Stages<'a, L> {
     pub(crate) worker: &'a Rc<Worker>,
     /// Who settles.
     pub(crate) ledger: L,
+    /// What is known of the body, and which backend Envoy has chosen.
+    pub(crate) known: Option<(Unread, Option<Chosen>)>,
 }
 
 type Read = (Vec<Bytes>, Option<FormRest>);
@@ -86,11 +89,24 @@ impl<L: Ledger + Clone> Stages<'_, L> {
     }
 
     async fn whole(&self, wire: &mut Wire, awaiting: AwaitingBody, body: &mut Body) -> Outcome<L> {
+        if let Some((unread, Some(chosen))) = &self.known
+            && awaiting.keeps(unread, chosen)
+        {
+            return match awaiting.unread(unread.clone()) {
+                Ok(routed) => self.reserve(routed, (Vec::new(), None)),
+                Err(refused) => Outcome::Refused(refused),
+            };
+        }
         let limit = awaiting.limit();
         let awaiting = InHand::new(&self.ledger, awaiting);
         match body.collect(wire, limit).await {
             Ok(bytes) => match awaiting.release().body(bytes.clone()) {
-                Ok(routed) => self.reserve(routed, (vec![bytes], None)),
+                Ok(mut routed) => {
+                    if self.known.as_ref().is_some_and(|(unread, _)| unread.wished && !unread.wants_usage) {
+                        routed.disown_wish();
+                    }
+                    self.reserve(routed, (vec![bytes], None))
+                }
                 Err(refused) => Outcome::Refused(refused),
             },
             Err(stop) => stopped(stop, |refusal| awaiting.release().refuse(refusal)),
@@ -113,7 +129,7 @@ impl<L: Ledger + Clone> Stages<'_, L> {
                 None => Ok(false),
             };
             match enough {
-                Ok(false) if matches!(body, Body::Open | Body::Buffered) => {}
+                Ok(false) if matches!(body, Body::Open | Body::Held) => {}
                 Ok(_) => break,
                 Err(refusal) => return Outcome::Refused(awaiting.release().refuse(refusal)),
             }

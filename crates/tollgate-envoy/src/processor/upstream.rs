@@ -12,7 +12,7 @@ use tollgate_snapshot::Problem;
 use tollgate_types::ObjectRef;
 
 use super::{
-    answers::{self, Route, Way},
+    answers,
     attributes::Attributes,
     body::Body,
     carry::Carry,
@@ -30,24 +30,27 @@ struct Made {
     attempt: Attempt,
     /// The client's head, before anybody changed it.
     client: HeaderMap,
+    /// The body, where it had to be read.
+    came: Option<Bytes>,
+    /// Its length, where there is one.
+    length: Option<usize>,
 }
 
-/// Serves one attempt to its end. Envoy holds the request until its whole body is here and has been answered: streamed
-/// both ways, as at the router level, Envoy 1.40 crashes on bodies that are longer than its windows.
+/// Serves one attempt to its end. Envoy holds the body until the head was answered, and sends it here only where it has
+/// to be another one: then the request waits until its whole body is here and has been answered. Streamed both ways, as
+/// at the router level, Envoy 1.40 crashes on bodies that are longer than its windows.
 pub(crate) async fn serve(worker: Rc<Worker>, mut wire: Wire, (head, attributes): (HttpHeaders, Attributes)) {
     let seen = Seen::of(head.headers);
     // What is upgraded is no message that ends.
     let bodiless = head.end_of_stream || seen.headers.contains_key(UPGRADE);
-    let mut body = if bodiless { Body::Ended } else { Body::Buffered };
-    if !bodiless {
-        wire.send(&answers::head(Way::Request, Changes::default(), Route::Keep));
-    }
-    match make(&worker, &mut wire, (&seen, &attributes), &mut body).await {
-        Some(Ok((made, came))) => {
-            let (changes, sent, metadata) = change((&seen, &attributes), made, (came, bodiless));
-            let answer = match bodiless {
-                true => answers::alone(changes),
-                false => answers::whole(changes, sent),
+    let body = if bodiless { Body::Ended } else { Body::Held };
+    match make(&worker, &mut wire, (&seen, &attributes), body).await {
+        Some(Ok(made)) => {
+            let was_read = made.came.is_some();
+            let (changes, sent, metadata) = change((&seen, &attributes), made);
+            let answer = match was_read {
+                true => answers::whole(changes, sent),
+                false => answers::alone(changes),
             };
             wire.send(&answers::with_metadata(answer, metadata));
         }
@@ -63,34 +66,41 @@ async fn make(
     worker: &Rc<Worker>,
     wire: &mut Wire,
     (seen, attributes): (&Seen, &Attributes),
-    body: &mut Body,
-) -> Option<Result<(Made, Bytes), LocalReply>> {
+    mut body: Body,
+) -> Option<Result<Made, LocalReply>> {
     let Some(live) = worker.live() else { return Some(Err(stages::unconfigured())) };
-    let head = attributes.left().and_then(Carry::read).and_then(Carry::into_head);
+    let left = attributes.left().and_then(Carry::read);
+    let read = left.as_ref().and_then(Carry::body).cloned();
+    let head = left.and_then(Carry::into_head);
     let head = head.or_else(|| Some((as_it_came(&live, seen, attributes)?, worker.randoms())));
     let Some((head, random)) = head else {
         return Some(Err(local::not_http()));
     };
     let client = head.headers.clone();
-    let stages = Stages { worker, ledger: Attempts(Rc::clone(worker)) };
-    let forward = match stages.run(wire, (Arc::clone(&live), head, random), body).await {
+    let named = named(&live, attributes);
+    let known = read.as_ref().map(|read| (read.unread(), named.clone()));
+    let stages = Stages { worker, ledger: Attempts(Rc::clone(worker)), known };
+    let held = body;
+    let forward = match stages.run(wire, (Arc::clone(&live), head, random), &mut body).await {
         Outcome::Forward(forward) => *forward,
         Outcome::Refused(refused) => return Some(Err(refused.reply())),
         Outcome::Answered(answered) => return Some(Err(answered.reply)),
         Outcome::Gone | Outcome::Foreign(..) => return None,
     };
-    let Forward { plan, mut held, .. } = forward;
-    let came = held.pop().unwrap_or_default();
+    let Forward { plan, held: mut pieces, .. } = forward;
     let mut plan = plan.release();
     if let Some(found) = attributes.found() {
         plan.learn(found);
     }
-    let made = match chosen(&live, &plan, attributes) {
+    let made = match chosen(named, &plan, attributes) {
         Ok(chosen) => attempt(worker, &mut plan, &chosen).await,
         Err(refusal) => Err(refusal),
     };
+    let came = (held == Body::Held && body != held).then(|| pieces.pop().unwrap_or_default());
+    let length = read.filter(|_| held == Body::Held).and_then(|read| read.length());
+    let length = came.as_ref().map(Bytes::len).or(length);
     Some(match made {
-        Ok(attempt) => Ok((Made { attempt, client }, came)),
+        Ok(attempt) => Ok(Made { attempt, client, came, length }),
         Err(refusal) => Err(plan.refuse(refusal).reply()),
     })
 }
@@ -103,12 +113,14 @@ fn as_it_came(live: &Live, seen: &Seen, attributes: &Attributes) -> Option<Reque
     Seen { path, ..seen.clone() }.request(Entry { port, peer, version: Version::HTTP_11 })
 }
 
-/// The choice that Envoy has made, in the words of the snapshot.
-fn chosen(live: &Live, plan: &Plan, attributes: &Attributes) -> Result<Chosen, Refusal> {
+/// The choice that Envoy has made and named, in the words of the snapshot.
+fn named(live: &Live, attributes: &Attributes) -> Option<Chosen> {
+    let identity = Identity::from_str(attributes.backend()?).ok()?;
+    identity.find(&live.snapshot, attributes.endpoint())
+}
+
+fn chosen(found: Option<Chosen>, plan: &Plan, attributes: &Attributes) -> Result<Chosen, Refusal> {
     let named = attributes.backend().unwrap_or_default();
-    let found = Identity::from_str(named)
-        .ok()
-        .and_then(|identity| identity.find(&live.snapshot, attributes.endpoint()));
     // Where there is but one it need not be named.
     let only = || {
         let rule = Arc::clone(plan.rule());
@@ -142,12 +154,8 @@ async fn attempt(worker: &Rc<Worker>, plan: &mut Plan, chosen: &Chosen) -> Resul
 
 /// What Envoy sends in place of what it has: changes to the head, the body where that is another one, and what is known
 /// of the attempt.
-fn change(
-    (seen, attributes): (&Seen, &Attributes),
-    made: Made,
-    (came, bodiless): (Bytes, bool),
-) -> (Changes, Option<Bytes>, Struct) {
-    let Made { attempt: Attempt { outgoing, .. }, client } = made;
+fn change((seen, attributes): (&Seen, &Attributes), made: Made) -> (Changes, Option<Bytes>, Struct) {
+    let Made { attempt: Attempt { outgoing, .. }, client, came, length } = made;
     let Outgoing { method, path, host, headers, body, .. } = outgoing;
     let before: Vec<String> = attributes.changed().collect();
     let ours =
@@ -167,10 +175,10 @@ fn change(
     }
     let sent = match body {
         // The very bytes that came need not go back.
-        AttemptBody::Bytes(bytes) => (bytes != came).then_some(bytes),
+        AttemptBody::Bytes(bytes) => came.filter(|came| *came != bytes).map(|_| bytes),
         AttemptBody::Client | AttemptBody::Form(_) => None,
     };
-    let length = (!bodiless).then(|| sent.as_ref().map_or(came.len(), Bytes::len));
+    let length = sent.as_ref().map(Bytes::len).or(length);
     // An earlier attempt may have left another one; Envoy compares it with the body.
     if let Some(length) =
         length.filter(|length| seen.headers.get(CONTENT_LENGTH) != Some(&HeaderValue::from(*length)))

@@ -93,9 +93,22 @@ pub(crate) fn live() -> Arc<Live> {
 
 /// With more resources; what is written twice counts as it is written here.
 pub(crate) fn live_with(more: &str) -> Arc<Live> {
-    let sources =
-        [Source { name: "more.yaml", text: more }, Source { name: "gateway.yaml", text: RESOURCES }];
-    let loaded = load(&sources, &|_| None);
+    live_of(&[Source { name: "more.yaml", text: more }, Source { name: "gateway.yaml", text: RESOURCES }])
+}
+
+/// The same with a model's name replaced wherever the first backend of its own rule is asked for it.
+pub(crate) fn live_renamed() -> Arc<Live> {
+    let text = RESOURCES.replacen(
+        "- name: openai\n    -",
+        "- name: openai\n          modelNameOverride: other\n    -",
+        1,
+    );
+    assert_ne!(text, RESOURCES);
+    live_of(&[Source { name: "gateway.yaml", text: &text }])
+}
+
+fn live_of(sources: &[Source<'_>]) -> Arc<Live> {
+    let loaded = load(sources, &|_| None);
     let options = Compiling { host: Host::Envoy, ..Compiling::default() };
     Arc::new(Live::new(compile(&loaded.set, &options).snapshot, None).led_elsewhere())
 }
@@ -124,8 +137,12 @@ impl Envoy {
     }
 
     pub(crate) async fn call(&self, path: &str) -> Stream {
+        self.call_from("processor", path).await
+    }
+
+    async fn call_from(&self, authority: &str, path: &str) -> Stream {
         let (send, receive) = mpsc::channel(64);
-        let request = Request::post(format!("http://processor{path}"))
+        let request = Request::post(format!("http://{authority}{path}"))
             .header("content-type", "application/grpc")
             .header("te", "trailers")
             .body(Sending(receive))
@@ -138,6 +155,11 @@ impl Envoy {
     /// A stream of either level.
     pub(crate) async fn process(&self) -> Stream {
         self.call(PROCESS).await
+    }
+
+    /// A stream of the level that this authority names.
+    pub(crate) async fn process_at(&self, authority: &str) -> Stream {
+        self.call_from(authority, PROCESS).await
     }
 
     pub(crate) async fn settled(&mut self) -> Settled {

@@ -7,7 +7,9 @@ use bytes::Bytes;
 use envoy::{Envoy, body, changes, chat, head, live_with, metadata};
 use tollgate_core::End;
 use tollgate_envoy::proto::{
-    ext_proc::{Answer, ImmediateResponse, Metadata, Mutation, ProcessingRequest, ProcessingResponse, Said},
+    ext_proc::{
+        Answer, ImmediateResponse, Metadata, Mutation, ProcessingMode, ProcessingRequest, ProcessingResponse, Said,
+    },
     health::{HealthCheckRequest, HealthCheckResponse, Serving},
     value::{Struct, Value},
 };
@@ -22,6 +24,7 @@ const NAMED: &str =
 const ATTEMPT: &str = "upstream.request_attempt_count";
 const DETAILS: &str = "response.code_details";
 const OPENAI: &str = "default/openai/route/quickstart/rule/2/ref/0";
+const OWN: &str = "default/openai/route/quickstart/rule/0/ref/0";
 const ANTHROPIC: &str = "default/anthropic/route/quickstart/rule/2/ref/1";
 
 fn immediate(answer: ProcessingResponse) -> (i32, serde_json::Value) {
@@ -47,13 +50,28 @@ fn piece(answer: &ProcessingResponse) -> (String, bool) {
 
 /// A request that has passed the router level, and what that has left.
 async fn routed(envoy: &Envoy, text: &str) -> (envoy::Stream, String) {
-    let mut stream = envoy.process().await;
+    let (stream, left, sent) = routed_at(envoy, "processor", text).await;
+    assert_eq!(sent, text);
+    (stream, left)
+}
+
+/// The same at the level that this authority names, with the body that goes on.
+async fn routed_at(envoy: &Envoy, authority: &str, text: &str) -> (envoy::Stream, String, String) {
+    let mut stream = envoy.process_at(authority).await;
     stream.say(chat(), &[("source.address", "10.0.0.1:4711")]).await;
     stream.say(Said::RequestBody(body(text, true)), &[]).await;
     let told = stream.answer().await;
     let left = metadata(&told, NAMESPACE, "head").unwrap().to_owned();
-    assert_eq!(piece(&stream.answer().await), (text.to_owned(), true));
-    (stream, left)
+    let (sent, ended) = piece(&stream.answer().await);
+    assert!(ended);
+    (stream, left, sent)
+}
+
+/// The first answer of the upstream level at this backend, and what follows that.
+async fn began(envoy: &Envoy, left: &str, named: &str) -> (ProcessingResponse, envoy::Stream) {
+    let mut stream = envoy.process_at("attempt.tollgate").await;
+    stream.say(chat(), &[(NAMED, named), (LEFT, left)]).await;
+    (stream.answer().await, stream)
 }
 
 /// The answer of the upstream level for this backend.
@@ -153,6 +171,72 @@ async fn bytes_that_stay_as_they_are_are_not_sent_back() {
     let answer = attempt(&envoy, (&text, &left), "default/openai/route/quickstart/rule/0/ref/0", &[]).await;
     let Some(Answer::RequestBody(changed)) = answer.answer else { panic!("{answer:?}") };
     assert_eq!(changed.response.unwrap().body_mutation, None);
+}
+
+#[tokio::test]
+async fn an_attempt_whose_body_stays_is_made_without_it() {
+    let envoy = Envoy::start().await;
+    let text = CHAT.replace("assistant", "gpt-4o-mini");
+    let (_router, left, sent) = routed_at(&envoy, "last.router.tollgate", &text).await;
+    assert_eq!(sent, text);
+    let (answer, mut stream) = began(&envoy, &left, OWN).await;
+    let set = changes(&answer);
+    assert!(set.contains(&"authorization=Bearer simulated-key".to_owned()), "{set:?}");
+    assert!(set.contains(&format!("content-length={}", text.len())), "{set:?}");
+    assert_eq!(answer.mode_override, Some(ProcessingMode::NOTHING));
+    assert_eq!(stream.next::<ProcessingResponse>().await, None, "the stream ends with it");
+    // Another configuration by now: what it says counts.
+    envoy.processor.publish(envoy::live_renamed());
+    let (answer, mut stream) = began(&envoy, &left, OWN).await;
+    assert_eq!((changes(&answer), answer.mode_override), (Vec::new(), None), "the body is asked for");
+    stream.say(Said::RequestBody(body(&text, true)), &[]).await;
+    let Some(Answer::RequestBody(changed)) = stream.answer().await.answer else { panic!("no body") };
+    let sent = format!("{:?}", changed.response.unwrap().body_mutation);
+    assert!(sent.contains(r#"\"model\":\"other\""#), "{sent}");
+}
+
+#[tokio::test]
+async fn the_wish_for_usage_is_put_into_the_body_once_and_stays_ours() {
+    let envoy = Envoy::start().await;
+    let text = CHAT.replace("assistant", "gpt-4o-mini").replacen('{', r#"{"stream":true,"#, 1);
+    let (mut router, left, sent) = routed_at(&envoy, "last.router.tollgate", &text).await;
+    assert!(sent.contains(r#""stream_options":{"include_usage":true}"#), "{sent}");
+    let (answer, _) = began(&envoy, &left, OWN).await;
+    let set = changes(&answer);
+    assert!(set.contains(&"accept-encoding=identity".to_owned()), "{set:?}");
+    assert!(set.contains(&format!("content-length={}", sent.len())), "{set:?}");
+    // Read all the same, it is nobody's wish but ours.
+    envoy.processor.publish(envoy::live_renamed());
+    let (_, mut stream) = began(&envoy, &left, OWN).await;
+    stream.say(Said::RequestBody(body(&sent, true)), &[]).await;
+    let set = changes(&stream.answer().await);
+    assert!(set.contains(&"accept-encoding=identity".to_owned()), "{set:?}");
+    // The client gets no usage, which it did not ask for.
+    let headers = head(&[(":status", "200"), ("content-type", "text/event-stream")], false);
+    router.say(Said::ResponseHeaders(headers), &[(NAMED, OWN), (DETAILS, "via_upstream")]).await;
+    let events = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n\
+                  data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2,\"total_tokens\":3}}\n\n\
+                  data: [DONE]\n\n";
+    router.say(Said::ResponseBody(body(events, true)), &[]).await;
+    assert!(matches!(router.answer().await.answer, Some(Answer::ResponseHeaders(_))));
+    let (text, _) = piece(&router.answer().await);
+    assert!(text.contains("content") && !text.contains("usage"), "{text}");
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_a_body_that_every_attempt_has_to_read_or_that_others_may_change() {
+    let envoy = Envoy::start().await;
+    for (authority, model) in
+        [("last.router.tollgate", "claude-sonnet-4-5"), ("router.tollgate", "gpt-4o-mini")]
+    {
+        let text = CHAT.replace("assistant", model).replacen('{', r#"{"stream":true,"#, 1);
+        let (_router, left, sent) = routed_at(&envoy, authority, &text).await;
+        assert_eq!(sent, text, "{authority}");
+        let named =
+            if model == "gpt-4o-mini" { OWN } else { "default/anthropic/route/quickstart/rule/1/ref/0" };
+        let (answer, _) = began(&envoy, &left, named).await;
+        assert_eq!((changes(&answer), answer.mode_override), (Vec::new(), None), "{authority}");
+    }
 }
 
 #[tokio::test]

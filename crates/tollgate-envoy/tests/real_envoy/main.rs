@@ -6,3 +6,4 @@ mod client;
 mod crashes;
 mod served;
 mod stand;
+mod unread;

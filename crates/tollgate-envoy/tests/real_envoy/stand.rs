@@ -44,6 +44,19 @@ pub(crate) struct Setup {
     pub(crate) body_limit: usize,
     /// Largest message of Envoy's, in bytes.
     pub(crate) max_message_size: usize,
+    /// What Envoy was told of the two levels.
+    pub(crate) told: Told,
+}
+
+/// What a configuration says of the two levels of the processor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// All of it
+    Now,
+    /// The same where something behind the processor may change bodies
+    Changed,
+    /// What versions said before attempts could leave bodies unread
+    Before,
 }
 
 /// Everything that runs.
@@ -81,7 +94,26 @@ impl Observer for Tell {
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { apart: false, idle: "30s", body_limit: 16 << 20, max_message_size: 64 << 20 }
+        Self { apart: false, idle: "30s", body_limit: 16 << 20, max_message_size: 64 << 20, told: Told::Now }
+    }
+}
+
+// === impl Told ===
+
+impl Told {
+    const fn router(self) -> &'static str {
+        match self {
+            Self::Now => ", authority: last.router.tollgate",
+            Self::Changed => ", authority: router.tollgate",
+            Self::Before => "",
+        }
+    }
+
+    const fn attempt(self) -> &'static str {
+        match self {
+            Self::Now | Self::Changed => ", authority: attempt.tollgate",
+            Self::Before => "",
+        }
     }
 }
 
@@ -141,9 +173,13 @@ impl Stand {
 
     /// One stand for each Envoy that there is.
     pub(crate) async fn each() -> Vec<Self> {
+        Self::each_with(&Setup::default()).await
+    }
+
+    pub(crate) async fn each_with(setup: &Setup) -> Vec<Self> {
         let mut all = Vec::new();
         for envoy in envoys() {
-            all.push(Self::with(&envoy, Setup::default()).await);
+            all.push(Self::with(&envoy, setup.clone()).await);
         }
         if all.is_empty() {
             eprintln!(
@@ -168,6 +204,9 @@ impl Stand {
             ("@UPSTREAM_SOCKET@", upstream_socket.display().to_string()),
             ("@OPENAI@", openai.address().port().to_string()),
             ("@ANTHROPIC@", anthropic.address().port().to_string()),
+            ("@ROUTER_LEVEL@", setup.told.router().to_owned()),
+            ("@ATTEMPT_LEVEL@", setup.told.attempt().to_owned()),
+            ("@OVERRIDE@", (setup.told != Told::Before).to_string()),
         ];
         let bootstrap =
             fill.iter().fold(BOOTSTRAP.to_owned(), |text, (name, value)| text.replace(name, value));
@@ -275,6 +314,13 @@ impl Stand {
 
     pub(crate) async fn chat(&self, body: &str) -> Reply {
         client::post(self.port, "/v1/chat/completions", body).await
+    }
+
+    /// Messages that Envoy has sent to the upstream level, of this cluster's attempts.
+    pub(crate) async fn told_of_attempts(&self, cluster: &str) -> u64 {
+        let stats = client::get(self.admin.port(), "/stats?filter=ext_proc.stream_msgs_sent").await;
+        let of_cluster = stats.body.lines().filter(|line| line.contains(cluster));
+        of_cluster.filter_map(|line| line.rsplit_once(": ")?.1.parse::<u64>().ok()).sum()
     }
 
     /// The next request that was settled.

@@ -105,7 +105,7 @@ fn our_filters_ask_clusters_that_exist() {
     xds.clusters.truncate(1);
     // The chain of the sample has our filter's name only; here is the whole of it.
     let mut manager = Message::default();
-    manager.push(hcm::HTTP_FILTERS, filters::router_level());
+    manager.push(hcm::HTTP_FILTERS, filters::router_level(true));
     let mut known = Known { clusters: BTreeMap::new(), notes: Diagnostics::default() };
     known.processors(&manager).unwrap();
     assert_eq!(known.notes.0[0].code, "xds-dangling-cluster");

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::extension::{
     pools::Pool,
@@ -5,6 +7,7 @@ use crate::extension::{
     settings::Settings,
     testing::{chain, listener as sample, plan, pool, route_yaml},
 };
+use crate::level;
 
 const ROUTER: &str = "envoy.filters.http.router";
 
@@ -58,6 +61,24 @@ fn the_processor_comes_after_authentication_and_before_limits() {
     assert_eq!(behind(&["ratelimit", "wasm", "oauth2", "router"]), 3);
     assert_eq!(behind(&["buffer", "ext_proc/mine", "compressor", "router"]), 1);
     assert_eq!(behind(&["jwt_authn/securitypolicy/prod/x", "router"]), 1);
+}
+
+#[test]
+fn bodies_hold_for_attempts_where_nobody_behind_the_processor_changes_them() {
+    let last = |names: &[&str], pools: BTreeSet<Pool>| {
+        let names = filters_of(names);
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let mut own = sample(&[chain("http", &names)], None);
+        insert_into(&mut own, Wants { processor: true, pools, ..Wants::default() });
+        String::from_utf8_lossy(&own.encode()).contains(level::LAST_ROUTER)
+    };
+    let none = BTreeSet::new;
+    assert!(last(&["jwt_authn", "router"], none()));
+    assert!(last(&["lua", "jwt_authn", "rbac", "ratelimit/x", "router"], none()), "lua is in front");
+    assert!(last(&["router"], [found("a")].into()), "what our own picker does is looked at by attempts");
+    for other in ["lua", "wasm/x", "ext_proc/mine", "compressor", "unknown"] {
+        assert!(!last(&["jwt_authn", other, "router"], none()), "{other}");
+    }
 }
 
 #[test]
