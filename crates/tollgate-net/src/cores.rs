@@ -1,6 +1,6 @@
 use std::{future::Future, io, num::NonZeroUsize, sync::Arc, thread};
 
-use tokio::{runtime::Builder, task::LocalSet};
+use tokio::runtime::{Builder, LocalOptions};
 
 /// Runs `main(core)` on `cores` threads, each with its own single-threaded runtime, and returns when all have ended.
 ///
@@ -20,8 +20,12 @@ where
         let main = Arc::clone(&main);
         let spawned = thread::Builder::new().name(format!("core-{core}")).spawn(move || -> io::Result<()> {
             // Only name lookups use the blocking pool; two threads keep one slow resolver from holding up the rest.
-            let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(2).build()?;
-            LocalSet::new().block_on(&runtime, main(core));
+            // And a runtime that is local by itself wakes a task without waking `main`, as a `LocalSet` on one would.
+            let runtime = Builder::new_current_thread()
+                .enable_all()
+                .max_blocking_threads(2)
+                .build_local(LocalOptions::default())?;
+            runtime.block_on(main(core));
             // A lookup that hangs must not keep the process from ending.
             runtime.shutdown_background();
             Ok(())
