@@ -85,7 +85,7 @@ async fn hold(worker: &Rc<Worker>, plan: Plan, client: &mut Client) -> Result<Pl
     let Some(body) = client.body.take_if(|_| length > 0 && length <= limit) else { return Ok(plan) };
     let plan = InHand::new(worker, plan);
     let patience = worker.options().body_timeout;
-    let mut timer = Timer::until(plan.record().began.instant.checked_add(patience));
+    let mut timer = Timer::until(plan.record().began.instant.checked_add(patience), &worker.sleeps);
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let collected = Box::pin(timer.within(body.into_inbound().collect(limit))).await;
     let mut plan = plan.release();
@@ -111,7 +111,7 @@ pub(crate) async fn forward(
         Ok(plan) => plan,
         Err(response) => return response,
     };
-    let mut timer = Timer::until(plan.deadline());
+    let mut timer = Timer::until(plan.deadline(), &worker.sleeps);
     let mut plan = InHand::new(worker, plan);
     if let Some(first) = plan.prelude(|| worker.randoms()) {
         match Box::pin(prelude::run(worker, (&mut plan, first), &mut client, &mut timer)).await {

@@ -223,7 +223,7 @@ async fn read(
     };
     let awaiting = InHand::new(worker, awaiting);
     let patience = worker.options().body_timeout;
-    let mut timer = Timer::until(awaiting.record().began.instant.checked_add(patience));
+    let mut timer = Timer::until(awaiting.record().began.instant.checked_add(patience), &worker.sleeps);
     let collected = {
         let collecting = pin!(body.collect(limit));
         timer.within(collecting).await
@@ -258,7 +258,7 @@ impl Arriving {
             Self::Stream(_) => {
                 let Self::Stream(body) = self.take() else { return Ok(None) };
                 let patience = worker.options().body_timeout;
-                let mut timer = Timer::until(record.began.instant.checked_add(patience));
+                let mut timer = Timer::until(record.began.instant.checked_add(patience), &worker.sleeps);
                 let body = match timer.within(pin!(body.collect(limit))).await {
                     Ok(collected) => collected.map_err(|error| broken_body(worker, &error))?,
                     Err(_) => return Err(Refusal::SlowBody(patience)),
@@ -281,7 +281,7 @@ async fn read_form(
 ) -> Result<(Routed, Upload), Response<ReplyBody>> {
     let mut awaiting = InHand::new(worker, awaiting);
     let patience = worker.options().body_timeout;
-    let mut timer = Timer::until(awaiting.record().began.instant.checked_add(patience));
+    let mut timer = Timer::until(awaiting.record().began.instant.checked_add(patience), &worker.sleeps);
     let refusal = loop {
         let mut ended = false;
         let pushed = match timer.within(body.next_data()).await {

@@ -18,7 +18,7 @@ use tollgate_net::{Pool, PoolStats, Resolver};
 use tollgate_ports::{Clock, ExtAuthClient, KeySets, Random, Tokens};
 use tollgate_types::BackendId;
 
-use crate::{Observer, Options, ReplyBody, served::Served};
+use crate::{Observer, Options, ReplyBody, served::Served, timer::Sleeps};
 
 /// Verified tokens that one core remembers, and their bytes.
 const MAX_TOKENS: usize = 10_000;
@@ -48,6 +48,8 @@ pub(crate) struct Worker {
     pub(crate) tokens: RefCell<TokenCache>,
     /// Asks services about callers.
     pub(crate) authorizers: ExtAuthClient,
+    /// Timer entries that requests leave to those that follow.
+    pub(crate) sleeps: Sleeps,
     core: usize,
     served: RefCell<Cache<Arc<ArcSwap<Served>>, Arc<Served>>>,
     clock: Clock,
@@ -65,6 +67,7 @@ impl Worker {
             tokens: RefCell::new(TokenCache::new(MAX_TOKENS, MAX_TOKEN_BYTES)),
             pool,
             mirrors: Cell::new(0),
+            sleeps: Sleeps::default(),
             core,
             served: RefCell::new(Cache::new(Arc::clone(&shared.published))),
             clock: Clock::default(),
