@@ -70,9 +70,9 @@ impl Timer {
             (None, Some(phase)) => (phase, Expired::Phase),
         };
         let deadline = tokio::time::Instant::from_std(due);
-        let sleep = self.sleep.get_or_insert_with(|| {
-            self.sleeps.take().unwrap_or_else(|| Box::pin(sleep_until(deadline)))
-        });
+        let sleep = self
+            .sleep
+            .get_or_insert_with(|| self.sleeps.take().unwrap_or_else(|| Box::pin(sleep_until(deadline))));
         if sleep.deadline() > deadline {
             sleep.as_mut().reset(deadline);
         }

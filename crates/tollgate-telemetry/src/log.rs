@@ -6,6 +6,7 @@ mod escape;
 mod file;
 mod json;
 mod mask;
+mod phrases;
 mod sinks;
 mod text;
 mod writer;
@@ -15,6 +16,7 @@ use std::{fmt, io::Write};
 use jiff::Timestamp;
 use tollgate_core::Settled;
 
+use self::phrases::Phrases;
 pub(crate) use self::{
     collectors::{Collectors, Shippers},
     envoy::Lines,
@@ -50,18 +52,28 @@ pub(crate) struct Clock {
     text: String,
 }
 
+/// What one core remembers of the lines it has written.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    pub(crate) clock: Clock,
+    /// Names of listeners, routes and backends.
+    routes: Phrases,
+    /// Names of models.
+    models: Phrases,
+}
+
 /// Appends the line of a request, with its line feed.
 pub(crate) fn line(
     settled: &Settled,
     shape: (LogFormat, &[HeaderAttribute]),
-    clock: &mut Clock,
+    memory: &mut Memory,
     out: &mut Vec<u8>,
 ) {
     let (format, attributes) = shape;
     match format {
-        LogFormat::Json => json::line(settled, attributes, clock, out),
-        LogFormat::Text => text::line(settled, &text::PLAIN, clock, out),
-        LogFormat::Coloured => text::line(settled, &text::COLOURS, clock, out),
+        LogFormat::Json => json::line(settled, attributes, memory, out),
+        LogFormat::Text => text::line(settled, &text::PLAIN, &mut memory.clock, out),
+        LogFormat::Coloured => text::line(settled, &text::COLOURS, &mut memory.clock, out),
     }
 }
 

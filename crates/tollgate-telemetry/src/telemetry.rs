@@ -20,7 +20,7 @@ use crate::{
     AccessLog, HeaderAttributes, LogFormat, MetricSettings, Phase, PoolCounts, Reload, TraceSettings,
     decisions::Decisions,
     lock::Slot,
-    log::{self, Buffer, Clock, Collectors, Lines, Shippers, SinkBuffers, Sinks, Writer},
+    log::{self, Buffer, Collectors, Lines, Memory, Shippers, SinkBuffers, Sinks, Writer},
     metric::{
         Bounded, Common, CoreMetrics, CredentialState, Credentials, Exposition, Pools, Published, Pushes,
         Shard, Totals,
@@ -95,7 +95,7 @@ struct Core {
     log: Option<Buffer>,
     sinks: SinkBuffers,
     shippers: Shippers,
-    clock: Clock,
+    memory: Memory,
 }
 
 thread_local! {
@@ -210,10 +210,10 @@ impl Telemetry {
             if let Some(settings) = settled.record.access_log() {
                 return self.log_as(settings, settled, core);
             }
-            let Core { log, clock, .. } = core;
+            let Core { log, memory, .. } = core;
             if let (Some(buffer), Some((format, _))) = (log, &self.log) {
                 let shape = (*format, self.attributes.log.as_slice());
-                buffer.line(|out| log::line(settled, shape, clock, out));
+                buffer.line(|out| log::line(settled, shape, memory, out));
             }
         });
         self.decisions.observe(settled);
@@ -226,8 +226,8 @@ impl Telemetry {
 
     /// Writes the lines that the settings of a listener ask for.
     fn log_as(&self, settings: &AccessLogSettings, settled: &Settled, core: &mut Core) {
-        let Core { sinks, shippers, clock, .. } = core;
-        let mut lines = Lines { settled, attributes: &self.attributes.log, clock };
+        let Core { sinks, shippers, memory, .. } = core;
+        let mut lines = Lines { settled, attributes: &self.attributes.log, clock: &mut memory.clock };
         let goes = |rule: &&AccessLogRule| !rule.files.is_empty() || !rule.collectors.is_empty();
         for rule in settings.logs().iter().filter(goes) {
             if !lines.wanted_by(rule) {
@@ -378,7 +378,7 @@ impl Telemetry {
             log,
             sinks: SinkBuffers::default(),
             shippers: Shippers::default(),
-            clock: Clock::default(),
+            memory: Memory::default(),
         }
     }
 }

@@ -1,5 +1,6 @@
 /// Appends a JSON string with its quotes. Bytes that are no UTF-8 become U+FFFD.
 pub(crate) fn json_string(bytes: &[u8], out: &mut Vec<u8>) {
+    out.reserve(bytes.len() + 2);
     out.push(b'"');
     if is_plain(bytes) {
         out.extend_from_slice(bytes);
@@ -95,6 +96,9 @@ pub(crate) fn hex(bytes: &[u8], out: &mut Vec<u8>) {
 
 /// Appends a whole number.
 pub(crate) fn number(number: u64, out: &mut Vec<u8>) {
+    if let Ok(digit @ 0..10) = u8::try_from(number) {
+        return out.push(b'0' + digit);
+    }
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 

@@ -4,9 +4,10 @@ use http::{HeaderName, Version, header::USER_AGENT};
 use tollgate_core::{AttemptRecord, Failure, Record, Settled};
 
 use super::{
-    Clock,
+    Memory,
     escape::{hex, json_string, number},
     mask::masked,
+    phrases::Phrases,
 };
 use crate::{attributes::HeaderAttribute, end, metric::token_counts};
 
@@ -34,13 +35,18 @@ const TOKEN_KEYS: [&str; 5] = [
 ];
 
 /// Names are those of Envoy AI Gateway's default log, so that what reads that reads this; ours follow.
-pub(crate) fn line(settled: &Settled, attributes: &[HeaderAttribute], clock: &mut Clock, out: &mut Vec<u8>) {
+pub(crate) fn line(
+    settled: &Settled,
+    attributes: &[HeaderAttribute],
+    memory: &mut Memory,
+    out: &mut Vec<u8>,
+) {
     let mut line = Members { out };
-    request(settled, clock, &mut line);
+    request(settled, memory, &mut line);
     outcome(settled, &mut line);
-    route(&settled.record, &mut line);
+    route(&settled.record, &mut memory.routes, &mut line);
     if settled.record.model_asked.is_some() {
-        llm(settled, &mut line);
+        llm(settled, &mut memory.models, &mut line);
     }
     for attribute in attributes {
         if let Some(value) = settled.record.head.headers.get(&attribute.header) {
@@ -50,16 +56,23 @@ pub(crate) fn line(settled: &Settled, attributes: &[HeaderAttribute], clock: &mu
     out.extend_from_slice(b"}\n");
 }
 
-fn request(settled: &Settled, clock: &mut Clock, line: &mut Members<'_>) {
+fn request(settled: &Settled, memory: &mut Memory, line: &mut Members<'_>) {
     let record = &settled.record;
     let head = &record.head;
     line.out.extend_from_slice(b"{\"start_time\":\"");
-    clock.write(record.began.unix_ms, line.out);
+    memory.clock.write(record.began.unix_ms, line.out);
     line.out.push(b'"');
     line.word(key!("method"), head.method.as_str());
-    let path = masked(head.uri.path_and_query().map_or("/", |path| path.as_str()));
-    line.text(key!("x-envoy-origin-path"), path.as_bytes());
+    let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+    line.name(key!("x-envoy-origin-path"));
+    let start = line.out.len();
+    json_string(masked(path).as_bytes(), line.out);
+    let written = start..line.out.len();
     match record.attempts.last().and_then(|last| last.path.as_ref()) {
+        Some(same) if same.as_str() == path => {
+            line.name(key!("request.path"));
+            line.out.extend_from_within(written);
+        }
         Some(path) => line.text(key!("request.path"), masked(path.as_str()).as_bytes()),
         None => line.null(key!("request.path")),
     }
@@ -111,12 +124,19 @@ fn outcome(settled: &Settled, line: &mut Members<'_>) {
     }
 }
 
-fn route(record: &Record, line: &mut Members<'_>) {
-    line.optional(key!("listener"), record.listener.as_ref().map(|listener| listener.id.as_str()));
-    line.optional(key!("route"), record.rule.as_ref().map(|rule| rule.route.as_str()));
-    line.optional(key!("rule"), record.rule.as_ref().map(|rule| rule.id.as_str()));
-    line.optional(key!("upstream_cluster"), record.backend().map(|backend| backend.id.as_str()));
-    line.optional(key!("upstream_host"), record.attempts.last().and_then(|last| last.address.as_deref()));
+/// Who took a request, and who was asked.
+const ROUTE_KEYS: [&str; 5] =
+    [key!("listener"), key!("route"), key!("rule"), key!("upstream_cluster"), key!("upstream_host")];
+
+fn route(record: &Record, phrases: &mut Phrases, line: &mut Members<'_>) {
+    let names = [
+        record.listener.as_ref().map(|listener| listener.id.as_str()),
+        record.rule.as_ref().map(|rule| rule.route.as_str()),
+        record.rule.as_ref().map(|rule| rule.id.as_str()),
+        record.backend().map(|backend| backend.id.as_str()),
+        record.attempts.last().and_then(|last| last.address.as_deref()),
+    ];
+    phrases.write(&ROUTE_KEYS, names, line.out);
     line.number(key!("attempts"), record.attempts.len() as u64);
     if record.attempts.len() < 2 && record.attempts.iter().all(|attempt| attempt.failure.is_none()) {
         return;
@@ -141,15 +161,27 @@ fn route(record: &Record, line: &mut Members<'_>) {
     line.out.push(b']');
 }
 
-fn llm(settled: &Settled, line: &mut Members<'_>) {
-    let record = &settled.record;
-    line.optional(key!("gen_ai.operation.name"), record.endpoint.map(|endpoint| endpoint.operation()));
+/// Which model was asked, of whom.
+const MODEL_KEYS: [&str; 5] = [
+    key!("gen_ai.operation.name"),
     // As in Envoy AI Gateway's log, and unlike its metrics: what the client asked for.
-    line.optional(key!("gen_ai.request.model"), record.model_asked.as_ref().map(|model| model.as_str()));
-    line.optional(key!("model_sent"), record.model_sent.as_ref().map(|model| model.as_str()));
-    line.optional(key!("gen_ai.response.model"), record.model_served.as_deref());
+    key!("gen_ai.request.model"),
+    key!("model_sent"),
+    key!("gen_ai.response.model"),
     // Envoy AI Gateway logs the backend's name here, not the vendor's.
-    line.optional(key!("gen_ai.provider.name"), record.backend().map(|backend| backend.id.as_str()));
+    key!("gen_ai.provider.name"),
+];
+
+fn llm(settled: &Settled, phrases: &mut Phrases, line: &mut Members<'_>) {
+    let record = &settled.record;
+    let names = [
+        record.endpoint.map(|endpoint| endpoint.operation()),
+        record.model_asked.as_ref().map(|model| model.as_str()),
+        record.model_sent.as_ref().map(|model| model.as_str()),
+        record.model_served.as_deref(),
+        record.backend().map(|backend| backend.id.as_str()),
+    ];
+    phrases.write(&MODEL_KEYS, names, line.out);
     for (key, count) in TOKEN_KEYS.iter().zip(token_counts(&record.usage)) {
         match count {
             Some(count) => line.number(key, count),
@@ -198,13 +230,24 @@ pub(crate) fn address(address: SocketAddr, out: &mut Vec<u8>) {
         return;
     };
     let [first, rest @ ..] = v4.ip().octets();
-    number(u64::from(first), out);
-    for octet in rest {
+    out.reserve("255.255.255.255:65535".len());
+    octet(first, out);
+    for byte in rest {
         out.push(b'.');
-        number(u64::from(octet), out);
+        octet(byte, out);
     }
     out.push(b':');
     number(u64::from(v4.port()), out);
+}
+
+fn octet(byte: u8, out: &mut Vec<u8>) {
+    if byte >= 100 {
+        out.push(b'0' + byte / 100);
+    }
+    if byte >= 10 {
+        out.push(b'0' + byte / 10 % 10);
+    }
+    out.push(b'0' + byte % 10);
 }
 
 /// Appends a number of thousandths as a decimal with three places.
@@ -273,14 +316,6 @@ impl Members<'_> {
     fn null(&mut self, key: &'static str) {
         self.name(key);
         self.out.extend_from_slice(b"null");
-    }
-
-    #[inline]
-    fn optional(&mut self, key: &'static str, value: Option<&str>) {
-        match value {
-            Some(value) => self.text(key, value.as_bytes()),
-            None => self.null(key),
-        }
     }
 }
 
