@@ -15,12 +15,18 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
 /// Headers that only the gateway and its neighbours in the mesh may set.
 fn is_internal(name: &str) -> bool {
-    name.starts_with("x-ai-eg-") || name.starts_with("x-envoy-") || name == "x-gateway-destination-endpoint"
+    // Most names are told by their first letter.
+    name.starts_with('x')
+        && (name.starts_with("x-ai-eg-")
+            || name.starts_with("x-envoy-")
+            || name == "x-gateway-destination-endpoint")
 }
 
 /// Drops what a client must not be able to say.
 pub(crate) fn strip_internal(headers: &mut HeaderMap) {
-    // A list that stays empty costs nothing.
+    if !headers.keys().any(|name| is_internal(name.as_str())) {
+        return;
+    }
     let internal: Vec<HeaderName> =
         headers.keys().filter(|name| is_internal(name.as_str())).cloned().collect();
     for name in &internal {
@@ -88,11 +94,12 @@ pub(crate) fn without_keys(query: &str) -> Option<String> {
 
 /// Drops what an upstream said to us alone.
 pub(crate) fn from_upstream(headers: &mut HeaderMap) {
+    if !headers.keys().any(|name| is_connections(name.as_str())) {
+        return;
+    }
     let mut dropped: Vec<HeaderName> =
         headers.keys().filter(|name| is_connections(name.as_str())).cloned().collect();
-    if !dropped.is_empty() {
-        dropped.extend(listed_by_connection(headers));
-    }
+    dropped.extend(listed_by_connection(headers));
     for name in &dropped {
         headers.remove(name);
     }

@@ -47,6 +47,9 @@ pub(crate) fn unescape_slashes(uri: &mut Uri, action: EscapedSlashes) -> Option<
 
 /// The path with plain slashes, where it has escaped ones.
 fn unescaped(path: &str) -> Option<String> {
+    if !path.bytes().any(|byte| byte == b'%') {
+        return None;
+    }
     let mut out = String::new();
     let mut rest = path;
     while let Some((before, after)) = rest.split_once('%') {

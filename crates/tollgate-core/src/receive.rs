@@ -1,17 +1,12 @@
 use std::sync::Arc;
 
-use http::{
-    HeaderMap, HeaderValue, Method, Uri, Version,
-    header::{CONTENT_LENGTH, HOST},
-    uri::Authority,
-};
+use http::{HeaderMap, HeaderValue, Method, Uri, Version, uri::Authority};
 use smallvec::SmallVec;
 use tollgate_snapshot::RequestIds;
 use tollgate_types::Usage;
 
 use crate::{
     Live, Now, Record, Refusal, Refused, RequestHead, TraceContext, client, gate::Gate, headers, live::Leads,
-    trace::hex,
 };
 
 /// A request whose listener is known and whose internal headers are gone.
@@ -74,22 +69,27 @@ fn begin(
         Err(fault) => (head.peer.ip().to_canonical(), Some(fault)),
     };
     let fault = client::apply(&client, &mut head).or(unknown);
-    let refusal = client::refusal(&client, fault).or(unclear_host(&head).map(Refusal::BadHost));
+    let told = Told::by(&head.headers);
+    let refusal = client::refusal(&client, fault).or(unclear_host(&head, &told).map(Refusal::BadHost));
     let [a, b, c, d] = random;
     let endpoint = match head.method {
         // A preflight is about an endpoint, but is no call of it.
         Method::OPTIONS => None,
         _ => live.snapshot.settings.prefixes.endpoint(head.uri.path()),
     };
-    let length = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let length = told.length.and_then(|value| value.to_str().ok()?.parse().ok());
+    let trace = TraceContext::behind(told.trace, live.sampler, [b, c, d]);
+    let host = host(&head.uri, told.host);
     let ids = match live.leads {
         Leads::Here => client.heads.request_ids,
         Leads::Elsewhere => RequestIds::PreserveOrGenerate,
     };
+    let sent_id = told.id.and_then(|value| kept_id(ids, value));
+    let request_id = sent_id.unwrap_or_else(|| new_id(&mut head.headers, ids, [a, b]));
     let record = Box::new(Record {
-        request_id: request_id(&mut head.headers, ids, [a, b]),
-        trace: TraceContext::of(&head.headers, live.sampler, [b, c, d]),
-        host: host(&head.uri, &head.headers),
+        request_id,
+        trace,
+        host,
         client_ip,
         client,
         live,
@@ -117,12 +117,22 @@ fn begin(
     (record, refusal)
 }
 
+/// The headers that first facts are made of, the first of each name. One pass over all of them takes less than looking
+/// for each by itself.
+#[derive(Default)]
+struct Told<'a> {
+    host: Option<&'a HeaderValue>,
+    hosts: usize,
+    length: Option<&'a HeaderValue>,
+    id: Option<&'a HeaderValue>,
+    trace: Option<&'a HeaderValue>,
+}
+
 /// Why it is unclear which host is meant (RFC 9112, 3.2): others on the way might read another one.
-fn unclear_host(head: &RequestHead) -> Option<&'static str> {
-    let mut named = head.headers.get_all(HOST).iter();
-    match (named.next(), named.next()) {
-        (Some(_), Some(_)) => Some("more than one"),
-        (Some(host), None) => {
+fn unclear_host(head: &RequestHead, told: &Told<'_>) -> Option<&'static str> {
+    match (told.host, told.hosts) {
+        (Some(_), 2..) => Some("more than one"),
+        (Some(host), _) => {
             let is_host = |host: &HeaderValue| {
                 Authority::try_from(host.as_bytes()).is_ok_and(|host| !host.as_str().contains('@'))
             };
@@ -140,14 +150,14 @@ fn is_plain_host(host: &[u8]) -> bool {
     match host.split_at(end) {
         ([], _) => false,
         (_, []) => true,
-        (_, [b':', port @ ..]) => (1..=4).contains(&port.len()) && port.iter().all(u8::is_ascii_digit),
+        (_, [b':', port @ ..]) => (1..=5).contains(&port.len()) && port.iter().all(u8::is_ascii_digit),
         _ => false,
     }
 }
 
 /// The host that is meant: the target's authority, else the `host` header; lower case, without port.
-fn host(uri: &Uri, headers: &HeaderMap) -> String {
-    let named = || headers.get(HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
+fn host(uri: &Uri, named: Option<&HeaderValue>) -> String {
+    let named = || named.and_then(|value| value.to_str().ok()).unwrap_or_default();
     let host = uri.host().unwrap_or_else(|| without_port(named()));
     host.to_ascii_lowercase()
 }
@@ -161,28 +171,25 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-/// Keeps a sane id of the client's, or makes one (a version 4 UUID), and leaves it in the headers where backends
-/// are to see it.
-fn request_id(headers: &mut HeaderMap, mode: RequestIds, [high, low]: [u64; 2]) -> String {
+/// The client's own id, where it is sane and may be kept.
+fn kept_id(mode: RequestIds, sent: &HeaderValue) -> Option<String> {
     let kept = matches!(mode, RequestIds::PreserveOrGenerate | RequestIds::Preserve);
-    if kept
-        && let Some(id) = headers.get(headers::REQUEST_ID).and_then(|value| value.to_str().ok())
-        && (1..=128).contains(&id.len())
-    {
-        return id.to_owned();
-    }
+    let id = sent.to_str().ok().filter(|id| kept && (1..=128).contains(&id.len()))?;
+    Some(id.to_owned())
+}
+
+/// Makes an id (a version 4 UUID), and leaves it in the headers where backends are to see it.
+fn new_id(headers: &mut HeaderMap, mode: RequestIds, [high, low]: [u64; 2]) -> String {
     let high = (high & !0xf000) | 0x4000;
     let low = (low & !(0b11 << 62)) | (0b10 << 62);
-    let mut bytes = [0; 16];
-    bytes[..8].copy_from_slice(&high.to_be_bytes());
-    bytes[8..].copy_from_slice(&low.to_be_bytes());
-    let mut id = String::with_capacity(36);
-    for (group, range) in [0..4, 4..6, 6..8, 8..10, 10..16].into_iter().enumerate() {
-        if group > 0 {
-            id.push('-');
-        }
-        hex(&bytes[range], &mut id);
-    }
+    let digits = digits(u128::from(high) << 64 | u128::from(low));
+    let mut id = [b'-'; 36];
+    id[..8].copy_from_slice(&digits[..8]);
+    id[9..13].copy_from_slice(&digits[8..12]);
+    id[14..18].copy_from_slice(&digits[12..16]);
+    id[19..23].copy_from_slice(&digits[16..20]);
+    id[24..].copy_from_slice(&digits[20..]);
+    let id = String::from_utf8_lossy(&id).into_owned();
     let told = matches!(mode, RequestIds::PreserveOrGenerate | RequestIds::Generate);
     if told && let Ok(value) = HeaderValue::from_str(&id) {
         headers.insert(headers::REQUEST_ID, value);
@@ -190,8 +197,41 @@ fn request_id(headers: &mut HeaderMap, mode: RequestIds, [high, low]: [u64; 2]) 
     id
 }
 
+/// Lower-case hexadecimal digits.
+fn digits(number: u128) -> [u8; 32] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut digits = [0; 32];
+    for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(number.to_be_bytes()) {
+        *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+    }
+    digits
+}
+
+// === impl Told ===
+
+impl<'a> Told<'a> {
+    fn by(headers: &'a HeaderMap) -> Self {
+        let mut told = Self::default();
+        for (name, value) in headers {
+            let slot = match name.as_str() {
+                "host" => {
+                    told.hosts += 1;
+                    &mut told.host
+                }
+                "content-length" => &mut told.length,
+                "x-request-id" => &mut told.id,
+                "traceparent" => &mut told.trace,
+                _ => continue,
+            };
+            slot.get_or_insert(value);
+        }
+        told
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use http::header::HOST;
     use tollgate_snapshot::{
         ClientSettings, HostPattern, HostTable, Listener, Port, PortProtocol, Problem, Snapshot,
     };
@@ -208,10 +248,10 @@ mod tests {
 
     #[test]
     fn a_plain_host_is_a_host() {
-        for host in ["a.example", "A-b.example:80", "127.0.0.1:8080", "a", "."] {
+        for host in ["a.example", "A-b.example:80", "127.0.0.1:8080", "a", ".", "a:65535", "a:99999"] {
             assert!(is_plain_host(host.as_bytes()) && Authority::try_from(host).is_ok(), "{host}");
         }
-        for host in ["", ":80", "[::1]", "a@b", "a:", "a:b", "a:80:80", "a b", "a\u{e9}"] {
+        for host in ["", ":80", "[::1]", "a@b", "a:", "a:b", "a:80:80", "a:123456", "a b", "a\u{e9}"] {
             assert!(!is_plain_host(host.as_bytes()), "{host}");
         }
     }
@@ -223,7 +263,7 @@ mod tests {
             for host in hosts {
                 headers.append(HOST, HeaderValue::from_static(host));
             }
-            unclear_host(&RequestHead {
+            let head = RequestHead {
                 method: Method::GET,
                 uri: Uri::from_static(target),
                 version,
@@ -233,7 +273,8 @@ mod tests {
                 secure: false,
                 certificate: None,
                 peer: ([127, 0, 0, 1], 1).into(),
-            })
+            };
+            unclear_host(&head, &Told::by(&head.headers))
         };
         for host in ["a.example", "A.example:80", "[::1]:80", "127.0.0.1"] {
             assert_eq!(unclear(Version::HTTP_11, "/", &[host]), None, "{host}");
@@ -323,6 +364,11 @@ mod tests {
         let told = |host| matches!(refusal(port(), None, host), Some(Refusal::Broken(_)));
         assert!(told("http://a.example/"));
         assert!(!told("http://b.example/"));
+    }
+
+    fn request_id(headers: &mut HeaderMap, mode: RequestIds, random: [u64; 2]) -> String {
+        let sent = Told::by(headers).id.and_then(|sent| kept_id(mode, sent));
+        sent.unwrap_or_else(|| new_id(headers, mode, random))
     }
 
     #[test]

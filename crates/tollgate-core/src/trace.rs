@@ -23,8 +23,13 @@ impl TraceContext {
     /// Continues the caller's trace, or begins one; `random` gives the ids that are needed.
     #[must_use]
     pub fn of(headers: &HeaderMap, sampler: Option<Sampler>, random: [u64; 3]) -> Self {
+        Self::behind(headers.get(TRACEPARENT), sampler, random)
+    }
+
+    /// As [`TraceContext::of`], with the header that tells of the caller's trace.
+    pub(crate) fn behind(caller: Option<&HeaderValue>, sampler: Option<Sampler>, random: [u64; 3]) -> Self {
         let [a, b, own] = random.map(|word| word.max(1).to_be_bytes());
-        let caller = headers.get(TRACEPARENT).and_then(|value| parse(value.as_bytes()));
+        let caller = caller.and_then(|value| parse(value.as_bytes()));
         let (trace_id, parent, decided) = match caller {
             Some((trace_id, parent, sampled)) => (trace_id, Some(parent), Some(sampled)),
             None => {
