@@ -27,7 +27,12 @@ pub(crate) struct Parsed {
 
 /// The names of the headers that an origin sent last, in their order. It nearly always sends them again, and comparing
 /// a name takes less than making one.
-pub(crate) type Names = Vec<HeaderName>;
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    list: Vec<HeaderName>,
+    /// True where one of them may be about the connection, or about framing by anything but a length.
+    special: bool,
+}
 
 /// The head that `input` begins with, once it is all there. `bodiless` where it answers a `HEAD` request.
 ///
@@ -44,8 +49,8 @@ pub(crate) fn parse(input: &[u8], bodiless: bool, names: &mut Names) -> Result<O
     let Head { status, version, headers, length } = head;
     let (mut parts, ()) = Response::new(()).into_parts();
     (parts.status, parts.version, parts.headers) = (status, version, headers);
-    let mut keeps_alive = keeps_alive(&parts);
-    let framing = match framing(&mut parts, bodiless)? {
+    let mut keeps_alive = keeps_alive(&parts, names);
+    let framing = match framing(&mut parts, bodiless, names)? {
         (framing, true) => framing,
         (framing, false) => {
             keeps_alive = false;
@@ -70,7 +75,7 @@ struct Head {
 fn familiar(input: &[u8], names: &Names) -> Option<Head> {
     let (status, mut at) = usual_status(input)?;
     let mut values = SmallVec::<[Range<usize>; 24]>::new();
-    for name in names {
+    for name in &names.list {
         // In front of each line is the end of the one before.
         let line = input.get(at..)?.strip_prefix(b"\r\n")?;
         let (spelled, rest) = line.split_at_checked(name.as_str().len())?;
@@ -91,8 +96,8 @@ fn familiar(input: &[u8], names: &Names) -> Option<Head> {
     }
     let length = at + input.get(at..)?.starts_with(b"\r\n\r\n").then_some(4)?;
     let head = Bytes::copy_from_slice(&input[..length]);
-    let mut headers = HeaderMap::with_capacity(names.len());
-    for (name, value) in names.iter().zip(values) {
+    let mut headers = HeaderMap::with_capacity(names.list.len());
+    for (name, value) in names.list.iter().zip(values) {
         headers.append(name, HeaderValue::from_maybe_shared(head.slice(value)).ok()?);
     }
     Some(Head { status, version: Version::HTTP_11, headers, length })
@@ -133,6 +138,9 @@ fn copied(
     names: &mut Names,
 ) -> Result<HeaderMap, Malformed> {
     const FAULT: Malformed = Malformed("a header of the response is not valid");
+    let Names { list: names, special } = names;
+    // Until all of them are known.
+    *special = true;
     let head = Bytes::copy_from_slice(&input[..length]);
     let mut headers = HeaderMap::with_capacity(lines.len());
     names.truncate(lines.len());
@@ -157,23 +165,24 @@ fn copied(
         };
         headers.append(name, value.map_err(|_| FAULT)?);
     }
+    *special = [CONNECTION, TRANSFER_ENCODING].iter().any(|name| headers.contains_key(name));
     Ok(headers)
 }
 
-fn keeps_alive(parts: &Parts) -> bool {
+fn keeps_alive(parts: &Parts, names: &Names) -> bool {
     let says = |word: &str| {
         let values = parts.headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
         values.flat_map(|value| value.split(',')).any(|token| token.trim().eq_ignore_ascii_case(word))
     };
     match parts.version {
         Version::HTTP_10 => says("keep-alive") && !says("close"),
-        _ => !parts.headers.contains_key(CONNECTION) || !says("close"),
+        _ => !names.special || !says("close"),
     }
 }
 
 /// How long the body is, and whether that is clear enough for the connection to be used again
 /// (RFC 9112 section 6.3).
-fn framing(parts: &mut Parts, bodiless: bool) -> Result<(Framing, bool), Malformed> {
+fn framing(parts: &mut Parts, bodiless: bool, names: &Names) -> Result<(Framing, bool), Malformed> {
     let status = parts.status;
     if bodiless
         || status.is_informational()
@@ -181,7 +190,7 @@ fn framing(parts: &mut Parts, bodiless: bool) -> Result<(Framing, bool), Malform
     {
         return Ok((Framing::Length(0), true));
     }
-    if parts.headers.contains_key(TRANSFER_ENCODING) {
+    if names.special && parts.headers.contains_key(TRANSFER_ENCODING) {
         if parts.version == Version::HTTP_10 {
             return Err(Malformed("a response of HTTP/1.0 has a transfer encoding"));
         }
@@ -190,8 +199,15 @@ fn framing(parts: &mut Parts, bodiless: bool) -> Result<(Framing, bool), Malform
         let chunked = is_chunked(&parts.headers);
         return Ok((if chunked { Framing::Chunked } else { Framing::UntilClose }, clear));
     }
+    let values = parts.headers.get_all(CONTENT_LENGTH);
+    let mut both = values.iter();
+    if let (Some(only), None) = (both.next(), both.next())
+        && let Some(length) = usual_length(only.as_bytes())
+    {
+        return Ok((Framing::Length(length), true));
+    }
     let mut length = None;
-    for value in parts.headers.get_all(CONTENT_LENGTH) {
+    for value in values {
         let value = value.to_str().map_err(|_| Malformed("the content-length is not valid"))?;
         for text in value.split(',').map(str::trim) {
             let valid = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -204,6 +220,12 @@ fn framing(parts: &mut Parts, bodiless: bool) -> Result<(Framing, bool), Malform
         }
     }
     Ok((length.map_or(Framing::UntilClose, Framing::Length), true))
+}
+
+/// A length in digits that fit into 64 bits whatever they are; anything else is looked at more closely.
+fn usual_length(text: &[u8]) -> Option<u64> {
+    let usual = (1..=18).contains(&text.len()) && text.iter().all(u8::is_ascii_digit);
+    usual.then(|| text.iter().fold(0, |sum, byte| sum * 10 + u64::from(byte - b'0')))
 }
 
 /// True where chunks are the last coding that was applied.
@@ -229,7 +251,7 @@ mod tests {
             let lines: Vec<String> =
                 lines.iter().map(|(name, colon, value)| format!("{name}{colon}{value}{end}")).collect();
             let text = format!("{first}{end}{}{end}body", lines.concat());
-            let mut names = Names::new();
+            let mut names = Names::default();
             for text in [text.as_bytes(), &text.as_bytes()[..text.len().min(cut)]] {
                 let wanted = unfamiliar(text, &mut names);
                 if let Some(head) = familiar(text, &names) {
@@ -242,7 +264,7 @@ mod tests {
     #[test]
     fn the_usual_spelling_is_familiar_once_its_names_are_known() {
         let head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\ncontent-length: 5\r\n\r\n{}";
-        let mut names = Names::new();
+        let mut names = Names::default();
         let told = unfamiliar(head, &mut names).unwrap();
         assert!(told.is_some());
         assert_eq!(familiar(head, &names), told);
@@ -250,7 +272,7 @@ mod tests {
     }
 
     fn told(head: &str) -> Option<(Framing, bool)> {
-        let parsed = parse(head.as_bytes(), false, &mut Names::new()).ok()??;
+        let parsed = parse(head.as_bytes(), false, &mut Names::default()).ok()??;
         assert_eq!(parsed.length, head.len());
         Some((parsed.framing, parsed.keeps_alive))
     }
@@ -275,7 +297,7 @@ mod tests {
         assert_eq!(told(kept), Some((Length(5), true)));
         assert_eq!(told("HTTP/1.1 204 No Content\r\ncontent-length: 5\r\n\r\n"), Some((Length(0), true)));
         let head = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n";
-        let asked = parse(head, true, &mut Names::new()).unwrap().unwrap();
+        let asked = parse(head, true, &mut Names::default()).unwrap().unwrap();
         assert_eq!((asked.framing, asked.parts.headers[CONTENT_LENGTH].to_str().unwrap()), (Length(0), "5"));
     }
 
@@ -291,12 +313,12 @@ mod tests {
             "a: b\r\n c\r\n",
         ] {
             let head = format!("HTTP/1.1 200 OK\r\n{headers}\r\n");
-            assert!(parse(head.as_bytes(), false, &mut Names::new()).is_err(), "{headers}");
+            assert!(parse(head.as_bytes(), false, &mut Names::default()).is_err(), "{headers}");
         }
         for head in
             ["HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", "220 smtp.example.com ready\r\n\r\n"]
         {
-            assert!(parse(head.as_bytes(), false, &mut Names::new()).is_err(), "{head}");
+            assert!(parse(head.as_bytes(), false, &mut Names::default()).is_err(), "{head}");
         }
     }
 
@@ -304,16 +326,16 @@ mod tests {
     fn a_head_is_taken_once_it_is_all_there() {
         let head = "HTTP/1.1 200 Fine\r\nA: 1\r\nb:\r\na: 2\r\n\r\n";
         for end in 0..head.len() {
-            assert!(parse(&head.as_bytes()[..end], false, &mut Names::new()).unwrap().is_none(), "{end}");
+            assert!(parse(&head.as_bytes()[..end], false, &mut Names::default()).unwrap().is_none(), "{end}");
         }
-        let parts = parse(head.as_bytes(), false, &mut Names::new()).unwrap().unwrap().parts;
+        let parts = parse(head.as_bytes(), false, &mut Names::default()).unwrap().unwrap().parts;
         assert_eq!(parts.headers.get_all("a").iter().collect::<Vec<_>>(), ["1", "2"]);
         assert_eq!(parts.headers["b"], "");
     }
 
     #[test]
     fn names_are_those_of_this_response_whatever_the_last_one_had() {
-        let mut names = Names::new();
+        let mut names = Names::default();
         for lines in
             [&["A", "b", "c"][..], &["a", "B", "c", "d"], &["x", "b"], &[], &["b", "c"], &["b", "b", "C"]]
         {

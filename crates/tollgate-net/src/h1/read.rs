@@ -24,7 +24,7 @@ pub struct ReadReply {
 /// Reads a reply that comes in these pieces. `bodiless` where it answers a `HEAD` request.
 pub fn read_reply<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, bodiless: bool) -> ReadReply {
     let (mut reply, mut decoder) = (ReadReply::default(), None);
-    let (mut kept, mut names) = (Vec::new(), Names::new());
+    let (mut kept, mut names) = (Vec::new(), Names::default());
     for piece in pieces {
         kept.extend_from_slice(piece);
         let decoder = match &mut decoder {
