@@ -182,6 +182,7 @@ fn charge(settled: &mut Settled) {
         route: rule.route.as_str(),
         usage: &record.usage,
     };
+    settled.costs.reserve_exact(rule.costs().len());
     for cost in rule.costs() {
         match cost.evaluate(&inputs) {
             Ok(number) => settled.costs.push((Arc::clone(&cost.key), number)),

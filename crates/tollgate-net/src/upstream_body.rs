@@ -92,7 +92,8 @@ impl UpstreamBody {
         self.poll_gather(cx, |chunk| chunks.push(chunk))
     }
 
-    fn poll_gather(
+    /// As [`UpstreamBody::poll_chunks`], for whoever has a place for each chunk.
+    pub fn poll_gather(
         &mut self,
         cx: &mut Context<'_>,
         mut take: impl FnMut(Bytes),

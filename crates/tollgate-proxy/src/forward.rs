@@ -1,4 +1,9 @@
-use std::{future::pending, pin::pin, rc::Rc, sync::Arc};
+use std::{
+    future::{pending, poll_fn},
+    pin::pin,
+    rc::Rc,
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use http::{
@@ -7,9 +12,10 @@ use http::{
 };
 use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
+use smallvec::SmallVec;
 use tollgate_balance::Pace;
 use tollgate_core::{
-    Again, Attempt, AttemptBody, End, Failure, InHand, LocalReply, Outgoing, Plan, Refusal, ReplyReader,
+    Again, Attempt, AttemptBody, End, Failure, InHand, LocalReply, Now, Outgoing, Plan, Refusal, ReplyReader,
     Verdict,
 };
 use tollgate_llm::{Delivery, Head, Output};
@@ -68,6 +74,8 @@ struct Open {
     out: Output,
     /// True where `out` is all there is.
     ended: bool,
+    /// When the last of this was here.
+    now: Now,
 }
 
 /// One request in its loop of attempts.
@@ -100,13 +108,14 @@ async fn hold(worker: &Rc<Worker>, plan: Plan, client: &mut Client) -> Result<Pl
     Err(worker.refuse(plan.refuse(refusal)))
 }
 
-/// Asks backends until one answers usably, or none is left.
+/// Asks backends until one answers usably, or none is left; the plan was made a moment ago, at `now`.
 pub(crate) async fn forward(
     worker: &Rc<Worker>,
     served: &Served,
-    plan: Plan,
+    (plan, mut now): (Plan, Now),
     mut client: Client,
 ) -> Response<ReplyBody> {
+    let mut waits = plan.replays().is_some();
     let plan = match hold(worker, plan, &mut client).await {
         Ok(plan) => plan,
         Err(response) => return response,
@@ -114,6 +123,7 @@ pub(crate) async fn forward(
     let mut timer = Timer::until(plan.deadline(), &worker.sleeps);
     let mut plan = InHand::new(worker, plan);
     if let Some(first) = plan.prelude(|| worker.randoms()) {
+        waits = true;
         match Box::pin(prelude::run(worker, (&mut plan, first), &mut client, &mut timer)).await {
             Ok(()) => {}
             Err(Stop::Refused(refusal)) => return worker.refuse(plan.release().refuse(refusal)),
@@ -124,7 +134,9 @@ pub(crate) async fn forward(
         body.keep(plan.keeps());
     }
     mirror::send_copies(worker, served, &plan, &mut client);
-    let mut now = worker.now();
+    if waits {
+        now = worker.now();
+    }
     if let Some(token) = plan.awaits(&**worker, now).cloned() {
         let deadline = plan.deadline();
         Box::pin(ports::await_token(worker, &token, deadline)).await;
@@ -169,8 +181,13 @@ impl Forward<'_> {
             return Outcome::Over(Refusal::NoEndpoints);
         };
         let pace = plan.paces().and_then(|paces| paces.request.clone());
-        let (request, loan) = match self.request(&mut attempt, endpoint.host.as_ref(), pace) {
+        let (mut request, loan) = match self.request(&mut attempt, endpoint.host.as_ref(), pace) {
             Ok(request) => request,
+            Err(refusal) => return Outcome::Over(refusal),
+        };
+        *request.uri_mut() = match target(&plan.record().head.uri, std::mem::take(&mut attempt.outgoing.path))
+        {
+            Ok(uri) => uri,
             Err(refusal) => return Outcome::Over(refusal),
         };
         plan.asking(&endpoint.address, request.uri().path_and_query().cloned());
@@ -218,14 +235,14 @@ impl Forward<'_> {
         }
     }
 
-    /// The request as it goes out; the attempt keeps what decides about a further one.
+    /// The request as it goes out, but for its target; the attempt keeps what decides about a further one.
     fn request(
         &mut self,
         attempt: &mut Attempt,
         own_name: Option<&http::HeaderValue>,
         pace: Option<Arc<Pace>>,
     ) -> Result<(Request<Payload>, Option<Loan>), Refusal> {
-        let Outgoing { method, path, host, headers, body, .. } = &mut attempt.outgoing;
+        let Outgoing { method, host, headers, body, .. } = &mut attempt.outgoing;
         let (payload, loan) = match body {
             AttemptBody::Bytes(bytes) => (paced::whole(bytes.clone(), pace), None),
             AttemptBody::Client => match self.client.body.take() {
@@ -250,8 +267,6 @@ impl Forward<'_> {
         };
         let mut request = Request::new(payload);
         *request.method_mut() = method.clone();
-        // A path from the client was valid before; a rewrite may have made it something else.
-        *request.uri_mut() = Uri::try_from(std::mem::take(path)).map_err(|_| Refusal::BrokenBody)?;
         *request.headers_mut() = std::mem::take(headers);
         if let Some(host) = host.as_ref().or(own_name) {
             request.headers_mut().insert(HOST, host.clone());
@@ -279,7 +294,7 @@ impl Forward<'_> {
             Verdict::Again(again) => return Err(Outcome::Again(again)),
         };
         let ended = upstream.is_end_stream();
-        Ok(Box::new(Open { attempt, head, upstream, out: Output::default(), ended }))
+        Ok(Box::new(Open { attempt, head, upstream, out: Output::default(), ended, now }))
     }
 
     /// Waits for the first piece of a reply that has to be read.
@@ -303,14 +318,26 @@ impl Forward<'_> {
     /// short document is held until it is whole.
     async fn hold(&mut self, open: &mut Open, most: usize) -> Result<(), Held> {
         let idle = open.attempt.patience.idle.unwrap_or(self.worker.options().stream_idle);
-        let mut parts: Vec<Bytes> = Vec::new();
+        // A short document comes in one part.
+        let mut parts = SmallVec::<[Bytes; 1]>::new();
         loop {
             if open.ended {
                 open.attempt.reply.finish(&mut open.out).map_err(Failure::Reply)?;
                 return Ok(());
             }
-            self.timer.phase(self.worker.now().instant.checked_add(idle));
-            match self.timer.within(open.upstream.next_chunks(&mut parts)).await {
+            self.timer.phase(open.now.instant.checked_add(idle));
+            let mut waited = false;
+            let next = poll_fn(|cx| {
+                let polled = open.upstream.poll_gather(cx, |chunk| parts.push(chunk));
+                waited |= polled.is_pending();
+                polled
+            });
+            let next = self.timer.within(next).await;
+            // What was here already came with the head.
+            if waited {
+                open.now = self.worker.now();
+            }
+            match next {
                 Ok(Some(Ok(()))) => {}
                 Ok(Some(Err(error))) => return Err(failure::upstream(error).into()),
                 Ok(None) => open.ended = true,
@@ -343,11 +370,10 @@ impl Forward<'_> {
     }
 
     fn unpacked(self, plan: Plan, open: Open) -> Response<ReplyBody> {
-        let Open { attempt, head, upstream, out, ended } = open;
+        let Open { attempt, head, upstream, out, ended, now } = open;
         let Head { status, headers } = head;
         let llm = matches!(attempt.reply, ReplyReader::Llm(_));
         let idle = attempt.patience.idle.unwrap_or(self.worker.options().stream_idle);
-        let now = self.worker.now();
         let mut exchange = plan.accept(*attempt, status, now);
         if status == StatusCode::SWITCHING_PROTOCOLS {
             tunnel::spawn(self.worker, exchange, self.client.upgrade, upstream.into_tunnel());
@@ -361,14 +387,25 @@ impl Forward<'_> {
             let opened = Opened { exchange, upstream, out, timer: self.timer, idle };
             return response(status, headers, ReplyBody::relay(Relay::new(self.worker, opened)));
         }
-        exchange.sent(out.0.iter().map(Bytes::len).sum());
+        let length = out.0.iter().map(Bytes::len).sum();
+        exchange.sent(length);
         self.worker.settle(exchange.settle(End::Complete, now.instant));
         let mut response = response(status, headers, ReplyBody::whole(out.0.into_iter().collect::<Chunks>()));
-        if llm {
+        if llm && (length == 0 || !tells(response.headers(), length)) {
             // It is known now, whatever the backend's framing was.
             response.headers_mut().remove(CONTENT_LENGTH);
         }
         response
+    }
+}
+
+/// The target of an outgoing request.
+fn target(client: &Uri, path: String) -> Result<Uri, Refusal> {
+    match client.path_and_query() {
+        // The client's own was parsed before.
+        Some(same) if same.as_str() == path => Ok(Uri::from(same.clone())),
+        // A path from the client was valid before; a rewrite may have made it something else.
+        Some(_) | None => Uri::try_from(path).map_err(|_| Refusal::BrokenBody),
     }
 }
 
@@ -382,6 +419,13 @@ impl From<Failure> for Held {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure)
     }
+}
+
+/// True where the headers say that the body has this length, once and plainly.
+fn tells(headers: &HeaderMap, length: usize) -> bool {
+    let mut told = headers.get_all(CONTENT_LENGTH).iter();
+    let (Some(first), None) = (told.next(), told.next()) else { return false };
+    first.as_bytes() == itoa::Buffer::new().format(length).as_bytes()
 }
 
 fn response(status: StatusCode, headers: HeaderMap, body: ReplyBody) -> Response<ReplyBody> {

@@ -72,8 +72,8 @@ pub(crate) async fn serve(
         },
         Err(refused) => return worker.refuse(refused),
     };
-    let mut plan = match reserve(&worker, &served, routed, &mut body).await {
-        Ok(plan) => plan,
+    let (mut plan, now) = match reserve(&worker, &served, routed, &mut body).await {
+        Ok(reserved) => reserved,
         Err(response) => return response,
     };
     let body = match body {
@@ -84,7 +84,7 @@ pub(crate) async fn serve(
         }
         Arriving::Taken => None,
     };
-    forward(&worker, &served, plan, Client { body, upgrade, peer }).await
+    forward(&worker, &served, (plan, now), Client { body, upgrade, peer }).await
 }
 
 /// The client's body.
@@ -150,7 +150,7 @@ async fn forwarded(
     client: Client,
 ) -> Response<ReplyBody> {
     match reserve(worker, served, routed, &mut Arriving::Taken).await {
-        Ok(plan) => forward(worker, served, plan, client).await,
+        Ok(reserved) => forward(worker, served, reserved, client).await,
         Err(response) => response,
     }
 }
@@ -180,16 +180,17 @@ async fn admit(
     }
 }
 
-/// Takes what the request may cost, or answers.
+/// Takes what the request may cost, or answers. Says when that was.
 async fn reserve(
     worker: &Rc<Worker>,
     served: &Served,
     mut routed: Routed,
     body: &mut Arriving,
-) -> Result<Plan, Response<ReplyBody>> {
+) -> Result<(Plan, Now), Response<ReplyBody>> {
     loop {
-        let asking = match routed.reserve(&**worker, worker.now()) {
-            Ok(Reserved::Forward(plan)) => return Ok(plan),
+        let now = worker.now();
+        let asking = match routed.reserve(&**worker, now) {
+            Ok(Reserved::Forward(plan)) => return Ok((plan, now)),
             Ok(Reserved::Answered(answered)) => return Err(worker.answer(answered)),
             Ok(Reserved::Ask(asking)) => InHand::new(worker, asking),
             Err(refused) => return Err(worker.refuse(refused)),
