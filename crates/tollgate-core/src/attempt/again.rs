@@ -20,6 +20,9 @@ impl Plan {
             Some(policy) => made <= policy.retries as usize && policy.wants(came),
             None => self.may_retry(attempt, came, now),
         };
+        if !wanted {
+            return None;
+        }
         let in_time = self.deadline().is_none_or(|deadline| now.instant < deadline);
         let told = policy.is_some() || attempt.outgoing.method.is_idempotent();
         let repeatable = match (&attempt.outgoing.body, came) {
@@ -38,7 +41,7 @@ impl Plan {
                 told && !has_body(&self.record.head.headers)
             }
         };
-        if !(wanted && in_time && repeatable) {
+        if !(in_time && repeatable) {
             return None;
         }
         let pause = match policy {

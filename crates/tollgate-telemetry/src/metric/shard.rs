@@ -130,7 +130,9 @@ impl Histogram {
     /// Counts a value in the family's whole units (nanoseconds, tokens).
     pub(crate) fn record(&self, value: u64) {
         let bounds = self.buckets.bounds;
-        add(&self.cells, bounds.partition_point(|bound| *bound < value), 1);
+        // One after the other: most values are in front, and halving a list this short is no quicker behind.
+        let bucket = bounds.iter().position(|bound| *bound >= value).unwrap_or(bounds.len());
+        add(&self.cells, bucket, 1);
         add(&self.cells, bounds.len() + 1, value);
     }
 }
