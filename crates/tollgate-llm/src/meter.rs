@@ -184,6 +184,20 @@ impl Meter {
         Ok(())
     }
 
+    /// Reads the usage at the beginning of a text, where it is spelled as usual; [`Meter::take_counted`] takes it.
+    pub(crate) fn usage_ahead(&self, key: &[u8], ahead: &[u8]) -> Option<(Usage, usize)> {
+        let known = matches!(self.protocol, Protocol::Chunks | Protocol::Responses | Protocol::Typed);
+        (known && matches!(key, b"usage" | b"usageMetadata")).then(|| usage::openai_ahead(ahead)).flatten()
+    }
+
+    /// Takes what OpenAI counts.
+    pub(crate) fn take_counted(&mut self, counted: &Usage) {
+        if counted.output.is_some() {
+            self.counts = Counts::Final;
+        }
+        self.usage.merge(counted);
+    }
+
     /// Takes one event of a stream.
     pub(crate) fn event(&mut self, name: Option<&str>, data: &[u8]) -> Sight {
         self.events += 1;
@@ -388,11 +402,7 @@ impl Meter {
                 scan::document(text)?;
             }
             Protocol::Chunks | Protocol::Responses | Protocol::Typed => {
-                let counted = usage::openai(text)?;
-                if counted.output.is_some() {
-                    self.counts = Counts::Final;
-                }
-                self.usage.merge(&counted);
+                self.take_counted(&usage::openai(text)?);
             }
             Protocol::Anthropic => {
                 self.anthropic.read(text)?;

@@ -28,6 +28,11 @@ pub(crate) fn openai(text: &[u8]) -> Result<Usage, NotJson> {
     }
 }
 
+/// The same where the object begins a longer text, and is spelled as usual: how long it is, too.
+pub(crate) fn openai_ahead(text: &[u8]) -> Option<(Usage, usize)> {
+    usual::openai_ahead(text)
+}
+
 /// Gemini's `usageMetadata`: thoughts stand beside the answer, and what Google's own tools put into the prompt
 /// beside the prompt. Text that is no object counts nothing.
 ///

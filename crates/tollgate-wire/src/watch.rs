@@ -27,6 +27,15 @@ pub struct Watch {
     seen: usize,
 }
 
+/// Whoever is told of the members of a document.
+pub trait Visitor<'c> {
+    /// Reads a value that begins here, where it knows better how to: says how long it is.
+    fn read(&mut self, key: &'c [u8], ahead: &'c [u8]) -> Option<usize>;
+
+    /// Takes a member whose value it did not read; false ends the visit.
+    fn take(&mut self, key: &'c [u8], value: &'c [u8]) -> bool;
+}
+
 /// Something at the top level of the document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found<'a> {
@@ -104,10 +113,10 @@ impl Watch {
     }
 
     /// Reads a document that begins in this piece and ends in it, where it is an object whose keys have no escapes:
-    /// `each` gets all its members, keys without quotes and the text of values. False where the document is anything
-    /// else, or where `each` says so: nothing was read then, and what `each` was told does not count.
-    pub fn all<'c>(&mut self, chunk: &'c [u8], each: impl FnMut(&'c [u8], &'c [u8]) -> bool) -> bool {
-        let all = self.state == State::Start && all_members(chunk, each).is_some();
+    /// `visitor` gets all its members, keys without quotes and the text of values. False where the document is
+    /// anything else, or where the visitor says so: nothing was read then, and what it was told does not count.
+    pub fn all<'c>(&mut self, chunk: &'c [u8], visitor: &mut impl Visitor<'c>) -> bool {
+        let all = self.state == State::Start && all_members(chunk, visitor).is_some();
         if all {
             self.state = State::Done;
             self.seen = self.seen.saturating_add(chunk.len());
@@ -303,7 +312,7 @@ impl Place {
     }
 }
 
-fn all_members<'c>(chunk: &'c [u8], mut each: impl FnMut(&'c [u8], &'c [u8]) -> bool) -> Option<()> {
+fn all_members<'c>(chunk: &'c [u8], visitor: &mut impl Visitor<'c>) -> Option<()> {
     let mut at = expected(chunk, 0, b'{')?;
     loop {
         let key = expected(chunk, at, b'"')?;
@@ -313,10 +322,14 @@ fn all_members<'c>(chunk: &'c [u8], mut each: impl FnMut(&'c [u8], &'c [u8]) -> 
             return None;
         }
         let value = past_space(chunk, expected(chunk, at + 1, b':')?)?;
-        at = value + 1;
-        let (_, complete) = Place::behind(chunk[value]).read(chunk, &mut at);
-        if !complete || !each(name, &chunk[value..at]) {
-            return None;
+        if let Some(length) = visitor.read(name, &chunk[value..]) {
+            at = value + length;
+        } else {
+            at = value + 1;
+            let (_, complete) = Place::behind(chunk[value]).read(chunk, &mut at);
+            if !complete || !visitor.take(name, &chunk[value..at]) {
+                return None;
+            }
         }
         at = past_space(chunk, at)?;
         match chunk[at] {

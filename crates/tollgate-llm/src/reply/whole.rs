@@ -1,9 +1,9 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
-use tollgate_types::Endpoint;
+use tollgate_types::{Endpoint, Usage};
 use tollgate_wire::{
     scan::{self, Kind, NotJson},
-    watch::{Found, Watch},
+    watch::{Found, Visitor, Watch},
 };
 
 use super::{
@@ -18,8 +18,19 @@ const CAPTURED: usize = 64 * 1024;
 /// The most that is held before it is clear whether the document is an error, in bytes.
 const HELD: usize = 256 * 1024;
 
-/// A member: its key without quotes, and the text of its value.
-type Raw<'a> = (&'a [u8], &'a [u8]);
+/// A member that counts.
+enum Told<'a> {
+    /// Its key without quotes, and the text of its value.
+    Raw(&'a [u8], &'a [u8]),
+    Usage(Usage),
+}
+
+/// The members that count of a document that is clearly no error.
+struct AtOnce<'a, 'm> {
+    meter: &'m Meter,
+    is_wanted: fn(&[u8]) -> bool,
+    told: SmallVec<[Told<'a>; 2]>,
+}
 
 /// A document on its way through. Nothing of it is kept but the members that count.
 #[derive(Debug)]
@@ -50,10 +61,14 @@ impl Whole {
 
     /// Reads text of the document.
     pub(super) fn read(&mut self, text: &[u8], meter: &mut Meter) -> Result<(), Fault> {
-        if let Some(members) = self.told_at_once(text) {
-            return members
-                .into_iter()
-                .try_for_each(|(key, value)| meter.unread_member(key, value).map_err(malformed));
+        if let Some(told) = self.told_at_once(text, meter) {
+            return told.into_iter().try_for_each(|told| match told {
+                Told::Raw(key, value) => meter.unread_member(key, value).map_err(malformed),
+                Told::Usage(counted) => {
+                    meter.take_counted(&counted);
+                    Ok(())
+                }
+            });
         }
         let mut at = 0;
         while let Some(found) = self.watch.next(text, &mut at).map_err(malformed)? {
@@ -85,27 +100,13 @@ impl Whole {
     }
 
     /// The members that count of a document that is all here, and clearly no error: nearly every reply.
-    fn told_at_once<'t>(&mut self, text: &'t [u8]) -> Option<SmallVec<[Raw<'t>; 2]>> {
-        let mut members = SmallVec::<[Raw<'_>; 2]>::new();
-        let is_wanted = self.is_wanted;
-        let told = self.watch.all(text, |key, value| match key {
-            // Whether they say that it is one is read by the walk.
-            b"error" => false,
-            b"type" | b"object" => {
-                value != b"\"error\"" && value.starts_with(b"\"") && scan::document(value).is_ok()
-            }
-            b"message" => scan::document(value).is_ok(),
-            _ if is_wanted(key) => {
-                members.push((key, value));
-                value.len() <= CAPTURED
-            }
-            // As far as the walk sees.
-            _ => value.first().is_some_and(|first| Kind::of(*first).is_some()),
-        });
+    fn told_at_once<'t>(&mut self, text: &'t [u8], meter: &Meter) -> Option<SmallVec<[Told<'t>; 2]>> {
+        let mut at_once = AtOnce { meter, is_wanted: self.is_wanted, told: SmallVec::new() };
+        let told = self.watch.all(text, &mut at_once);
         if told {
             self.opening = Opening::Success;
         }
-        told.then_some(members)
+        told.then_some(at_once.told)
     }
 
     /// Takes what the client gets for the text that was read.
@@ -133,6 +134,36 @@ impl Whole {
     fn wordless_error(&self, last: &[u8]) -> Fault {
         let first = self.held.first().map_or(last, |held| held);
         Fault::ErrorInReply(shortened(first))
+    }
+}
+
+// === impl AtOnce ===
+
+impl<'a> Visitor<'a> for AtOnce<'a, '_> {
+    fn read(&mut self, key: &'a [u8], ahead: &'a [u8]) -> Option<usize> {
+        // As far as the walk captures it.
+        let (usage, length) = self.meter.usage_ahead(key, ahead).filter(|(_, length)| *length <= CAPTURED)?;
+        (self.is_wanted)(key).then(|| {
+            self.told.push(Told::Usage(usage));
+            length
+        })
+    }
+
+    fn take(&mut self, key: &'a [u8], value: &'a [u8]) -> bool {
+        match key {
+            // Whether they say that it is one is read by the walk.
+            b"error" => false,
+            b"type" | b"object" => {
+                value != b"\"error\"" && value.starts_with(b"\"") && scan::document(value).is_ok()
+            }
+            b"message" => scan::document(value).is_ok(),
+            _ if (self.is_wanted)(key) => {
+                self.told.push(Told::Raw(key, value));
+                value.len() <= CAPTURED
+            }
+            // As far as the walk sees.
+            _ => value.first().is_some_and(|first| Kind::of(*first).is_some()),
+        }
     }
 }
 

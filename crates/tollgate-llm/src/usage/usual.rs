@@ -13,6 +13,14 @@ struct Reader<'a>(&'a [u8]);
 
 /// As [`super::openai`]; `None` where the text is spelled in any other way, or is no JSON.
 pub(super) fn openai(text: &[u8]) -> Option<Usage> {
+    let (usage, length) = openai_ahead(text)?;
+    let mut rest = Reader(text.get(length..)?);
+    rest.space();
+    rest.0.is_empty().then_some(usage)
+}
+
+/// The same where other text may follow: how long it is, too.
+pub(super) fn openai_ahead(text: &[u8]) -> Option<(Usage, usize)> {
     let mut usage = Usage::default();
     let mut reader = Reader(text);
     reader.space();
@@ -57,9 +65,8 @@ pub(super) fn openai(text: &[u8]) -> Option<Usage> {
         }
         Some(())
     })?;
-    reader.space();
     usage.total = usage.total.or_else(|| sum([usage.input, usage.output]));
-    reader.0.is_empty().then_some(usage)
+    Some((usage, text.len() - reader.0.len()))
 }
 
 /// A name without escapes or anything else that is not usual.
