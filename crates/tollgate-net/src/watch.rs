@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use futures_util::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -519,14 +519,14 @@ impl AsyncRead for Tracked {
         if this.is_late() {
             return this.poll_late(cx).map(Err);
         }
-        if !this.prefix.is_empty() {
-            let count = this.prefix.len().min(buf.remaining());
-            buf.put_slice(&this.prefix[..count]);
-            this.prefix.advance(count);
-            return Poll::Ready(Ok(()));
-        }
         let before = buf.filled().len();
-        let outcome = Pin::new(&mut this.stream).poll_read(cx, buf);
+        let known = this.prefix.len().min(buf.remaining());
+        buf.put_slice(&this.prefix.split_to(known));
+        // What follows is read along: hyper doubles a buffer that got the first few bytes alone.
+        let outcome = match Pin::new(&mut this.stream).poll_read(cx, buf) {
+            Poll::Pending if known > 0 => Poll::Ready(Ok(())),
+            outcome => outcome,
+        };
         if buf.filled().len() > before && !this.multiplexed && this.watch.stage() == Stage::Idle {
             this.watch.enter(Stage::Head);
         }
