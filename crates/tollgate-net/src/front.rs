@@ -202,6 +202,8 @@ impl ServerSettings {
         let mut builder = http1::Builder::new();
         // The reaper keeps the deadlines: one timer a core instead of one a request.
         builder.header_read_timeout(None);
+        // The transport sees for itself that its client leaves.
+        builder.half_close(true);
         builder.max_headers(self.max_headers);
         builder.max_header_size(usize::try_from(self.max_header_bytes).unwrap_or(usize::MAX));
         builder

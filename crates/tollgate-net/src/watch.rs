@@ -26,6 +26,9 @@ const LINGER_BYTES: usize = 32 * 1024 * 1024;
 
 const LINGER_BUFFER: usize = 16 * 1024;
 
+/// Bytes that are read ahead of the next request, to see whether the client is still there.
+const AHEAD: usize = 32;
+
 /// Limits of one connection, in milliseconds of the [`Reaper`]'s clock where they are times.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
@@ -142,10 +145,23 @@ pub(crate) struct Tracked {
     stream: Stream,
     prefix: Bytes,
     multiplexed: bool,
+    input: Input,
+    /// Read ahead, and whoever reads may not look for it: it is to be woken once it may.
+    ahead: bool,
     discarded: usize,
     /// Bytes of [`LATE`] that were sent.
     told: usize,
     watch: Arc<Watch>,
+}
+
+/// What the client may still send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Input {
+    Open,
+    /// Nothing, or no more than this error; whoever reads has not seen it yet.
+    Ended(Option<io::ErrorKind>),
+    /// Nothing, and whoever reads knows.
+    Over,
 }
 
 // === impl Limits ===
@@ -445,7 +461,8 @@ impl Reaper {
 impl Tracked {
     /// `prefix` was read while the protocol was found out; it is read again first.
     pub(crate) fn new(stream: Stream, prefix: Bytes, watch: Arc<Watch>) -> Self {
-        Self { stream, prefix, multiplexed: false, discarded: 0, told: 0, watch }
+        let input = Input::Open;
+        Self { stream, prefix, multiplexed: false, input, ahead: false, discarded: 0, told: 0, watch }
     }
 
     /// HTTP/2: bytes between requests are no request head.
@@ -482,6 +499,41 @@ impl Tracked {
         // What comes of closing does not matter any more.
         let _closed = ready!(Pin::new(&mut self.stream).poll_shutdown(cx));
         late()
+    }
+
+    /// Sees whether the client is still there while a response is due to it. hyper would read for that, into a buffer
+    /// that each open stream then holds; so it is told not to, and the few bytes it takes are kept here.
+    fn look_ahead(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if self.multiplexed {
+            return Ok(());
+        }
+        if self.watch.stage() != Stage::Busy {
+            // The next request has begun to come, and hyper may believe that nothing is there to read.
+            if std::mem::take(&mut self.ahead) && !self.prefix.is_empty() {
+                cx.waker().wake_by_ref();
+            }
+            return Ok(());
+        }
+        match self.input {
+            Input::Open if self.prefix.is_empty() => {}
+            // Had it wanted to read on, it would have seen this.
+            Input::Ended(error) => return Err(error.unwrap_or(io::ErrorKind::ConnectionAborted).into()),
+            Input::Open | Input::Over => return Ok(()),
+        }
+        let mut scratch = [MaybeUninit::uninit(); AHEAD];
+        let mut buf = ReadBuf::uninit(&mut scratch);
+        match Pin::new(&mut self.stream).poll_read(cx, &mut buf) {
+            Poll::Pending => return Ok(()),
+            Poll::Ready(Ok(())) if buf.filled().is_empty() => self.input = Input::Ended(None),
+            Poll::Ready(Ok(())) => {
+                self.prefix = Bytes::copy_from_slice(buf.filled());
+                self.ahead = true;
+            }
+            Poll::Ready(Err(error)) => self.input = Input::Ended(Some(error.kind())),
+        }
+        // Whoever does want to read has found nothing a moment ago.
+        cx.waker().wake_by_ref();
+        Ok(())
     }
 
     fn wrote<T>(&self, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -523,10 +575,14 @@ impl AsyncRead for Tracked {
         let known = this.prefix.len().min(buf.remaining());
         buf.put_slice(&this.prefix.split_to(known));
         // What follows is read along: hyper doubles a buffer that got the first few bytes alone.
-        let outcome = match Pin::new(&mut this.stream).poll_read(cx, buf) {
-            Poll::Pending if known > 0 => Poll::Ready(Ok(())),
-            outcome => outcome,
+        let outcome = match this.input {
+            Input::Ended(error) => Poll::Ready(error.map_or(Ok(()), |error| Err(error.into()))),
+            Input::Open | Input::Over => Pin::new(&mut this.stream).poll_read(cx, buf),
         };
+        let outcome = if outcome.is_pending() && known > 0 { Poll::Ready(Ok(())) } else { outcome };
+        if outcome.is_ready() && buf.filled().len() == before {
+            this.input = Input::Over;
+        }
         if buf.filled().len() > before && !this.multiplexed && this.watch.stage() == Stage::Idle {
             this.watch.enter(Stage::Head);
         }
@@ -560,7 +616,12 @@ impl AsyncWrite for Tracked {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let outcome = Pin::new(&mut this.stream).poll_flush(cx);
-        if outcome.is_pending() { this.wrote(outcome) } else { outcome }
+        if outcome.is_pending() {
+            return this.wrote(outcome);
+        }
+        ready!(outcome)?;
+        // hyper flushes whenever its connection is polled, and last.
+        Poll::Ready(this.look_ahead(cx))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -239,6 +239,112 @@ fn a_client_that_leaves_ends_the_handler() {
 }
 
 #[test]
+fn a_client_that_leaves_in_the_middle_of_a_reply_ends_it() {
+    on_a_core(async {
+        let server = serve(quick(), None, |_, _| async { Response::new(Unfinished(Some("begun"))) });
+        let mut socket = dial(server.address).await;
+        socket.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        until(&mut socket, "begun").await;
+        drop(socket);
+        while server.drain.load() != Load::default() {
+            yield_now().await;
+        }
+    });
+}
+
+/// Says something and never ends.
+struct Unfinished(Option<&'static str>);
+
+impl http_body::Body for Unfinished {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+        match self.0.take() {
+            Some(text) => std::task::Poll::Ready(Some(Ok(http_body::Frame::data(Bytes::from(text))))),
+            None => std::task::Poll::Pending,
+        }
+    }
+}
+
+// What is read ahead to see whether the client is still there is a part of its next request, or of this one's body.
+#[test]
+fn a_request_that_comes_during_the_reply_to_another_is_answered_after_it() {
+    on_a_core(async {
+        let go = Rc::new(Notify::new());
+        let server = serve(quick(), None, gated(&go));
+        let mut socket = dial(server.address).await;
+        let long = "v".repeat(100);
+        for round in ["", &long] {
+            let request = format!("GET / HTTP/1.1\r\nhost: a\r\nx: {round}\r\n\r\n");
+            socket.write_all(request.as_bytes()).await.unwrap();
+            while server.drain.load().requests != 1 {
+                yield_now().await;
+            }
+            // In two pieces, the second when everything before it was looked at.
+            for piece in request.as_bytes().chunks(request.len().min(40)) {
+                socket.write_all(piece).await.unwrap();
+                for _ in 0..20 {
+                    yield_now().await;
+                }
+            }
+            for _ in 0..2 {
+                go.notify_one();
+                let reply = until(&mut socket, "done").await;
+                assert!(reply.starts_with("HTTP/1.1 200 OK\r\n"), "{reply}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_body_that_comes_late_is_read_whole() {
+    on_a_core(async {
+        let server = serve(quick(), None, echo);
+        let mut socket = dial(server.address).await;
+        let body = "0123456789".repeat(20);
+        let head = format!("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n", body.len());
+        socket.write_all(head.as_bytes()).await.unwrap();
+        for piece in body.as_bytes().chunks(50) {
+            for _ in 0..20 {
+                yield_now().await;
+            }
+            socket.write_all(piece).await.unwrap();
+        }
+        until(&mut socket, &body).await;
+    });
+}
+
+#[test]
+fn a_body_that_breaks_off_fails_at_the_handler() {
+    on_a_core(async {
+        let ended = Rc::new(Notify::new());
+        let told = Rc::clone(&ended);
+        let server = serve(quick(), None, move |request: Request<Inbound>, _| {
+            let told = Rc::clone(&told);
+            async move {
+                let error = request.into_body().collect(100).await.unwrap_err();
+                told.notify_one();
+                Response::new(Parts::from(error.to_string()))
+            }
+        });
+        let mut socket = dial(server.address).await;
+        socket.write_all(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nhalf").await.unwrap();
+        for _ in 0..20 {
+            yield_now().await;
+        }
+        socket.shutdown().await.unwrap();
+        ended.notified().await;
+        // It has only stopped to send.
+        let reply = rest(&mut socket).await;
+        assert!(reply.ends_with("request body broke off"), "{reply}");
+    });
+}
+
+#[test]
 fn http2_with_prior_knowledge_is_recognised_in_any_split() {
     on_a_core(async {
         let server = serve(quick(), None, echo);
