@@ -243,7 +243,9 @@ async fn connection<H, F, B>(
     B: Body<Data: 'static, Error: Into<BoxError>> + 'static,
 {
     let Ok(local) = prepare(&socket, faces.common.settings.keepalive) else { return };
-    match while_serving(&watch, know(socket, (remote, local), &faces, &watch)).await {
+    // Boxed, since the connection lives on long after that: a handshake takes more room than all that follows.
+    let knowing = Box::pin(know(socket, (remote, local), &faces, &watch));
+    match while_serving(&watch, knowing).await {
         Some(Ok(known)) => serve(&host, known, &watch).await,
         Some(Err(error)) => tracing::debug!(%remote, %error, "connection not set up"),
         None => tracing::debug!(%remote, "connection not set up in time"),
@@ -383,7 +385,8 @@ where
         Version::Http1 => {
             watch.await_head();
             let connection = terms.http1.serve_connection(TokioIo::new(io), service).with_upgrades();
-            let outcome = drive(connection, watch, http1::UpgradeableConnection::graceful_shutdown).await;
+            let outcome =
+                drive(Box::pin(connection), watch, http1::UpgradeableConnection::graceful_shutdown).await;
             // Where the connection was upgraded, the tunnel holds the transport from here on.
             watch.tunnel();
             outcome
@@ -391,7 +394,7 @@ where
         Version::Http2 => {
             watch.await_stream();
             let connection = terms.http2.serve_connection(TokioIo::new(io.multiplexed()), service);
-            drive(connection, watch, http2::Connection::graceful_shutdown).await
+            drive(Box::pin(connection), watch, http2::Connection::graceful_shutdown).await
         }
     };
     if let Err(error) = outcome {
@@ -399,11 +402,15 @@ where
     }
 }
 
-async fn drive<C>(connection: C, watch: &Arc<Watch>, leave: impl Fn(Pin<&mut C>)) -> hyper::Result<()>
+/// Boxed, since it would otherwise take its room here twice.
+async fn drive<C>(
+    mut connection: Pin<Box<C>>,
+    watch: &Arc<Watch>,
+    leave: impl Fn(Pin<&mut C>),
+) -> hyper::Result<()>
 where
     C: Future<Output = hyper::Result<()>>,
 {
-    let mut connection = pin!(connection);
     let mut leaving = false;
     let waker = Waker::from(Arc::clone(watch));
     poll_fn(|cx| {
