@@ -18,6 +18,8 @@ use super::{
 };
 
 #[cfg(test)]
+mod graph;
+#[cfg(test)]
 mod tests;
 
 /// Makes the cluster of a backend that Envoy Gateway does not know; `None` where it stays as it is.
