@@ -7,7 +7,8 @@ use tollgate_types::ModelId;
 use crate::{
     Fault,
     backends::Backends,
-    listening::Listening, beside_envoy::Host, listeners::Listening,
+    beside_envoy::Host,
+    listening::Listening,
     notes::{At, Located, Notes},
     tables::Candidate,
     world::{World, group},

@@ -8,7 +8,8 @@ use envoy::{Envoy, body, changes, chat, head, live_with, metadata};
 use tollgate_core::End;
 use tollgate_envoy::proto::{
     ext_proc::{
-        Answer, ImmediateResponse, Metadata, Mutation, ProcessingMode, ProcessingRequest, ProcessingResponse, Said,
+        Answer, ImmediateResponse, Metadata, Mutation, ProcessingMode, ProcessingRequest, ProcessingResponse,
+        Said,
     },
     health::{HealthCheckRequest, HealthCheckResponse, Serving},
     value::{Struct, Value},
