@@ -13,6 +13,7 @@ mod call;
 mod fault;
 mod form;
 mod gcp;
+mod identity;
 mod inspect;
 mod local;
 mod meter;

@@ -1,6 +1,5 @@
 mod collect;
 mod frames;
-mod identity;
 mod opening;
 mod socket;
 mod stream;
@@ -14,7 +13,6 @@ use http::{
 use tollgate_types::{Endpoint, Tokens, Usage};
 use tollgate_wire::encoding::{DecodeError, Decoder, Encoding};
 
-pub(crate) use self::identity::request_id;
 use self::{
     collect::Collect,
     frames::Frames,
@@ -23,7 +21,7 @@ use self::{
     whole::Whole,
 };
 use crate::{
-    Counts, Delivery, Fault, Tally, local,
+    Counts, Delivery, Fault, Tally, identity, local,
     meter::Meter,
     translate::{Framing, Reader},
 };

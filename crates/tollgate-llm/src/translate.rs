@@ -5,10 +5,12 @@ mod count;
 mod dialect;
 mod embed;
 mod event;
+mod job;
 mod json;
 mod once;
 mod pair;
 mod provider;
+mod reader;
 mod turn;
 mod unquote;
 
@@ -16,8 +18,9 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
     header::{ACCEPT_ENCODING, CONTENT_TYPE},
 };
-use tollgate_types::{ApiSchema, Endpoint, ModelId, Usage};
+use tollgate_types::{ApiSchema, Endpoint};
 
+pub(crate) use self::provider::aws_anthropic::verb as aws_verb;
 use self::{
     dialect::{anthropic_messages, gemini, openai_chat, openai_embeddings, openai_responses},
     embed::{DecodeEmbedded, Embedder, EncodeEmbedded},
@@ -27,30 +30,15 @@ use self::{
     turn::Turn,
     unquote::Unquote,
 };
-use crate::{Delivery, Fault, Tally, Target, Untranslatable};
+pub use self::{
+    job::Job,
+    reader::{Framing, Reader},
+};
+use crate::Untranslatable;
 
 /// The version of Anthropic's API that we speak, and that is asked for where a client names none.
 pub(crate) const ANTHROPIC_VERSION: (HeaderName, HeaderValue) =
     (HeaderName::from_static("anthropic-version"), HeaderValue::from_static("2023-06-01"));
-
-/// What a translation needs beside the body.
-#[derive(Clone, Copy, Debug)]
-pub struct Job<'a> {
-    /// What the client called.
-    pub endpoint: Endpoint,
-    /// Where it goes.
-    pub target: &'a Target,
-    /// The model to ask for.
-    pub model: &'a ModelId,
-    /// Whole or streamed.
-    pub delivery: Delivery,
-    /// True where an OpenAI client asked for the usage chunk in its stream.
-    pub wants_usage: bool,
-    /// The client's `anthropic-beta` headers, joined with commas.
-    pub beta: Option<&'a str>,
-    /// Unix seconds, for `created` where the provider gives none.
-    pub now: u64,
-}
 
 /// A provider request made from a client's.
 #[derive(Debug)]
@@ -65,55 +53,6 @@ pub struct Translated {
     pub framing: Framing,
     /// The reader of the provider's reply.
     pub reader: Box<dyn Reader>,
-}
-
-/// How the events of a stream are kept apart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Framing {
-    /// Server-sent events.
-    #[default]
-    Sse,
-    /// Frames of an AWS event stream (`ConverseStream`). A reader gets each as one object: the frame's type is the key,
-    /// its payload the value.
-    Named,
-    /// Frames of an AWS event stream around the events of another API (`InvokeModelWithResponseStream`), which a reader
-    /// gets as they are.
-    Chunks,
-}
-
-pub(crate) use self::provider::aws_anthropic::verb as aws_verb;
-
-/// Turns one provider reply into the client's dialect. Appends to `out`; never waits.
-pub trait Reader: Send + std::fmt::Debug {
-    /// The headers of the reply, before its body.
-    fn head(&mut self, _headers: &HeaderMap) {}
-    /// A whole success body.
-    ///
-    /// # Errors
-    /// [`Fault::ErrorInReply`] where it is an error, [`Fault::Malformed`] where it is not the provider's shape.
-    fn whole(&mut self, body: &[u8], out: &mut Vec<u8>) -> Result<(), Fault>;
-    /// One provider event (`event:` name, joined `data:` lines).
-    ///
-    /// # Errors
-    /// [`Fault::ErrorInReply`] for an error event: where something has gone out already, call
-    /// [`break_off`](Self::break_off), which then writes the provider's own words. [`Fault::Malformed`],
-    /// [`Fault::TooLarge`].
-    fn event(&mut self, name: Option<&str>, data: &[u8], out: &mut Vec<u8>) -> Result<(), Fault>;
-    /// The provider's stream ended: closes the client's, or says that it was cut.
-    ///
-    /// # Errors
-    /// [`Fault::Truncated`] where the end mark is missing.
-    fn end(&mut self, out: &mut Vec<u8>) -> Result<(), Fault>;
-    /// A whole error body of the provider, in the client's words.
-    fn error(&mut self, status: StatusCode, headers: &HeaderMap, body: &[u8], out: &mut Vec<u8>);
-    /// The event that tells the client that its stream broke; nothing where the stream has ended already.
-    fn break_off(&mut self, message: &str, out: &mut Vec<u8>);
-    /// Tokens up to now, as the provider counts them.
-    fn usage(&self) -> Usage;
-    /// How far the stream has come.
-    fn tally(&self) -> Tally;
-    /// The model the provider named.
-    fn model(&self) -> Option<&str>;
 }
 
 /// What clients speak, where the translation of a conversation begins.

@@ -4,9 +4,9 @@ use http::{HeaderMap, StatusCode};
 use tollgate_types::Usage;
 
 use super::{
-    Reader,
     event::ProviderError,
     pair::{complete, raw_error},
+    reader::Reader,
 };
 use crate::{Counts, Fault, Tally};
 

@@ -3,10 +3,10 @@ use tollgate_types::Usage;
 use tollgate_wire::{Literal, escape_into};
 
 use super::{
-    Reader,
     event::{Decode, Encode, Event, ProviderError, ReplyHead},
+    reader::Reader,
 };
-use crate::{Counts, Fault, Tally};
+use crate::{Counts, Fault, Tally, identity};
 
 /// Bytes of an error body that has no JSON in it that still reach the client.
 const RAW_ERROR_LIMIT: usize = 4096;
@@ -212,7 +212,7 @@ pub(crate) fn complete(error: &mut ProviderError, headers: &HeaderMap) {
 
 /// What the provider's support wants to know.
 fn request_id(headers: &HeaderMap) -> Option<String> {
-    crate::reply::request_id(headers).and_then(|value| value.to_str().ok()).map(str::to_owned)
+    identity::request_id(headers).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
 /// Gives a reply the request's id where it has none.

@@ -1,4 +1,7 @@
+use tollgate_types::ModelId;
+
 use super::*;
+use crate::{Delivery, Target};
 
 fn path(endpoint: Endpoint, schema: ApiSchema, prefix: &str, model: &str) -> String {
     let target = Target { schema, prefix: prefix.to_owned(), version: Some("2025-01-01-preview".to_owned()) };

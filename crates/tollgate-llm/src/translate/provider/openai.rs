@@ -17,8 +17,8 @@ pub(crate) use self::{
     count::{count_call, count_error, counted},
     embed::{EmbedDecoder, embed_call},
     messages::{address, tool_call},
-    reply::input,
-    stream::{Decoder, present},
+    reply::{input, present},
+    stream::Decoder,
 };
 
 /// OpenAI counts as [`tollgate_types::Usage`] does.

@@ -85,7 +85,6 @@ pub(super) fn finish<'a>(reason: Option<Literal<'a>>, matched: Option<&'a RawVal
 /// In Anthropic's order: thinking, text, calls.
 fn parts(message: wire::ReplyMessage<'_>) -> Vec<PartKind<'_>> {
     let mut parts = Vec::with_capacity(4);
-    let present = super::stream::present;
     for block in message.thinking_blocks.iter().flatten() {
         match block.kind.escaped() {
             "thinking" => parts.push(PartKind::Thinking {
@@ -119,4 +118,9 @@ pub(crate) fn input(arguments: Option<Literal<'_>>) -> Cow<'_, str> {
     let text = arguments.unwrap_or_default().decode();
     let is_object = text.trim_start().starts_with('{') && serde_json::from_str::<&RawValue>(&text).is_ok();
     if is_object { text } else { Cow::Borrowed("{}") }
+}
+
+/// Text that is there and not empty.
+pub(crate) fn present(text: Option<Literal<'_>>) -> Option<Literal<'_>> {
+    text.filter(|text| !text.is_empty())
 }

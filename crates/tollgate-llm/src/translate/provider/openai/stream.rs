@@ -1,6 +1,10 @@
 use tollgate_wire::{Literal, openai as wire};
 
-use super::{error, reply, reply::finish, usage};
+use super::{
+    error,
+    reply::{self, finish, present},
+    usage,
+};
 use crate::{
     Counts, Fault,
     translate::{
@@ -209,9 +213,4 @@ impl Decode for Decoder {
     fn is_complete(&self) -> bool {
         self.state == State::Finished
     }
-}
-
-/// Text that is there and not empty.
-pub(crate) fn present(text: Option<Literal<'_>>) -> Option<Literal<'_>> {
-    text.filter(|text| !text.is_empty())
 }

@@ -22,7 +22,7 @@ pub(crate) fn request_id(headers: &HeaderMap) -> Option<&HeaderValue> {
 
 /// Gives a reply the header in which the client's SDK looks for the request's id, where the provider wrote it under
 /// another name. That happens to bytes that pass, too: Bedrock serves Anthropic's API with ids of its own.
-pub(super) fn name_request(dialect: Dialect, headers: &mut HeaderMap) {
+pub(crate) fn name_request(dialect: Dialect, headers: &mut HeaderMap) {
     let wanted = match dialect {
         Dialect::Anthropic => ANTHROPIC,
         Dialect::OpenAi | Dialect::Cohere | Dialect::Gemini => USUAL,
