@@ -5,16 +5,19 @@ use tollgate_auth::{Expression, Root};
 
 use crate::Upstream;
 
+mod error;
 mod format;
 mod header;
 mod operator;
-mod scan;
+mod piece;
 mod time;
 
 pub use self::{
-    format::{Field, Format, FormatError, Piece, Shape},
+    error::FormatError,
+    format::{Format, Shape},
     header::{LoggedHeader, LoggedHeaders, is_credential},
     operator::{AddressPart, CelType, CertificatePart, MetadataPath, Namespace, Operator, Remote},
+    piece::{Field, Piece},
     time::TimeFormat,
 };
 

@@ -1,7 +1,11 @@
 use http::HeaderName;
 use tollgate_auth::Expression;
 
-use super::{operator::Operator, scan};
+use super::{
+    error::FormatError,
+    operator::Operator,
+    piece::{Field, Piece, pieces},
+};
 
 /// How a line looks: text or a JSON object with Envoy's command operators in it, taken apart once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,70 +22,6 @@ pub enum Shape {
     Json(Vec<(Box<str>, Vec<Piece>)>),
 }
 
-/// A piece of a text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Piece {
-    /// Stands for itself
-    Literal(Box<str>),
-    /// What an operator says
-    Field(Field),
-}
-
-/// An operator and how much of what it says is shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Field {
-    /// What is shown.
-    pub operator: Operator,
-    /// `:Z`: most characters of it.
-    pub most: Option<usize>,
-}
-
-/// Why a format cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FormatError {
-    /// No operator begins at this `%`; `at` counts bytes.
-    #[error("the `%` at byte {at} begins no command operator; `%%` writes a percent sign")]
-    Unclosed {
-        /// Where it is.
-        at: usize,
-    },
-    /// Nobody knows this operator.
-    #[error("unknown command operator %{0}%")]
-    Unknown(String),
-    /// Envoy has it, we have not.
-    #[error("command operator %{0}% is not served")]
-    NotServed(&'static str),
-    /// It stands alone, and has something in parentheses.
-    #[error("command operator %{0}% takes no argument")]
-    Surplus(String),
-    /// What stands in its parentheses.
-    #[error("command operator %{operator}%: {said:?} is not {wanted}")]
-    Argument {
-        /// Its name.
-        operator: &'static str,
-        /// What is there.
-        said: String,
-        /// What has to be.
-        wanted: &'static str,
-    },
-    /// A CEL expression.
-    #[error("command operator %{operator}%: {error}")]
-    Expression {
-        /// The operator's name.
-        operator: &'static str,
-        /// The compiler's words.
-        error: String,
-    },
-    /// In a member of a JSON format.
-    #[error("{key}: {error}")]
-    Member {
-        /// Its name.
-        key: String,
-        /// What is wrong with its value.
-        error: Box<Self>,
-    },
-}
-
 // === impl Format ===
 
 impl Format {
@@ -91,7 +31,7 @@ impl Format {
     /// [`FormatError`] that names the operator.
     pub fn parse(text: &str) -> Result<Self, FormatError> {
         let text = text.strip_suffix('\n').unwrap_or(text);
-        Ok(Self { shape: Shape::Text(scan::pieces(text)?) })
+        Ok(Self { shape: Shape::Text(pieces(text)?) })
     }
 
     /// Reads a JSON format: names and the text formats of their values.
@@ -99,7 +39,7 @@ impl Format {
     /// # Errors
     /// [`FormatError::Member`] for the first value that is wrong.
     pub fn json<'a>(members: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, FormatError> {
-        let member = |(key, text): (&str, &str)| match scan::pieces(text) {
+        let member = |(key, text): (&str, &str)| match pieces(text) {
             Ok(pieces) => Ok((Box::from(key), pieces)),
             Err(error) => Err(FormatError::Member { key: key.to_owned(), error: Box::new(error) }),
         };
@@ -157,8 +97,7 @@ impl Format {
 impl Default for Format {
     /// Envoy Gateway's own JSON line.
     fn default() -> Self {
-        let members =
-            DEFAULT.iter().filter_map(|(key, text)| Some((Box::from(*key), scan::pieces(text).ok()?)));
+        let members = DEFAULT.iter().filter_map(|(key, text)| Some((Box::from(*key), pieces(text).ok()?)));
         Self { shape: Shape::Json(members.collect()) }
     }
 }

@@ -3,7 +3,7 @@ use http::{
     header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, SET_COOKIE},
 };
 
-use super::format::FormatError;
+use super::error::FormatError;
 
 /// `X?Y`: the first of these that is there.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use tollgate_auth::{Expression, Root};
 
 use super::{
-    format::FormatError,
+    error::FormatError,
     header::{LoggedHeaders, Side},
     time::TimeFormat,
 };

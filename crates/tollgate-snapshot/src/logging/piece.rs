@@ -1,7 +1,22 @@
-use super::{
-    format::{Field, FormatError, Piece},
-    operator::Operator,
-};
+use super::{error::FormatError, operator::Operator};
+
+/// A piece of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// Stands for itself
+    Literal(Box<str>),
+    /// What an operator says
+    Field(Field),
+}
+
+/// An operator and how much of what it says is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// What is shown.
+    pub operator: Operator,
+    /// `:Z`: most characters of it.
+    pub most: Option<usize>,
+}
 
 /// Takes a text apart into literals and operators.
 pub(super) fn pieces(text: &str) -> Result<Vec<Piece>, FormatError> {
