@@ -1,5 +1,6 @@
 //! Spans over OTLP: made on the core of their request, sent by one thread in batches.
 
+mod attribute;
 mod collector;
 mod console;
 mod content;
@@ -9,16 +10,21 @@ mod otlp;
 mod settings;
 mod signal;
 mod span;
+mod variables;
+mod vocabulary;
 
+pub(crate) use self::{
+    attribute::text,
+    export::{Exporter, Shipping},
+    otlp::named_resource,
+    signal::{Logs, Metrics, Spans},
+    span::{Shape, spans},
+};
 pub use self::{
     content::Hidden,
     metrics::MetricSettings,
     otlp::{CollectorSettings, OtlpProtocol},
-    settings::{InvalidVariable, TraceSettings, Vocabulary},
-};
-pub(crate) use self::{
-    export::{Exporter, Shipping},
-    otlp::named_resource,
-    signal::{Logs, Metrics, Spans},
-    span::{Shape, spans, text},
+    settings::TraceSettings,
+    variables::InvalidVariable,
+    vocabulary::Vocabulary,
 };

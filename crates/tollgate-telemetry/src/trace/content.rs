@@ -8,9 +8,9 @@ use tollgate_types::Endpoint;
 use tollgate_wire::encoding::{Decoder, Encoding};
 
 use super::{
-    Vocabulary,
-    settings::{InvalidVariable, Lookup, invalid},
-    span::text,
+    attribute::text,
+    variables::{InvalidVariable, Lookup, invalid},
+    vocabulary::Vocabulary,
 };
 
 mod messages;

@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use super::{
     otlp::{CollectorSettings, Of},
-    settings::{InvalidVariable, Lookup, exporters, invalid, number, resource},
+    settings::exporters,
+    variables::{InvalidVariable, Lookup, invalid, number, resource},
 };
 
 /// Where counts are sent, beside what Prometheus fetches.

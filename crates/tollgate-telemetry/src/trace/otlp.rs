@@ -5,7 +5,7 @@ use tollgate_net::{ClientIdentity, Origin, Protocol, Trust, UpstreamTls};
 use tollgate_snapshot::OtlpCollector;
 use tollgate_types::Secret;
 
-use super::settings::{InvalidVariable, Lookup, SERVICE, invalid, pairs};
+use super::variables::{InvalidVariable, Lookup, SERVICE, invalid, pairs};
 
 /// Where spans or counts are sent over OTLP.
 #[derive(Clone)]

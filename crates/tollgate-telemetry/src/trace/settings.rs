@@ -5,6 +5,8 @@ use tollgate_core::{Capture, Sampler};
 use super::{
     content::{self, Hidden},
     otlp::{CollectorSettings, ENDPOINT, Of},
+    variables::{InvalidVariable, Lookup, invalid, number, resource},
+    vocabulary::Vocabulary,
 };
 
 /// Where spans go, and what they look like.
@@ -32,27 +34,6 @@ pub struct TraceSettings {
     pub delay: Duration,
 }
 
-/// How attributes of spans are named.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Vocabulary {
-    /// `llm.*`, the default
-    OpenInference,
-    /// OpenTelemetry's `gen_ai.*`
-    GenAi,
-}
-
-/// A variable that cannot be followed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{variable}: {problem}")]
-pub struct InvalidVariable {
-    variable: &'static str,
-    problem: String,
-}
-
-pub(super) type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
-
-/// What we are called unless somebody says otherwise.
-pub(super) const SERVICE: &str = "ai-gateway";
 const EXPORTER: &str = "OTEL_TRACES_EXPORTER";
 const SAMPLER: &str = "OTEL_TRACES_SAMPLER";
 const SEMCONV: &str = "AI_GATEWAY_TRACING_SEMCONV";
@@ -105,10 +86,6 @@ impl std::fmt::Debug for TraceSettings {
     }
 }
 
-pub(super) fn invalid(variable: &'static str, problem: impl Into<String>) -> InvalidVariable {
-    InvalidVariable { variable, problem: problem.into() }
-}
-
 /// Whether something goes to a collector, and whether to standard output; `nowhere` are names that mean neither.
 pub(super) fn exporters(
     of: Of,
@@ -134,11 +111,6 @@ pub(super) fn exporters(
     Ok((otlp && !off, console && !off))
 }
 
-/// What cannot be read counts as not given.
-pub(super) fn number(text: Option<String>, default: u64) -> u64 {
-    text.and_then(|text| text.trim().parse().ok()).unwrap_or(default)
-}
-
 fn sampler(set: Lookup<'_>) -> Result<Sampler, InvalidVariable> {
     let share = || -> Result<f64, InvalidVariable> {
         let text = set("OTEL_TRACES_SAMPLER_ARG").unwrap_or_else(|| "1".to_owned());
@@ -156,30 +128,6 @@ fn sampler(set: Lookup<'_>) -> Result<Sampler, InvalidVariable> {
         Some("traceidratio") => Ok(Sampler::Ratio(share()?)),
         Some(other) => Err(invalid(SAMPLER, format!("{other:?} is no sampler"))),
     }
-}
-
-/// `name=value` pairs with percent-encoded values, as OTLP and W3C Baggage write them.
-pub(super) fn pairs(text: &str) -> impl Iterator<Item = (&str, String)> {
-    text.split(',').filter_map(|pair| pair.split_once('=')).map(|(name, value)| {
-        let value = percent_encoding::percent_decode_str(value.trim()).decode_utf8_lossy().into_owned();
-        (name.trim(), value)
-    })
-}
-
-pub(super) fn resource(set: Lookup<'_>) -> Vec<(String, String)> {
-    let mut all: Vec<(String, String)> = pairs(&set("OTEL_RESOURCE_ATTRIBUTES").unwrap_or_default())
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect();
-    let named = all.iter().any(|(name, _)| name == "service.name");
-    match set("OTEL_SERVICE_NAME") {
-        Some(name) => {
-            all.retain(|(key, _)| key != "service.name");
-            all.push(("service.name".to_owned(), name));
-        }
-        None if !named => all.push(("service.name".to_owned(), SERVICE.to_owned())),
-        None => {}
-    }
-    all
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use opentelemetry_proto::tonic::{
 };
 use prost::Message;
 
-use super::{console, span::text};
+use super::{attribute::text, console};
 
 /// A kind of thing that collectors take.
 pub(crate) trait Signal: Debug + Send + 'static {

@@ -1,15 +1,16 @@
 use std::time::Instant;
 
 use opentelemetry_proto::tonic::{
-    common::v1::{AnyValue, KeyValue, any_value::Value},
+    common::v1::KeyValue,
     trace::v1::{Span, Status, span, status::StatusCode},
 };
 use tollgate_core::{AttemptRecord, End, Record, Settled};
 use tollgate_types::{Dialect, Endpoint};
 
 use super::{
-    Vocabulary,
+    attribute::{int, text},
     content::{self, Hidden},
+    vocabulary::Vocabulary,
 };
 use crate::{
     attributes::HeaderAttribute,
@@ -281,16 +282,4 @@ const fn exception(code: u16) -> &'static str {
         500 | 502 | 503 => "InternalServerError",
         _ => "Error",
     }
-}
-
-pub(crate) fn text(key: &str, value: &str) -> KeyValue {
-    attribute(key, Value::StringValue(value.to_owned()))
-}
-
-fn int(key: &str, value: u64) -> KeyValue {
-    attribute(key, Value::IntValue(i64::try_from(value).unwrap_or(i64::MAX)))
-}
-
-fn attribute(key: &str, value: Value) -> KeyValue {
-    KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
 }
