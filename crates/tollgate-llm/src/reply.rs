@@ -425,7 +425,8 @@ impl Reply {
     /// What undoes the framing, where the reply is a stream that has one.
     fn frames_for(&self, headers: &HeaderMap) -> Option<Frames> {
         let streams = matches!(self.mode, Mode::Expecting(Expected::Stream, _));
-        let framed = self.framing != Framing::Sse && !is_essence(headers, b"text/event-stream");
+        let framed =
+            self.framing != Framing::Sse && !essence(headers).eq_ignore_ascii_case(b"text/event-stream");
         (streams && framed).then(|| Frames::new(self.framing))
     }
 
@@ -536,22 +537,22 @@ fn undecodable(error: DecodeError) -> Fault {
     }
 }
 
-fn content_type(headers: &HeaderMap) -> &[u8] {
-    headers.get(CONTENT_TYPE).map_or(b"", |value| value.as_bytes())
+/// The content type without its parameters.
+fn essence(headers: &HeaderMap) -> &[u8] {
+    let kind = headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+    let end = kind.iter().position(|byte| *byte == b';').unwrap_or(kind.len());
+    kind[..end].trim_ascii()
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {
-    is_essence(headers, b"text/event-stream") || is_essence(headers, b"application/vnd.amazon.eventstream")
-}
-
-fn is_essence(headers: &HeaderMap, wanted: &[u8]) -> bool {
-    let essence = content_type(headers).split(|byte| *byte == b';').next().unwrap_or_default();
-    essence.trim_ascii().eq_ignore_ascii_case(wanted)
+    let essence = essence(headers);
+    let kinds = [&b"text/event-stream"[..], b"application/vnd.amazon.eventstream"];
+    kinds.iter().any(|kind| essence.eq_ignore_ascii_case(kind))
 }
 
 /// `application/json`, `application/problem+json` …
 fn is_json(headers: &HeaderMap) -> bool {
-    let essence = content_type(headers).split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    let essence = essence(headers);
     let ends = |suffix: &[u8]| {
         essence.len() >= suffix.len() && essence[essence.len() - suffix.len()..].eq_ignore_ascii_case(suffix)
     };
