@@ -11,6 +11,7 @@ pub(crate) const ANTHROPIC_REQUEST_ID: HeaderName = HeaderName::from_static("req
 pub(crate) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(crate) const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 pub(crate) const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+pub(crate) const ANTHROPIC_BETA: HeaderName = HeaderName::from_static("anthropic-beta");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
 /// Headers that only the gateway and its neighbours in the mesh may set.
@@ -69,7 +70,7 @@ pub(crate) fn for_upstream(client: &HeaderMap) -> HeaderMap {
 }
 
 /// The values of all headers of a name, joined with commas; `None` without one. What is no text is left out.
-pub(crate) fn joined(headers: &HeaderMap, name: &str) -> Option<String> {
+pub(crate) fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     let mut joined = String::new();
     for value in headers.get_all(name).iter().filter_map(|value| value.to_str().ok()) {
         if !joined.is_empty() {

@@ -98,7 +98,7 @@ fn to_provider(
     let query = query(record, backend);
     let without_model = || query.as_deref().and_then(items::without_model);
     let no_body = Bytes::new();
-    let beta = headers::joined(&record.head.headers, "anthropic-beta");
+    let beta = headers::joined(&record.head.headers, &headers::ANTHROPIC_BETA);
     let call = |endpoint: Endpoint, inspected, body| Call {
         endpoint,
         body,
