@@ -184,6 +184,10 @@ pub(crate) fn takes_trailers(headers: &HeaderMap) -> bool {
 }
 
 fn listed_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    // Hardly anybody sends it, and setting up a walk through nothing takes longer than looking.
+    if !headers.contains_key(CONNECTION) {
+        return Vec::new();
+    }
     headers
         .get_all(CONNECTION)
         .iter()
