@@ -20,6 +20,9 @@ use crate::{
 /// Bytes of a streamed body that are gathered at most before they are written.
 const GATHER: usize = 64 * 1024;
 
+/// Bytes of a head beside its path: most have fewer, and counting them first would take as long as writing them.
+const USUAL: usize = 512;
+
 /// Slices of one write.
 const SLICES: usize = 64;
 
@@ -37,7 +40,7 @@ pub(crate) struct Wire {
 enum Outgoing {
     /// Head and body, kept until the upstream was heard: they may have to be sent once more.
     Whole {
-        head: Bytes,
+        head: Vec<u8>,
         body: Bytes,
         sent: usize,
     },
@@ -87,12 +90,12 @@ impl Wire {
             None if matches!(parts.method, Method::GET | Method::HEAD) => Framing::Over,
             None => Framing::Chunked,
         };
-        let head = head(&parts, origin, framing).into();
+        let head = head(&parts, origin, framing);
         let body = match payload {
             Payload::Whole(body) => Outgoing::Whole { head, body, sent: 0 },
             _ if framing == Framing::Over => Outgoing::Whole { head, body: Bytes::new(), sent: 0 },
             body => {
-                let (queue, trailers) = (Chunks::from(head), announced(&parts.headers));
+                let (queue, trailers) = (Chunks::from(Bytes::from(head)), announced(&parts.headers));
                 Outgoing::Streamed(Box::new(Streamed { queue, body, framing, trailers }))
             }
         };
@@ -130,7 +133,7 @@ impl Wire {
         }
         let outcome = match &mut self.body {
             Outgoing::Whole { head, body, sent } => {
-                poll_whole([head, body], sent, (io, cx)).map_err(Fault::Connection)
+                poll_whole((&head[..], &body[..]), sent, (io, cx)).map_err(Fault::Connection)
             }
             Outgoing::Streamed(streamed) => streamed.poll(io, cx),
         };
@@ -144,7 +147,7 @@ impl Wire {
 }
 
 fn poll_whole<T: AsyncWrite + Unpin>(
-    [head, body]: [&Bytes; 2],
+    (head, body): (&[u8], &[u8]),
     sent: &mut usize,
     (io, cx): (&mut T, &mut Context<'_>),
 ) -> Poll<io::Result<()>> {
@@ -173,9 +176,7 @@ fn poll_write<T: AsyncWrite + Unpin>(
 fn head(parts: &http::request::Parts, origin: &Origin, framing: Framing) -> Vec<u8> {
     let http::request::Parts { method, uri, headers, .. } = parts;
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    let lines: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    // The longest line of ours is `content-length` with 20 digits.
-    let mut head = Vec::with_capacity(method.as_str().len() + path.len() + lines + 64);
+    let mut head = Vec::with_capacity(path.len() + USUAL);
     push(&mut head, &[method.as_str().as_bytes(), b" ", path.as_bytes(), b" HTTP/1.1\r\n"]);
     if !headers.contains_key(HOST) {
         match uri.authority() {
