@@ -8,7 +8,7 @@ use http::{
 use percent_encoding::percent_decode_str;
 use smallvec::SmallVec;
 use tollgate_llm::{BadRequest, Delivery, Inspected, Shape, Spots, inspect, inspect_named};
-use tollgate_snapshot::{Entry, Found, Guard, PathMatch, RequestView, Rule, Service};
+use tollgate_snapshot::{Entry, Found, Guard, PathMatch, RequestView, Rule, Service, Table};
 use tollgate_types::{Endpoint, ModelId, ModelPlace};
 
 use crate::{
@@ -217,12 +217,20 @@ fn named(record: &Record) -> Option<ModelId> {
 /// The policies of all LLM rules that may take this request, each once.
 pub(crate) fn guards(record: &Record) -> SmallVec<[&Guard; 2]> {
     let mut all = SmallVec::<[&Guard; 2]>::new();
+    let listener = record.listener.as_ref();
+    let tables = || listener.iter().flat_map(|listener| listener.hosts.tables(&record.host));
+    // Where no policy stands anywhere it does not matter whose request it is.
+    if tables().all(Table::is_open)
+        && let Some(open) = tables().find_map(|table| table.guards().first())
+    {
+        all.push(open);
+        return all;
+    }
     if let Claim::Http(rule) = claim(record) {
         all.push(&rule.guard);
         return all;
     }
-    let listener = record.listener.as_ref();
-    for table in listener.iter().flat_map(|listener| listener.hosts.tables(&record.host)) {
+    for table in tables() {
         for guard in table.guards() {
             if !all.iter().any(|known| known.is(guard)) {
                 all.push(guard);

@@ -24,6 +24,8 @@ pub struct Table {
     models: Vec<ModelEntry>,
     /// Of all LLM entries, each once.
     guards: Vec<Guard>,
+    /// True where anybody may call every entry.
+    open: bool,
 }
 
 /// What a table says before the model is known.
@@ -68,6 +70,7 @@ impl Table {
                 this.guards.push(guard.clone());
             }
         }
+        this.open = entries.iter().all(|entry| matches!(entry.rule.guard, Guard::Open));
         this.entries = entries;
         this
     }
@@ -88,6 +91,12 @@ impl Table {
     #[must_use]
     pub fn guards(&self) -> &[Guard] {
         &self.guards
+    }
+
+    /// True where no policy stands before any entry.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.open
     }
 
     /// Looks with the model known, or known to be absent.
