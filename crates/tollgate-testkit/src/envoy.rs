@@ -1,15 +1,20 @@
 //! The real Envoy and the real Envoy Gateway, where `cargo xtask envoy` has installed them.
 
 use std::{
+    collections::BTreeMap,
     env,
     fs::{self, File},
     io,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
 };
 
-use crate::process::{PATIENCE, Running, cache};
+use crate::{
+    http,
+    process::{PATIENCE, Running, cache},
+};
 
 /// The version of Envoy Gateway that the tests run against, unless `TOLLGATE_ENVOY_GATEWAY` names a program.
 pub const GATEWAY: &str = "v1.8.1";
@@ -41,10 +46,26 @@ pub struct Setup<'a> {
 /// The hooks that our Helm values ask for.
 pub const HOOKS: [&str; 4] = ["Translation", "Cluster", "Route", "Endpoints"];
 
+/// Envoy by itself, with a configuration of the test's.
+#[derive(Debug)]
+pub struct Alone {
+    envoy: Running,
+    admin: u16,
+}
+
 /// Envoy `1.40`, say, or the one that `TOLLGATE_ENVOY` names.
 #[must_use]
 pub fn envoy(version: &str) -> Option<PathBuf> {
     program("TOLLGATE_ENVOY", &format!("envoy-{version}/envoy"))
+}
+
+/// The second number of its version: 40 of Envoy 1.40.0.
+#[must_use]
+pub fn minor(envoy: &Path) -> Option<u32> {
+    let said = Command::new(envoy).arg("--version").output().ok()?;
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    let version = said.split('/').find(|part| part.starts_with("1."))?;
+    version.split('.').nth(1)?.parse().ok()
 }
 
 /// The program of Envoy Gateway.
@@ -56,6 +77,66 @@ pub fn envoy_gateway() -> Option<PathBuf> {
 fn program(variable: &str, cached: &str) -> Option<PathBuf> {
     let named = env::var_os(variable).map(PathBuf::from);
     named.or_else(|| Some(cache().join(cached))).filter(|path| path.exists())
+}
+
+// === impl Alone ===
+
+impl Alone {
+    /// Starts it in an empty folder, and waits until it serves. The configuration has
+    /// everything but `admin` and `node`.
+    ///
+    /// # Errors
+    /// Where it does not start; the text has what it said.
+    pub fn start(envoy: &Path, folder: &Path, config: &str) -> Result<Self, String> {
+        let named = |error: io::Error| format!("envoy: {error}");
+        let (file, admin) = (folder.join("envoy.yaml"), folder.join("admin"));
+        let config = format!(
+            "admin: {{address: {{socket_address: {{address: 127.0.0.1, port_value: 0}}}}}}\n\
+             node: {{id: test, cluster: test}}\n{config}"
+        );
+        fs::write(&file, config).map_err(named)?;
+        let mut command = Command::new(envoy);
+        command.arg("-c").arg(&file).arg("--admin-address-path").arg(&admin);
+        command.args([
+            "--disable-hot-restart",
+            "--concurrency",
+            "1",
+            "-l",
+            "warning",
+            "--file-flush-interval-msec",
+            "5",
+        ]);
+        let mut envoy = Running::start("envoy", &mut command).map_err(named)?;
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let address = fs::read_to_string(&admin).unwrap_or_default();
+            let port = address.trim().rsplit(':').next().and_then(|port| port.parse().ok());
+            if let Some(admin) = port.filter(|port| http::get(*port, "/ready").status == 200) {
+                return Ok(Self { envoy, admin });
+            }
+            if Instant::now() > end || !envoy.lives() {
+                return Err(format!("envoy does not start:\n{}", envoy.said().join("\n")));
+            }
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+    }
+
+    /// Counters by name.
+    #[must_use]
+    pub fn counters(&self) -> BTreeMap<String, u64> {
+        counters(self.admin)
+    }
+}
+
+/// Counters and gauges of an Envoy by name.
+#[must_use]
+pub fn counters(admin: u16) -> BTreeMap<String, u64> {
+    let text = http::get(admin, "/stats").text();
+    let counter = |line: &str| {
+        let (name, value) = line.split_once(": ")?;
+        Some((name.to_owned(), value.trim().parse().ok()?))
+    };
+    text.lines().filter_map(counter).collect()
 }
 
 // === impl Standalone ===
@@ -182,7 +263,8 @@ fn extension(port: u16, hooks: &[&str]) -> String {
     )
 }
 
-/// Envoy Gateway downloads the Envoy that it was made for, unless there is one in this place.
+/// Envoy Gateway downloads the Envoy that it was made for, unless there is one in this place. Every Envoy of a machine
+/// takes the same shared memory unless it is told otherwise.
 fn plant(program: &Path, setup: &Setup<'_>) -> io::Result<()> {
     let output = Command::new(program).arg("version").output()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -190,5 +272,12 @@ fn plant(program: &Path, setup: &Setup<'_>) -> io::Result<()> {
     let version = wanted.and_then(|image| image.rsplit('v').next()).map(str::trim).unwrap_or_default();
     let folder = setup.folder.join("data/envoy-versions").join(version).join("bin");
     fs::create_dir_all(&folder)?;
-    std::os::unix::fs::symlink(setup.envoy, folder.join("envoy"))
+    let script = format!(
+        "#!/bin/sh\ncase \" $* \" in\n*\" --use-dynamic-base-id \"*) exec '{envoy}' \"$@\";;\nesac\n\
+         exec '{envoy}' \"$@\" --use-dynamic-base-id\n",
+        envoy = setup.envoy.display()
+    );
+    let planted = folder.join("envoy");
+    fs::write(&planted, script)?;
+    fs::set_permissions(&planted, fs::Permissions::from_mode(0o755))
 }

@@ -121,9 +121,13 @@ impl Running {
     /// # Errors
     /// Where it cannot be waited for.
     pub fn terminate(&mut self) -> io::Result<ExitStatus> {
-        let id = self.id().to_string();
-        let (Ok(_) | Err(_)) = Command::new("kill").args(["-TERM", &id]).status();
+        self.tell("TERM");
         self.child.wait()
+    }
+
+    /// Sends it a signal: `TERM`, `STOP`, `CONT`.
+    pub fn tell(&self, signal: &str) {
+        let (Ok(_) | Err(_)) = Command::new("kill").args(["-s", signal, &self.id().to_string()]).status();
     }
 }
 

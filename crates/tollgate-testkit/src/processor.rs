@@ -22,7 +22,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, UnixListener},
     runtime::Builder,
-    sync::watch,
+    sync::{Notify, watch},
 };
 
 /// What it does with each of its streams.
@@ -40,6 +40,52 @@ pub enum Manner {
     Close,
     /// Every request is answered with this status.
     Refuse(u16),
+    /// As a processor at both levels: every request is for one model, and one message may meet a fault.
+    Serve(Serve),
+}
+
+/// A processor at both levels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Serve {
+    /// The model that routes are chosen by.
+    pub model: String,
+    /// Where it breaks, and how.
+    pub fault: Option<(Point, Fault)>,
+    /// Both levels are tied by an id that the router level writes and the upstream level wants, as Envoy AI Gateway 0.4
+    /// does it.
+    pub tied: bool,
+}
+
+/// A message of Envoy's, by the level that it comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Point {
+    /// The router level: the head of the request.
+    Head,
+    /// The router level: a piece of the request's body.
+    Body,
+    /// The upstream level: the head of an attempt.
+    AttemptHead,
+    /// The upstream level: the body of an attempt.
+    AttemptBody,
+    /// The router level: the head of the reply.
+    ReplyHead,
+    /// The router level: a piece of the reply's body.
+    ReplyBody,
+}
+
+/// What stands in place of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing.
+    Hang,
+    /// The end of the stream, with this gRPC status.
+    Fail(u16),
+    /// The end of the stream, as if all were well.
+    Close,
+    /// An answer to the client, with this status.
+    Refuse(u16),
+    /// The end of the connection.
+    Crash,
 }
 
 /// Where it listens.
@@ -105,6 +151,14 @@ impl Processor {
         self.manner.send_replace(manner);
     }
 
+    /// Closes its connections and listens no more, as a crash does it.
+    pub fn stop(&mut self) {
+        self.stop.send_replace(true);
+        if let Some(thread) = self.thread.take() {
+            let (Ok(()) | Err(_)) = thread.join();
+        }
+    }
+
     /// Serves until the process ends.
     pub fn wait(mut self) {
         if let Some(thread) = self.thread.take() {
@@ -115,10 +169,7 @@ impl Processor {
 
 impl Drop for Processor {
     fn drop(&mut self) {
-        self.stop.send_replace(true);
-        if let Some(thread) = self.thread.take() {
-            let (Ok(()) | Err(_)) = thread.join();
-        }
+        self.stop();
     }
 }
 
@@ -164,16 +215,21 @@ async fn serve(
 }
 
 async fn connection(accepted: Accepted, manners: watch::Receiver<Manner>, streams: Arc<AtomicU64>) {
+    let crash = Arc::new(Notify::new());
+    let crashes = crash.clone();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         streams.fetch_add(1, Relaxed);
-        let manner = manners.borrow().clone();
-        async move { Ok::<_, Infallible>(stream::answer(request.into_body(), manner)) }
+        let (manner, crash) = (manners.borrow().clone(), crash.clone());
+        async move { Ok::<_, Infallible>(stream::answer(request.into_body(), manner, crash)) }
     });
     let mut server = http2::Builder::new(TokioExecutor::new());
     server.initial_stream_window_size(1 << 20).initial_connection_window_size(16 << 20);
     server.max_concurrent_streams(1 << 20);
     // A client that goes away ends its connection with an error, which is nothing to tell anybody.
-    let (Ok(()) | Err(_)) = server.serve_connection(TokioIo::new(accepted), service).await;
+    tokio::select! {
+        (Ok(()) | Err(_)) = server.serve_connection(TokioIo::new(accepted), service) => {}
+        () = crashes.notified() => {}
+    }
 }
 
 // === impl Listener ===

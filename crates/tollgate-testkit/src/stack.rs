@@ -4,12 +4,13 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    time::Instant,
 };
 
 use crate::{
     envoy::{self, Setup, Standalone},
     http,
-    process::{Running, free_ports},
+    process::{PATIENCE, Running, free_ports},
 };
 
 /// What is started.
@@ -98,6 +99,28 @@ impl Stack {
         let (processor, admin) = processor(&self.tollgate, &self.resources, &self.socket)?;
         (self.processor, self.admin) = (processor, admin);
         Ok(())
+    }
+
+    /// Starts another external processor at the place of this one, which is told to end: it takes nothing new any
+    /// more, goes on with what it has begun, and is given back.
+    ///
+    /// # Errors
+    /// Where the new one does not start.
+    pub fn hand_over(&mut self) -> Result<Running, String> {
+        self.processor.tell("TERM");
+        self.processor.has_said("draining")?;
+        let end = Instant::now() + PATIENCE;
+        loop {
+            // The old one may be about to leave its socket.
+            match processor(&self.tollgate, &self.resources, &self.socket) {
+                Ok((new, admin)) => {
+                    self.admin = admin;
+                    return Ok(std::mem::replace(&mut self.processor, new));
+                }
+                Err(error) if Instant::now() > end => return Err(error),
+                Err(_) => {}
+            }
+        }
     }
 
     /// Fails where one of them has ended, with what it said.

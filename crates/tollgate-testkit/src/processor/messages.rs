@@ -39,10 +39,19 @@ pub(super) struct Modes {
     pub(super) response: i32,
 }
 
-#[derive(Clone, Copy, PartialEq, Message)]
+/// `HttpHeaders`
+#[derive(Clone, PartialEq, Message)]
 pub(super) struct Headers {
+    #[prost(message, optional, tag = "1")]
+    pub(super) all: Option<HeaderMap>,
     #[prost(bool, tag = "3")]
     pub(super) end: bool,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct HeaderMap {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) headers: Vec<Header>,
 }
 
 #[derive(Clone, PartialEq, Message)]

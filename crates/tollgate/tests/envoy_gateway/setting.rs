@@ -11,14 +11,20 @@ use rcgen::{CertificateParams, KeyPair};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, pki_types::ServerName};
 use tempfile::TempDir;
 use tollgate_testkit::{
-    envoy::HOOKS,
+    envoy::{self, HOOKS},
     http::{self, Ask, Reply},
     process::PATIENCE,
     stack::{Plan, Stack},
 };
 
 /// Names that the certificate is for.
-pub(crate) const HOSTS: [&str; 3] = ["a.pools.test", "b.pools.test", "c.pools.test"];
+const HOSTS: [&str; 4] = ["a.pools.test", "b.pools.test", "c.pools.test", "pools.test"];
+
+/// A certificate for [`HOSTS`] with its key.
+pub(crate) struct Pem {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
+}
 
 /// The stack with resources of a test.
 #[derive(Debug)]
@@ -30,21 +36,42 @@ pub(crate) struct Setting {
 
 /// A certificate for [`HOSTS`] as a Secret `certificate`, and what believes it.
 pub(crate) fn certificate() -> (String, Arc<ClientConfig>) {
-    let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new(HOSTS.map(str::to_owned)).unwrap();
-    let certificate = params.self_signed(&key).unwrap();
+    let (Pem { certificate, key }, tls) = Pem::new();
     let indent = |text: String| text.lines().map(|line| format!("    {line}\n")).collect::<String>();
     let secret = format!(
         "apiVersion: v1\nkind: Secret\nmetadata: {{name: certificate}}\ntype: kubernetes.io/tls\nstringData:\n  \
          tls.crt: |\n{}  tls.key: |\n{}---\n",
-        indent(certificate.pem()),
-        indent(key.serialize_pem())
+        indent(certificate),
+        indent(key)
     );
-    let mut roots = RootCertStore::empty();
-    roots.add(certificate.der().clone()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    (secret, Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
+    (secret, tls)
+}
+
+/// One request over TLS; the host is the server's name.
+pub(crate) fn ask_tls(tls: &Arc<ClientConfig>, port: u16, host: &str, ask: &Ask<'_>) -> Reply {
+    let Some(stream) = http::connect(port) else { return Reply::default() };
+    let name = ServerName::try_from(host.to_owned()).unwrap();
+    let mut ask = ask.clone();
+    ask.headers.insert("host".to_owned(), host.to_owned());
+    http::converse(StreamOwned::new(ClientConnection::new(Arc::clone(tls), name).unwrap(), stream), &ask)
+}
+
+// === impl Pem ===
+
+impl Pem {
+    /// With what believes it.
+    pub(crate) fn new() -> (Self, Arc<ClientConfig>) {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(HOSTS.map(str::to_owned)).unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate.der().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config =
+            ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let tls = Arc::new(config.with_root_certificates(roots).with_no_client_auth());
+        (Self { certificate: certificate.pem(), key: key.serialize_pem() }, tls)
+    }
 }
 
 // === impl Setting ===
@@ -76,12 +103,7 @@ impl Setting {
 
     /// One request over TLS; the host is the server's name.
     pub(crate) fn ask_tls(&self, port: u16, host: &str, ask: &Ask<'_>) -> Reply {
-        let Some(stream) = http::connect(port) else { return Reply::default() };
-        let config = self.tls.clone().unwrap();
-        let name = ServerName::try_from(host.to_owned()).unwrap();
-        let mut ask = ask.clone();
-        ask.headers.insert("host".to_owned(), host.to_owned());
-        http::converse(StreamOwned::new(ClientConnection::new(config, name).unwrap(), stream), &ask)
+        ask_tls(self.tls.as_ref().unwrap(), port, host, ask)
     }
 
     /// Asks until it is answered with 200.
@@ -99,6 +121,15 @@ impl Setting {
         }
     }
 
+    /// Waits until something is so.
+    pub(crate) fn until(&self, is: impl Fn() -> bool) {
+        let end = Instant::now() + PATIENCE;
+        while !is() {
+            assert!(Instant::now() < end, "it does not come about");
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+    }
+
     /// What the controller says of itself.
     pub(crate) fn controller_config(&self) -> serde_json::Value {
         serde_json::from_str(&http::get(self.stack.hooks_admin, "/config").text()).unwrap()
@@ -108,12 +139,7 @@ impl Setting {
     pub(crate) fn counters(&mut self) -> BTreeMap<String, u64> {
         let admin = self.stack.gateway.envoy_admin().unwrap();
         let port = admin.rsplit(':').next().unwrap().parse().unwrap();
-        let text = http::get(port, "/stats").text();
-        let counter = |line: &str| {
-            let (name, value) = line.split_once(": ")?;
-            Some((name.to_owned(), value.trim().parse().ok()?))
-        };
-        text.lines().filter_map(counter).collect()
+        envoy::counters(port)
     }
 }
 
