@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use tollgate_simulate::Simulator;
 use tollgate_testkit::{
     process::free_ports,
-    processor::{Manner, Place, Processor},
+    processor::{Fault, Manner, Place, Point, Processor, Serve},
     resources,
 };
 
@@ -13,11 +13,26 @@ use crate::{
     setting::{Setting, chat},
 };
 
+/// When Envoy gives up on a stream on which nothing happens.
+const IDLE: &str = "4s";
 /// `message_timeout` of our filters or twice the timeout of idle streams, and a little.
 const ANSWERED: Duration = Duration::from_secs(13);
 
-fn resources(simulator: &Simulator, port: u16) -> String {
+/// A model `m` of the simulator; with a timeout for idle streams where one is given.
+pub(crate) fn resources(simulator: &Simulator, port: u16, idle: Option<&str>) -> String {
     let gateway = resources::GATEWAY.replace("1975", &port.to_string());
+    let idle = idle.map_or_else(String::new, |idle| {
+        format!(
+            "---
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: ClientTrafficPolicy
+metadata: {{name: idle}}
+spec:
+  targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: tollgate}}]
+  timeout: {{http: {{streamIdleTimeout: {idle}}}}}
+"
+        )
+    });
     format!(
         "{gateway}{}apiVersion: aigateway.envoyproxy.io/v1beta1
 kind: AIGatewayRoute
@@ -27,14 +42,7 @@ spec:
   rules:
     - matches: [{{headers: [{{name: x-ai-eg-model, value: m}}]}}]
       backendRefs: [{{name: openai}}]
----
-apiVersion: gateway.envoyproxy.io/v1alpha1
-kind: ClientTrafficPolicy
-metadata: {{name: idle}}
-spec:
-  targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: tollgate}}]
-  timeout: {{http: {{streamIdleTimeout: 4s}}}}
-",
+{idle}",
         resources::openai(simulator.address().port())
     )
 }
@@ -44,7 +52,7 @@ fn whatever_a_processor_does_the_client_has_an_answer_soon() {
     let envoy = installed!("1.40");
     let simulator = Simulator::start().unwrap();
     let port = free_ports(1).unwrap()[0];
-    let mut setting = Setting::start(&envoy, &resources(&simulator, port), "", None);
+    let mut setting = Setting::start(&envoy, &resources(&simulator, port, Some(IDLE)), "", None);
     setting.wait_until(|_| Setting::ask(port, &chat("m", &[])));
     setting.stack.processor.kill().unwrap();
     let socket = setting.folder.path().join("processor.sock");
@@ -70,4 +78,57 @@ fn whatever_a_processor_does_the_client_has_an_answer_soon() {
     assert_eq!(simulator.stats().requests, asked, "a provider was asked without a processor");
     setting.stack.restart_processor().unwrap();
     setting.wait_until(|_| Setting::ask(port, &chat("m", &[])));
+}
+
+/// The status that each fault comes to at each point. A stream that ends well without an answer is none: Envoy takes
+/// it for leave to go on without the filter, which is why our processor never ends one so.
+const MATRIX: [(Point, [u16; 5]); 6] = [
+    (Point::Head, [504, 500, 404, 503, 500]),
+    // The body is lost, and the provider refuses what is left.
+    (Point::Body, [504, 500, 400, 503, 500]),
+    (Point::AttemptHead, [504, 500, 200, 503, 500]),
+    (Point::AttemptBody, [504, 500, 200, 503, 500]),
+    (Point::ReplyHead, [504, 500, 200, 503, 500]),
+    (Point::ReplyBody, [504, 500, 200, 503, 500]),
+];
+
+const FAULTS: [Fault; 5] = [Fault::Hang, Fault::Fail(13), Fault::Close, Fault::Refuse(503), Fault::Crash];
+
+fn every_fault_at_every_point(version: &str) {
+    let envoy = installed!(version);
+    let simulator = Simulator::start().unwrap();
+    let port = free_ports(1).unwrap()[0];
+    let mut setting = Setting::start(&envoy, &resources(&simulator, port, Some(IDLE)), "", None);
+    setting.wait_until(|_| Setting::ask(port, &chat("m", &[])));
+    setting.stack.processor.kill().unwrap();
+    let socket = setting.folder.path().join("processor.sock");
+    let stand_in = Processor::start(&Place::Socket(socket), Manner::Pass).unwrap();
+    let serve = |fault| Manner::Serve(Serve { model: "m".to_owned(), fault, tied: false });
+    let mut unlike = Vec::new();
+    for (point, wants) in MATRIX {
+        for (fault, want) in FAULTS.into_iter().zip(wants) {
+            stand_in.set(serve(None));
+            setting.wait_until(|_| Setting::ask(port, &chat("m", &[])));
+            stand_in.set(serve(Some((point, fault))));
+            let began = Instant::now();
+            let reply = Setting::ask(port, &chat("m", &[]));
+            let took = began.elapsed();
+            let status = reply.status;
+            println!("{version} {point:?} {fault:?}: {status} {} bytes after {took:?}", reply.body.len());
+            if status != want || took > ANSWERED {
+                unlike.push(format!("{point:?} {fault:?}: {status} and not {want}, after {took:?}"));
+            }
+        }
+    }
+    assert!(unlike.is_empty(), "{}", unlike.join("\n"));
+}
+
+#[test]
+fn every_fault_at_every_point_is_an_answer_soon() {
+    every_fault_at_every_point("1.40");
+}
+
+#[test]
+fn every_fault_at_every_point_is_an_answer_soon_in_the_oldest_envoy() {
+    every_fault_at_every_point("1.36");
 }
