@@ -1,10 +1,10 @@
 //! The hooks that Envoy Gateway calls while it translates.
 //!
 //! ```text
-//! PostEndpointsModify ─▶ endpoints      whose each endpoint is, by priority
+//! PostEndpointsModify ─▶ endpoints      whose each endpoint is, by priority; twins are remembered
 //! PostClusterModify   ─▶ pools          clusters that follow an endpoint picker
 //! PostRouteModify     ─▶ pools          routes to them
-//! PostTranslateModify ─▶ clusters ─▶ fallback ─▶ routes ─▶ listeners ─▶ check
+//! PostTranslateModify ─▶ twins ─▶ clusters ─▶ fallback ─▶ routes ─▶ listeners ─▶ check
 //! ```
 //!
 //! Resources of Envoy are edited as bytes ([`Message`]): Envoy Gateway may know fields that we do not.
@@ -33,6 +33,7 @@ mod settings;
 mod testing;
 mod tls;
 mod translate;
+mod twins;
 mod wire;
 
 pub use self::{

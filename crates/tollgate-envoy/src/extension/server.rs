@@ -35,6 +35,7 @@ use super::{
     plan::Plan,
     settings::Settings,
     translate,
+    twins::{self, Twins},
     wire::Malformed,
 };
 
@@ -50,6 +51,8 @@ pub struct Extension {
     settings: Settings,
     ready: watch::Sender<bool>,
     calls: Calls,
+    /// What the hook for endpoints has seen that the one for clusters has to know.
+    twins: ArcSwap<Twins>,
     /// What was wrong with what went to Envoy last.
     notes: ArcSwap<Diagnostics>,
     /// What was wrong with the resources.
@@ -101,6 +104,7 @@ impl Extension {
             settings,
             ready: watch::Sender::new(false),
             calls: Calls::default(),
+            twins: ArcSwap::default(),
             notes: ArcSwap::default(),
             problems: ArcSwap::default(),
         }
@@ -110,7 +114,9 @@ impl Extension {
     /// with what they began with.
     pub fn publish(&self, plan: Plan, problems: Vec<String>) {
         let before = self.plan.load();
-        self.plan.store(Arc::new(plan.after(&before)));
+        let plan = plan.after(&before);
+        self.twins.rcu(|twins| twins.known(&plan));
+        self.plan.store(Arc::new(plan));
         self.problems.store(Arc::new(problems));
         self.ready.send_replace(true);
     }
@@ -186,13 +192,18 @@ impl Extension {
 
     fn endpoints(&self, request: PlainRequest) -> Result<OneReply, Status> {
         count(&self.calls.endpoints);
-        self.one(translate::post_endpoints(&self.plan.load(), &request.resource))
+        let plan = self.plan.load();
+        let seen = twins::look(&plan, &request.resource).map_err(|malformed| self.failed(malformed))?;
+        self.twins.rcu(|twins| twins.after(&seen).map_or_else(|| Arc::clone(twins), Arc::new));
+        self.one(translate::post_endpoints(&plan, &request.resource))
     }
 
     fn translate(&self, request: TranslateRequest) -> Result<Translation, Status> {
         count(&self.calls.translate);
         let plan = self.plan.load();
-        let mut done = translate::post_translate(&plan, &self.settings, request.resources());
+        let mut all = request.resources();
+        self.twins.load().settle(&mut all.clusters).map_err(|malformed| self.failed(malformed))?;
+        let mut done = translate::post_translate(&plan, &self.settings, all);
         // Endpoints are asked about before everything else.
         if let (0, Ok((made, notes))) = (self.called().endpoints, &mut done) {
             let unmarked =
