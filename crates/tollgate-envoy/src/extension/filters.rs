@@ -9,9 +9,9 @@ use super::{
         Address, Any, BoolValue, CircuitBreakers, Cluster, ClusterLoadAssignment, Duration,
         EarlyHeaderMutation, Empty, Endpoint, EnvoyGrpc, ExplicitHttpConfig, ExtProcPerRoute,
         ExternalProcessor, FilterConfig, GrpcService, HeaderEdit, HeaderMutationRules, HeaderRule,
-        HeaderToMetadata, Http2ProtocolOptions, HttpFilter, HttpProtocolOptions, KeyValuePair, LbEndpoint,
-        LocalityLbEndpoints, MetadataNamespaces, MetadataOptions, Pipe, ProcessingMode, Thresholds,
-        TypedExtensionConfig, UInt32Value, UpstreamCodec, any, bytes,
+        HeaderToMetadata, Http2ProtocolOptions, HttpFilter, HttpProtocolOptions, Keepalive, KeyValuePair,
+        LbEndpoint, LocalityLbEndpoints, MetadataNamespaces, MetadataOptions, Pipe, ProcessingMode,
+        Thresholds, TypedExtensionConfig, UInt32Value, UpstreamCodec, any, bytes,
     },
     settings::{Processor, Settings},
 };
@@ -53,6 +53,11 @@ pub(super) const CONNECT_TIMEOUT: i64 = 10;
 /// Windows of the connections to the processor, in bytes. A stream carries one body, a connection all of a thread's.
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
+/// How often a connection to the processor is asked whether somebody is there, and how long the answer may take, in
+/// seconds. Where bodies stream both ways Envoy has no timeout for messages: without this a processor that has
+/// stopped would hold every request until the timeout of idle streams, which is 5 minutes.
+const PING: i64 = 5;
+const PONG: i64 = 5;
 /// What a connection to the processor may hold back, in bytes.
 const BUFFER_LIMIT: u32 = 50 << 20;
 
@@ -223,7 +228,7 @@ pub(super) fn processor_cluster(settings: &Settings) -> Bytes {
         load_assignment: Some(assignment(PROCESSOR, vec![endpoint(address)])),
         typed_extension_protocol_options: [(
             HTTP_OPTIONS.to_owned(),
-            http2(STREAM_WINDOW, CONNECTION_WINDOW),
+            watched(http2_options(STREAM_WINDOW, CONNECTION_WINDOW)),
         )]
         .into(),
         ..Cluster::default()
@@ -247,11 +252,27 @@ pub(super) fn no_limits() -> CircuitBreakers {
     CircuitBreakers { thresholds: thresholds.collect() }
 }
 
+/// Ends the connections of a processor that has stopped, and with them what waits for it. Not for endpoint pickers:
+/// gRPC in Go takes such questions for an attack.
+fn watched(options: Http2ProtocolOptions) -> Any {
+    let connection_keepalive =
+        Some(Keepalive { interval: Some(Duration::seconds(PING)), timeout: Some(Duration::seconds(PONG)) });
+    speak(Http2ProtocolOptions { connection_keepalive, ..options })
+}
+
 pub(super) fn http2(stream: u32, connection: u32) -> Any {
-    let options = Http2ProtocolOptions {
+    speak(http2_options(stream, connection))
+}
+
+fn http2_options(stream: u32, connection: u32) -> Http2ProtocolOptions {
+    Http2ProtocolOptions {
         initial_stream_window_size: Some(UInt32Value { value: stream }),
         initial_connection_window_size: Some(UInt32Value { value: connection }),
-    };
+        connection_keepalive: None,
+    }
+}
+
+fn speak(options: Http2ProtocolOptions) -> Any {
     Any::of(&HttpProtocolOptions {
         explicit_http_config: Some(ExplicitHttpConfig {
             http_protocol_options: None,

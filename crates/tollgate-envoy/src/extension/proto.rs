@@ -33,8 +33,9 @@ pub(super) use self::{
     cluster::{
         AggregateConfig, CircuitBreakers, Cluster, ClusterLoadAssignment, CommonLbConfig, CommonTlsContext,
         CustomClusterType, Endpoint, ExplicitHttpConfig, HealthCheck, Http2ProtocolOptions, Http11Proxy,
-        HttpProtocolOptions, LbEndpoint, LoadBalancingPolicy, LocalityLbEndpoints, OriginalDstLbConfig,
-        OverrideHost, OverrideHostSource, Policy, RoundRobin, Thresholds, UpstreamTlsContext,
+        HttpProtocolOptions, Keepalive, LbEndpoint, LoadBalancingPolicy, LocalityLbEndpoints,
+        OriginalDstLbConfig, OverrideHost, OverrideHostSource, Policy, RoundRobin, Thresholds,
+        UpstreamTlsContext,
     },
     common::{
         Address, Any, BoolValue, Duration, Empty, EnvoyGrpc, GrpcService, MetadataKey, PathSegment, Percent,

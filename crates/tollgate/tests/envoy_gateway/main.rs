@@ -7,6 +7,7 @@ mod faults;
 mod hooks;
 mod pools;
 mod setting;
+mod silent;
 mod twins;
 
 /// Reads the programs for a test, or leaves it with the reason.

@@ -114,6 +114,12 @@ messages! {
     Http2ProtocolOptions {
         initial_stream_window_size: Option<UInt32Value> = [message, optional, tag = "3"],
         initial_connection_window_size: Option<UInt32Value> = [message, optional, tag = "4"],
+        connection_keepalive: Option<Keepalive> = [message, optional, tag = "15"],
+    }
+    /// `envoy.config.core.v3.KeepaliveSettings`
+    Keepalive {
+        interval: Option<Duration> = [message, optional, tag = "1"],
+        timeout: Option<Duration> = [message, optional, tag = "2"],
     }
     /// `envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext`
     UpstreamTlsContext {
