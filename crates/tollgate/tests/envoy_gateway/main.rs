@@ -5,6 +5,7 @@
 mod as_written;
 mod faults;
 mod hooks;
+mod pickers;
 mod pools;
 mod setting;
 mod silent;

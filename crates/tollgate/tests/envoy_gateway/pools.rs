@@ -18,16 +18,16 @@ const REQUESTS: u64 = 7;
 const SOON: Duration = Duration::from_secs(5);
 
 /// A pool with two pods and a picker.
-struct Pool {
-    name: &'static str,
-    pods: [Simulator; 2],
-    picker: Processor,
+pub(crate) struct Pool {
+    pub(crate) name: &'static str,
+    pub(crate) pods: [Simulator; 2],
+    pub(crate) picker: Processor,
 }
 
 // === impl Pool ===
 
 impl Pool {
-    fn start(name: &'static str) -> Self {
+    pub(crate) fn start(name: &'static str) -> Self {
         let pod = |pod: &str| spawn(Options { name: format!("{name}-{pod}"), ..Options::default() }).unwrap();
         let pods = [pod("one"), pod("two")];
         let picker = Processor::start(&Place::Port, Manner::Pass).unwrap();
@@ -37,11 +37,11 @@ impl Pool {
     }
 
     /// From now on requests go to this pod first.
-    fn pick(&self, pod: usize) {
+    pub(crate) fn pick(&self, pod: usize) {
         self.picker.set(Manner::Pick(self.pods[pod].address().to_string()));
     }
 
-    fn resources(&self) -> String {
+    pub(crate) fn resources(&self) -> String {
         let Self { name, pods: [one, two], picker } = self;
         format!(
             "apiVersion: inference.networking.k8s.io/v1
@@ -126,9 +126,9 @@ spec:
 }
 
 fn https(host: &str, port: u16) -> String {
-    let name = host.split('.').next().unwrap();
+    let name = if host.starts_with('*') { "wildcard" } else { host.split('.').next().unwrap() };
     format!(
-        "    - {{name: {name}, protocol: HTTPS, port: {port}, hostname: {host}, tls: {{certificateRefs: [{{name: certificate}}]}}}}\n"
+        "    - {{name: {name}, protocol: HTTPS, port: {port}, hostname: '{host}', tls: {{certificateRefs: [{{name: certificate}}]}}}}\n"
     )
 }
 
@@ -165,7 +165,7 @@ fn seven_of(setting: &mut Setting, pool: &Pool, host: &str, port: u16) {
 }
 
 /// Two HTTPS listeners on one port, in this order, and one that is not HTTP before them.
-fn several_chains(version: &str, hosts: [&str; 2]) {
+fn several_chains(version: &str, tcp_first: bool, hosts: [&str; 2]) {
     let envoy = installed!(version);
     let (secret, tls) = certificate();
     let port = free_ports(1).unwrap()[0];
@@ -173,30 +173,46 @@ fn several_chains(version: &str, hosts: [&str; 2]) {
     let passthrough = format!(
         "    - {{name: tcp, protocol: TLS, port: {port}, hostname: c.pools.test, tls: {{mode: Passthrough}}, allowedRoutes: {{kinds: [{{kind: TLSRoute}}]}}}}\n"
     );
-    let listeners = [passthrough, https(hosts[0], port), https(hosts[1], port)];
+    let mut listeners = vec![https(hosts[0], port), https(hosts[1], port)];
+    if tcp_first {
+        listeners.insert(0, passthrough);
+    }
     let resources = [gateway(&listeners), secret, pools[0].resources(), pools[1].resources()].concat();
-    let mut setting = Setting::start(&envoy, &resources, TCP, Some(tls));
+    let beside = if tcp_first { TCP } else { "" };
+    let mut setting = Setting::start(&envoy, &resources, beside, Some(tls));
     for host in hosts {
+        let host = host.replace('*', "a");
         for pool in &pools {
-            setting.wait_until(|setting| setting.ask_tls(port, host, &chat(pool.name, &[])));
-            seven_of(&mut setting, pool, host, port);
+            setting.wait_until(|setting| setting.ask_tls(port, &host, &chat(pool.name, &[])));
+            seven_of(&mut setting, pool, &host, port);
         }
     }
 }
 
 #[test]
 fn pools_are_reached_through_every_chain_of_a_port() {
-    several_chains("1.40", ["a.pools.test", "b.pools.test"]);
+    several_chains("1.40", true, ["a.pools.test", "b.pools.test"]);
 }
 
 #[test]
 fn the_order_of_listeners_changes_nothing() {
-    several_chains("1.40", ["b.pools.test", "a.pools.test"]);
+    several_chains("1.40", true, ["b.pools.test", "a.pools.test"]);
 }
 
 #[test]
 fn pools_are_reached_through_every_chain_of_a_port_in_the_oldest_envoy() {
-    several_chains("1.36", ["a.pools.test", "b.pools.test"]);
+    several_chains("1.36", true, ["a.pools.test", "b.pools.test"]);
+}
+
+/// As in the report that `hang.rs` repeats.
+#[test]
+fn a_name_after_its_wildcard_is_served_as_well() {
+    several_chains("1.40", false, ["*.pools.test", "pools.test"]);
+}
+
+#[test]
+fn a_wildcard_after_its_name_is_served_as_well_by_the_oldest_envoy() {
+    several_chains("1.36", false, ["pools.test", "*.pools.test"]);
 }
 
 #[test]
