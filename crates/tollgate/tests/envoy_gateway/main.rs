@@ -4,6 +4,7 @@
 
 mod as_written;
 mod faults;
+mod hang;
 mod hooks;
 mod pickers;
 mod pools;
