@@ -269,6 +269,11 @@ impl Plan {
         self.quotas.get(target).map_or(&[], Vec::as_slice)
     }
 
+    /// What is counted, by AIServiceBackend.
+    pub(super) const fn all_quotas(&self) -> &BTreeMap<Key, Vec<ModelQuota>> {
+        &self.quotas
+    }
+
     /// The pods with these labels, as far as EndpointSlices tell them.
     pub(super) fn pods(&self, namespace: &str, labels: &BTreeMap<String, String>) -> BTreeSet<IpAddr> {
         let with = |slice: &&Slice| {

@@ -33,6 +33,7 @@ use super::{
         Translation,
     },
     plan::Plan,
+    quotas::{DISCOVERY, Shown},
     settings::Settings,
     translate,
     twins::{self, Twins},
@@ -57,6 +58,8 @@ pub struct Extension {
     notes: ArcSwap<Diagnostics>,
     /// What was wrong with the resources.
     problems: ArcSwap<Vec<String>>,
+    /// What rate limit services count.
+    quotas: Shown,
 }
 
 /// How often each hook was called since the start.
@@ -107,6 +110,7 @@ impl Extension {
             twins: ArcSwap::default(),
             notes: ArcSwap::default(),
             problems: ArcSwap::default(),
+            quotas: Shown::new(),
         }
     }
 
@@ -114,6 +118,7 @@ impl Extension {
     /// with what they began with.
     pub fn publish(&self, plan: Plan, problems: Vec<String>) {
         let before = self.plan.load();
+        self.quotas.show(plan.all_quotas());
         let plan = plan.after(&before);
         self.twins.rcu(|twins| twins.known(&plan));
         self.plan.store(Arc::new(plan));
@@ -163,6 +168,12 @@ impl Extension {
         serve: Serve,
         stop: impl Future<Output = ()>,
     ) -> io::Result<()> {
+        let extension = Arc::clone(&self);
+        // Streams to rate limit services would not end by themselves.
+        let stop = async move {
+            stop.await;
+            extension.quotas.end();
+        };
         let router =
             Router { health: Health::new(self.ready.subscribe()), extension: self, serve: serve.clone() };
         let connections = incoming(listener, serve.tls.map(TlsAcceptor::from));
@@ -282,6 +293,12 @@ impl tower_service::Service<http::Request<Body>> for Router {
                 }
                 _ => unimplemented(),
             };
+        }
+        if path == DISCOVERY {
+            let discovery = extension.quotas.discovery();
+            return Box::pin(async move {
+                Ok(Grpc::new(ProstCodec::default()).streaming(discovery, request).await)
+            });
         }
         let health = self.health.clone();
         match path.strip_prefix(HEALTH) {
