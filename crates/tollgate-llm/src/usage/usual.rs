@@ -106,7 +106,11 @@ mod words {
 impl<'a> Reader<'a> {
     #[inline]
     fn space(&mut self) {
-        while let [b' ' | b'\n' | b'\r' | b'\t', rest @ ..] = self.0 {
+        // Most write none: one comparison tells.
+        while let [first @ ..=b' ', rest @ ..] = self.0 {
+            if !matches!(first, b' ' | b'\n' | b'\r' | b'\t') {
+                return;
+            }
             self.0 = rest;
         }
     }
