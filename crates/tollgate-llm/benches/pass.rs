@@ -17,7 +17,7 @@ fn chat(kib: usize, stream: bool) -> Bytes {
     ))
 }
 
-fn reply(endpoint: Endpoint, body: &Bytes, inspected: &Inspected) -> Reply {
+fn reply(endpoint: Endpoint, body: &Bytes, inspected: &Inspected) -> Box<Reply> {
     let target = Target { schema: ApiSchema::OpenAi, prefix: "v1".to_owned(), version: None };
     let call = Call {
         endpoint,

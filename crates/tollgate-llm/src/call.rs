@@ -59,7 +59,7 @@ pub struct Prepared {
 ///
 /// # Errors
 /// [`Untranslatable`] where the schema has no such thing, or none of this id.
-pub fn prepare_item(call: &Call<'_>, id: &str) -> Result<(Prepared, Reply), Untranslatable> {
+pub fn prepare_item(call: &Call<'_>, id: &str) -> Result<(Prepared, Box<Reply>), Untranslatable> {
     if !serves(call.endpoint, call.target.schema) {
         return Err(Untranslatable::UnsupportedPair { endpoint: call.endpoint, schema: call.target.schema });
     }
@@ -81,7 +81,7 @@ enum Way {
 ///
 /// # Errors
 /// [`Untranslatable`], whose text is fit for the client.
-pub fn prepare(call: &Call<'_>) -> Result<(Prepared, Reply), Untranslatable> {
+pub fn prepare(call: &Call<'_>) -> Result<(Prepared, Box<Reply>), Untranslatable> {
     match way(call.endpoint, call.target.schema)? {
         Way::Native => pass(call),
         Way::Translated => translated(call),
@@ -143,7 +143,7 @@ pub const fn serves(endpoint: Endpoint, schema: ApiSchema) -> bool {
     }
 }
 
-fn pass(call: &Call<'_>) -> Result<(Prepared, Reply), Untranslatable> {
+fn pass(call: &Call<'_>) -> Result<(Prepared, Box<Reply>), Untranslatable> {
     let model = asked(call);
     if call.target.schema == ApiSchema::AwsAnthropic {
         return pass_to_aws(call, model);
@@ -219,7 +219,7 @@ fn passing(call: &Call<'_>, model: &ModelId, body: Bytes) -> Result<(Prepared, R
 }
 
 /// Anthropic's API behind Amazon's door: the replies pass once they are out of their frames, errors are rewritten.
-fn pass_to_aws(call: &Call<'_>, model: &ModelId) -> Result<(Prepared, Reply), Untranslatable> {
+fn pass_to_aws(call: &Call<'_>, model: &ModelId) -> Result<(Prepared, Box<Reply>), Untranslatable> {
     let delivery = call.inspected.delivery;
     let path = crate::aws::path(model.as_str(), translate::aws_verb(delivery))?;
     let body = aws::body(call)?;
@@ -254,7 +254,7 @@ fn usage_chunk(endpoint: Endpoint, inspected: &Inspected) -> UsageChunk {
     }
 }
 
-fn translated(call: &Call<'_>) -> Result<(Prepared, Reply), Untranslatable> {
+fn translated(call: &Call<'_>) -> Result<(Prepared, Box<Reply>), Untranslatable> {
     let Call { endpoint, inspected, target, .. } = *call;
     let model = call.model_override.unwrap_or(&inspected.model);
     let job = Job {

@@ -139,23 +139,24 @@ enum Coding {
 
 impl Reply {
     /// A reply whose bytes are the client's.
-    pub(crate) fn passing(begun: &Begun, usage_chunk: UsageChunk) -> Self {
+    pub(crate) fn passing(begun: &Begun, usage_chunk: UsageChunk) -> Box<Self> {
         Self::new(begun, Source::Provider { meter: Box::new(Meter::new(begun.endpoint)), usage_chunk })
     }
 
     /// A reply that a translator reads.
-    pub(crate) fn translating(begun: &Begun, reader: Box<dyn Reader>) -> Self {
+    pub(crate) fn translating(begun: &Begun, reader: Box<dyn Reader>) -> Box<Self> {
         Self::new(begun, Source::Translator(reader))
     }
 
-    fn new(begun: &Begun, source: Source) -> Self {
+    /// Boxed at once, since it is handed on several times before it reads anything.
+    fn new(begun: &Begun, source: Source) -> Box<Self> {
         let Begun { endpoint, delivery, prompt, framing, rewrite } = *begun;
         let expected = match delivery {
             Delivery::Whole => Expected::Document,
             Delivery::Streamed => Expected::Stream,
         };
         let mode = Mode::Expecting(expected, Vec::new());
-        Self {
+        Box::new(Self {
             endpoint,
             delivery,
             prompt,
@@ -165,7 +166,7 @@ impl Reply {
             framing,
             frames: None,
             rewrite,
-        }
+        })
     }
 
     /// Takes the provider's status and headers; gives the client's.

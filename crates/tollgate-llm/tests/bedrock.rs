@@ -18,7 +18,7 @@ const CLAUDE: &str = "us.anthropic.claude-sonnet-4-5-v1:0";
 const FRAMES: &str = "application/vnd.amazon.eventstream";
 
 /// A call to a schema, with the betas that the client named.
-fn call(endpoint: Endpoint, schema: ApiSchema, body: &Value) -> (Prepared, Reply) {
+fn call(endpoint: Endpoint, schema: ApiSchema, body: &Value) -> (Prepared, Box<Reply>) {
     let body = Bytes::from(body.to_string());
     let inspected = inspect(endpoint, &body).expect("the requests here are sound");
     let target = Target { schema, prefix: String::new(), version: None };

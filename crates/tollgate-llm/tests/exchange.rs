@@ -40,7 +40,7 @@ const PROMPT: Tokens = Tokens(5);
 // === impl Pair ===
 
 impl Pair {
-    fn call(self, request: &str) -> (Prepared, Reply) {
+    fn call(self, request: &str) -> (Prepared, Box<Reply>) {
         let body = Bytes::from(request.to_owned());
         let inspected = inspect(self.endpoint, &body).expect("the requests here are sound");
         let target = Target { schema: self.schema, prefix: "v1".to_owned(), version: None };

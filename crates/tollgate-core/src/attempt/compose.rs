@@ -166,7 +166,7 @@ fn query<'a>(record: &'a Record, backend: &Backend) -> Option<Cow<'a, str>> {
 /// What goes to a provider, the reader of its reply, and the model that is asked for.
 fn llm(
     record: &Record,
-    (prepared, reply): (Prepared, Reply),
+    (prepared, reply): (Prepared, Box<Reply>),
     endpoint: Endpoint,
 ) -> (Outgoing, ReplyReader, ModelId) {
     let mut headers: HeaderMap = headers::for_upstream(&record.head.headers);
@@ -189,7 +189,7 @@ fn llm(
         body: AttemptBody::Bytes(prepared.body),
         upgrade,
     };
-    (outgoing, ReplyReader::Llm(Box::new(reply)), prepared.model)
+    (outgoing, ReplyReader::Llm(reply), prepared.model)
 }
 
 pub(crate) fn plain(record: &Record, mut headers: HeaderMap) -> Outgoing {

@@ -30,7 +30,7 @@ impl Case {
         }
     }
 
-    fn prepare(&self) -> Result<(Prepared, Reply), Untranslatable> {
+    fn prepare(&self) -> Result<(Prepared, Box<Reply>), Untranslatable> {
         let inspected = inspect(self.endpoint, &self.body).unwrap();
         let call = Call {
             endpoint: self.endpoint,
@@ -75,7 +75,7 @@ fn without_body(call: &Call<'_>, prepared: &Prepared) {
     }
 }
 
-fn prepare_with(call: &Call<'_>, inspected: &Inspected) -> Result<(Prepared, Reply), Untranslatable> {
+fn prepare_with(call: &Call<'_>, inspected: &Inspected) -> Result<(Prepared, Box<Reply>), Untranslatable> {
     prepare(&Call { inspected, ..*call })
 }
 
