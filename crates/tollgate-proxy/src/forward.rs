@@ -86,16 +86,20 @@ struct Forward<'a> {
     client: Client,
 }
 
-/// Reads a short body whole, where it may have to be sent more than once.
-async fn hold(worker: &Rc<Worker>, plan: Plan, client: &mut Client) -> Result<Plan, Response<ReplyBody>> {
+/// Reads a body of up to so many bytes whole, where it may have to be sent more than once.
+async fn hold(
+    worker: &Rc<Worker>,
+    (plan, limit): (Plan, u64),
+    client: &mut Client,
+) -> Result<Plan, Response<ReplyBody>> {
     let length = client.body.as_ref().and_then(|body| body.size_hint().exact());
-    let (Some(limit), Some(length)) = (plan.replays(), length) else { return Ok(plan) };
+    let Some(length) = length else { return Ok(plan) };
     let Some(body) = client.body.take_if(|_| length > 0 && length <= limit) else { return Ok(plan) };
     let plan = InHand::new(worker, plan);
     let patience = worker.options().body_timeout;
     let mut timer = Timer::until(plan.record().began.instant.checked_add(patience), &worker.sleeps);
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let collected = Box::pin(timer.within(body.into_inbound().collect(limit))).await;
+    let collected = timer.within(body.into_inbound().collect(limit)).await;
     let mut plan = plan.release();
     let refusal = match collected {
         Ok(Ok(body)) => {
@@ -115,11 +119,16 @@ pub(crate) async fn forward(
     (plan, mut now): (Plan, Now),
     mut client: Client,
 ) -> Response<ReplyBody> {
-    let mut waits = plan.replays().is_some();
-    let plan = match hold(worker, plan, &mut client).await {
-        Ok(plan) => plan,
-        Err(response) => return response,
+    let replays = plan.replays();
+    let plan = match replays {
+        // Boxed, since hardly any request needs it and the plan would be moved in and out.
+        Some(limit) => match Box::pin(hold(worker, (plan, limit), &mut client)).await {
+            Ok(plan) => plan,
+            Err(response) => return response,
+        },
+        None => plan,
     };
+    let mut waits = replays.is_some();
     let mut timer = Timer::until(plan.deadline(), &worker.sleeps);
     let mut plan = InHand::new(worker, plan);
     if let Some(first) = plan.prelude(|| worker.randoms()) {
@@ -156,7 +165,7 @@ pub(crate) async fn forward(
                 let now = worker.now();
                 return worker.answer(plan.release().replace(&attempt, *reply, now));
             }
-            Outcome::Open(open) => return this.reply(plan.release(), *open),
+            Outcome::Open(open) => return this.reply(plan.release(), open),
             Outcome::Over(refusal) => return worker.refuse(plan.release().refuse(refusal)),
             Outcome::Expired => return worker.refuse(plan.release().expire(worker.now())),
             Outcome::Again(Again { pause, retrying }) => {
@@ -356,7 +365,7 @@ impl Forward<'_> {
     }
 
     /// From here on the client gets its bytes.
-    fn reply(self, plan: Plan, mut open: Open) -> Response<ReplyBody> {
+    fn reply(self, plan: Plan, mut open: Box<Open>) -> Response<ReplyBody> {
         let encoder = plan.pack(&mut open.head);
         let pace = plan.paces().and_then(|paces| paces.response.clone());
         let mut response = self.unpacked(plan, open);
@@ -369,8 +378,8 @@ impl Forward<'_> {
         }
     }
 
-    fn unpacked(self, plan: Plan, open: Open) -> Response<ReplyBody> {
-        let Open { attempt, head, upstream, out, ended, now } = open;
+    fn unpacked(self, plan: Plan, open: Box<Open>) -> Response<ReplyBody> {
+        let Open { attempt, head, upstream, out, ended, now } = *open;
         let Head { status, headers } = head;
         let llm = matches!(attempt.reply, ReplyReader::Llm(_));
         let idle = attempt.patience.idle.unwrap_or(self.worker.options().stream_idle);

@@ -244,6 +244,7 @@ impl Home {
 
 impl Lease {
     /// Begins at once.
+    #[inline]
     pub(crate) fn exchange(self, home: &Rc<Home>, request: Request<Payload>) -> Exchange {
         match self {
             Self::Http1(connection) => connection.exchange(Rc::clone(home), request),

@@ -134,12 +134,14 @@ impl Http1 {
     }
 
     /// Takes a request, which goes out when the exchange is polled.
+    #[inline]
     pub(crate) fn exchange(self: Box<Self>, home: Rc<Home>, request: Request<Payload>) -> Exchange {
         let wire = Wire::new(request, home.origin());
         self.carry(home, wire)
     }
 
     /// As [`Http1::exchange`].
+    #[inline]
     pub(crate) fn carry(mut self: Box<Self>, home: Rc<Home>, wire: Wire) -> Exchange {
         self.heard = false;
         self.stage = Stage::Head { bodiless: wire.bodiless, interim: 0 };
