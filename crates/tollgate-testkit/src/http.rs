@@ -25,6 +25,8 @@ pub struct Ask<'a> {
 pub struct Reply {
     /// 0 where the connection ended before.
     pub status: u16,
+    /// Statuses of informational replies that came before it.
+    pub early: Vec<u16>,
     /// Names in lower case, in their order.
     pub headers: Vec<(String, String)>,
     /// Without what frames it.
@@ -36,7 +38,7 @@ pub struct Reply {
 }
 
 /// Bytes as they come, read to their end on demand.
-struct Reader<S> {
+pub(crate) struct Reader<S> {
     stream: S,
     held: Vec<u8>,
 }
@@ -55,14 +57,24 @@ pub fn connect(port: u16) -> Option<TcpStream> {
     Some(stream)
 }
 
-/// Sends a request over a connection, and reads what comes to its end.
+/// Sends a request over a connection, and reads what comes to its end. A body that `expect` announces is sent once it
+/// is asked for.
 pub fn converse(mut stream: impl Read + Write, ask: &Ask<'_>) -> Reply {
-    send(&mut stream, ask);
-    Reader { stream, held: Vec::new() }.reply(ask)
+    let waits = ask.headers.keys().any(|name| name.eq_ignore_ascii_case("expect"));
+    if waits {
+        put(&mut stream, head(ask).as_bytes());
+    } else {
+        send(&mut stream, ask);
+    }
+    Reader::new(stream).reply(ask, waits)
 }
 
 /// Sends a request, and leaves the reply to the caller.
 pub fn send(stream: &mut impl Write, ask: &Ask<'_>) {
+    put(stream, (head(ask) + &ask.body).as_bytes());
+}
+
+fn head(ask: &Ask<'_>) -> String {
     let has = |name: &str| ask.headers.keys().any(|have| have.eq_ignore_ascii_case(name));
     let mut head = format!("{} HTTP/1.1\r\n", ask.line);
     let mut add = |name: &str, value: &str| head.extend([name, ": ", value, "\r\n"]);
@@ -73,9 +85,12 @@ pub fn send(stream: &mut impl Write, ask: &Ask<'_>) {
         add("content-length", &ask.body.len().to_string());
     }
     head.push_str("\r\n");
-    head.push_str(&ask.body);
-    // A gateway may answer and hang up before it has read everything.
-    let (Ok(()) | Err(_)) = stream.write_all(head.as_bytes());
+    head
+}
+
+/// A gateway may answer and hang up before it has read everything.
+fn put(stream: &mut impl Write, bytes: &[u8]) {
+    let (Ok(()) | Err(_)) = stream.write_all(bytes);
 }
 
 /// A GET without a body.
@@ -86,20 +101,46 @@ pub fn get(port: u16, path: &str) -> Reply {
 
 // === impl Reader ===
 
-impl<S: Read> Reader<S> {
-    fn reply(mut self, ask: &Ask<'_>) -> Reply {
+impl<S: Read + Write> Reader<S> {
+    /// `waits` where the body has not been sent yet.
+    pub(crate) fn reply(mut self, ask: &Ask<'_>, mut waits: bool) -> Reply {
         let mut reply = Reply::default();
-        loop {
-            let Some(head) = self.until(b"\r\n\r\n") else { return reply };
-            let head = String::from_utf8_lossy(&head).into_owned();
-            let mut lines = head.lines();
-            let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok());
-            reply.status = status.unwrap_or_default();
-            reply.headers = lines.filter_map(header).collect();
-            if !(100..200).contains(&reply.status) {
-                break;
+        while let Some(status) = self.head(&mut reply) {
+            if !(100..200).contains(&status) {
+                return self.rest(reply, ask);
+            }
+            reply.early.push(status);
+            if std::mem::take(&mut waits) {
+                put(&mut self.stream, ask.body.as_bytes());
             }
         }
+        reply.status = 0;
+        reply
+    }
+
+    pub(crate) fn put(&mut self, bytes: &[u8]) {
+        put(&mut self.stream, bytes);
+    }
+}
+
+impl<S: Read> Reader<S> {
+    pub(crate) const fn new(stream: S) -> Self {
+        Self { stream, held: Vec::new() }
+    }
+
+    /// The next head; its status.
+    pub(crate) fn head(&mut self, reply: &mut Reply) -> Option<u16> {
+        let head = self.until(b"\r\n\r\n")?;
+        let head = String::from_utf8_lossy(&head).into_owned();
+        let mut lines = head.lines();
+        let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok());
+        reply.status = status.unwrap_or_default();
+        reply.headers = lines.filter_map(header).collect();
+        Some(reply.status)
+    }
+
+    /// What follows the last head.
+    pub(crate) fn rest(mut self, mut reply: Reply, ask: &Ask<'_>) -> Reply {
         let length = reply.header("content-length").and_then(|length| length.parse().ok());
         reply.whole = if ask.line.starts_with("HEAD ") || matches!(reply.status, 204 | 304) {
             true
@@ -152,7 +193,7 @@ impl<S: Read> Reader<S> {
         }
     }
 
-    fn exactly(&mut self, count: usize) -> Option<Vec<u8>> {
+    pub(crate) fn exactly(&mut self, count: usize) -> Option<Vec<u8>> {
         while self.held.len() < count {
             if !self.more() {
                 return None;

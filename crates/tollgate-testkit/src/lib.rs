@@ -7,6 +7,7 @@ pub mod process;
 #[cfg(feature = "processor")]
 pub mod processor;
 pub mod resources;
+pub mod socket;
 pub mod stack;
 
 pub use self::golden::{Case, cases, folders, notes};
