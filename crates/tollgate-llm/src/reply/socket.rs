@@ -71,8 +71,24 @@ impl Socket {
     }
 }
 
-/// True unless this is plainly the beginning of another event. Its type is the first member, or the second one.
+/// True unless this is plainly the beginning of another event: one whose type stands before all objects in it.
 fn may_matter(opening: &[u8]) -> bool {
-    let has = |text: &[u8]| memchr::memmem::find(opening, text).is_some();
-    !has(b"\"type\"") || has(b"response.done") || has(b"session.")
+    let inner = opening.iter().skip(1).position(|byte| *byte == b'{');
+    let own = opening.get(..=inner.unwrap_or(opening.len())).unwrap_or(opening);
+    let has = |text: &[u8], within: &[u8]| memchr::memmem::find(within, text).is_some();
+    !has(b"\"type\"", own) || has(b"response.done", opening) || has(b"session.", opening)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_told_by_its_own_type_wherever_that_stands() {
+        let sound = br#"{"type":"response.output_audio.delta","delta":"AAAA"#;
+        let done = br#"{"type":"response.done","response":{"output":[{"type":"message""#;
+        let type_last = br#"{"response":{"id":"r","output":[{"type":"message","content":[{"type":"text""#;
+        assert!(!may_matter(sound));
+        assert!(may_matter(done) && may_matter(type_last));
+    }
 }
