@@ -3,7 +3,7 @@
 use std::{rc::Rc, sync::atomic::Ordering::Relaxed};
 
 use futures_util::future::Either;
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version, header::CONTENT_LENGTH};
 use tollgate_net::{Inbound, Peer};
 
 use crate::{ReplyBody, serve, worker::Worker};
@@ -19,8 +19,10 @@ pub(crate) fn serve(
     let client = served.live.snapshot.port(port).map(|port| port.client(peer.server_name()));
     let asks = client.is_some_and(|client| client.health_path.as_deref() == Some(request.uri().path()));
     let edits = client.is_some_and(|client| !client.heads.late.is_empty());
+    // The HTTP library leaves bodies away for HTTP/1 alone.
+    let bare = request.method() == Method::HEAD && request.version() == Version::HTTP_2;
     let worker = Rc::clone(worker);
-    if !asks && !edits {
+    if !asks && !edits && !bare {
         // Boxed at once: on its way to the connection it would be moved as a whole, several times.
         return Either::Left(Box::pin(serve::serve(worker, port, request, peer)));
     }
@@ -30,6 +32,9 @@ pub(crate) fn serve(
             true => health(&worker),
             false => serve::serve(worker, port, request, peer).await,
         };
+        if bare && let Some(length) = response.body_mut().withhold() {
+            response.headers_mut().entry(CONTENT_LENGTH).or_insert(length.into());
+        }
         if let Some(client) = late {
             client.heads.late.apply(response.headers_mut());
         }

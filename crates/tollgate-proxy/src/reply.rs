@@ -51,6 +51,14 @@ impl ReplyBody {
         Self(Kind::Paced(Box::new(Paced::new(self, pace))))
     }
 
+    /// Takes away what no reply to a HEAD has, where all of it is here; how many bytes it was.
+    pub(crate) fn withhold(&mut self) -> Option<usize> {
+        match &mut self.0 {
+            Kind::Whole(chunks) if !chunks.is_empty() => Some(std::mem::take(chunks).remaining()),
+            Kind::Whole(_) | Kind::Relay(_) | Kind::Packed(_) | Kind::Paced(_) => None,
+        }
+    }
+
     pub(crate) fn empty() -> Self {
         Self(Kind::Whole(Chunks::default()))
     }
