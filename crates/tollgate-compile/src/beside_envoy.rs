@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use tollgate_resources::ResourceSet;
+use tollgate_resources::{ClientConnection, ClientTrafficPolicy, ResourceSet};
 
 /// Who carries the bytes of requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(crate) fn part(set: &ResourceSet, host: Host) -> Cow<'_, ResourceSet> {
     let mut part = set.clone();
     part.http_routes.clear();
     part.http_route_filters.clear();
-    part.client_traffic_policies.clear();
+    part.client_traffic_policies.retain_mut(|policy| held(&mut policy.spec));
     part.backend_tls_policies.clear();
     part.security_policies.clear();
     part.backend_traffic_policies.clear();
@@ -41,4 +41,36 @@ pub(crate) fn part(set: &ResourceSet, host: Host) -> Cow<'_, ResourceSet> {
         infrastructure.parameters_ref = None;
     }
     Cow::Owned(part)
+}
+
+/// Leaves how large a body may be, since Envoy holds none while it streams them to us. False where nothing is left.
+fn held(policy: &mut ClientTrafficPolicy) -> bool {
+    let ClientTrafficPolicy { target_ref, target_refs, target_selectors, connection, .. } =
+        std::mem::take(policy);
+    let buffer_limit = connection.and_then(|connection| connection.buffer_limit);
+    let connection =
+        buffer_limit.map(|limit| ClientConnection { buffer_limit: Some(limit), ..Default::default() });
+    *policy =
+        ClientTrafficPolicy { target_ref, target_refs, target_selectors, connection, ..Default::default() };
+    buffer_limit.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use tollgate_resources::ClientHttp1;
+
+    use super::*;
+
+    #[test]
+    fn of_a_clients_policy_the_size_of_bodies_remains() {
+        let limited = ClientConnection { buffer_limit: Some(1), ..ClientConnection::default() };
+        let connection = Some(ClientConnection { socket_buffer_limit: Some(2), ..limited });
+        let http1 = Some(ClientHttp1 { enable_trailers: true, ..ClientHttp1::default() });
+        let mut policy = ClientTrafficPolicy { connection, http1, ..ClientTrafficPolicy::default() };
+        assert!(held(&mut policy));
+        let left = ClientTrafficPolicy { connection: Some(limited), ..ClientTrafficPolicy::default() };
+        assert_eq!(policy, left);
+        policy.connection = None;
+        assert!(!held(&mut policy));
+    }
 }
