@@ -136,6 +136,8 @@ fn anywhere(
 ) -> Rule {
     let gave = |choice: &Choice| choice.backend.as_ref().is_ok_and(|backend| places.is_from(id, &backend.id));
     let (first, rest): (Vec<_>, Vec<_>) = candidates.iter().partition(|(_, choice)| gave(choice));
+    // A proxy in front that chooses by rules has to find the one whose backend it is.
+    let base = first.first().map_or(base, |(rule, _)| rule);
     let ordered = (0..).zip(first.into_iter().chain(rest));
     let choices: Vec<_> = ordered
         .map(|(priority, (_, choice))| Choice { priority, weight: 1, ..Choice::clone(choice) })
