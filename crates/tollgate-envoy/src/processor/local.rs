@@ -1,5 +1,7 @@
 //! Replies that no backend made.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE};
 use tollgate_core::{Failure, LocalReply, Plan, Refusal};
@@ -30,13 +32,14 @@ pub(crate) enum Author {
 // === impl Author ===
 
 impl Author {
-    /// By what Envoy notes of the reply; without a note it is the backend's, since Envoy before 1.38 does not show us
-    /// its own.
-    pub(crate) fn of(details: Option<&str>, plan: &Plan) -> Self {
+    /// By what Envoy notes of the reply, and how long it has taken; without a note it is the backend's, since Envoy
+    /// before 1.38 does not show us its own.
+    pub(crate) fn of(details: Option<&str>, plan: &Plan, taken: Duration) -> Self {
         let Some(details) = details else { return Self::Backend };
         let (word, reason) = details.split_once('{').unwrap_or((details, ""));
         let reason = reason.trim_end_matches('}');
-        let late = || Refusal::Deadline(plan.record().limit().unwrap_or_default());
+        // A policy that Envoy applies may have allowed less than what is known here.
+        let limit = || plan.record().limit().map_or(taken, |limit| limit.min(taken));
         let refusal = match word {
             FROM_BACKEND => return Self::Backend,
             OURS => return Self::Ours,
@@ -44,10 +47,8 @@ impl Author {
             "upstream_response_timeout"
             | "response_timeout"
             | "upstream_max_stream_duration_reached"
-            | "request_overall_timeout" => late(),
-            "upstream_per_try_timeout" => {
-                Refusal::Upstream(Failure::Silent(plan.record().limit().unwrap_or_default()))
-            }
+            | "request_overall_timeout" => Refusal::Deadline(limit()),
+            "upstream_per_try_timeout" => Refusal::Upstream(Failure::Silent(limit())),
             "upstream_reset_before_response_started" => Refusal::Upstream(failure(reason)),
             _ => return Self::Filter,
         };

@@ -1,7 +1,7 @@
 //! The router level: one stream for each request. It routes, reads the reply of whichever backend Envoy asked last,
 //! and settles.
 
-use std::{rc::Rc, str::FromStr as _, sync::Arc};
+use std::{rc::Rc, str::FromStr as _, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::HeaderName;
@@ -136,7 +136,8 @@ async fn answered(worker: &Rc<Worker>, wire: Wire, mut plan: Held, mut request: 
     let ended = head.end_of_stream;
     let seen = Seen::of(head.headers.clone());
     let chosen = chosen(&plan, &attributes);
-    let author = Author::of(attributes.details(), &plan);
+    let taken = worker.now().instant.saturating_duration_since(plan.record().began.instant);
+    let author = Author::of(attributes.details(), &plan, tenths(taken));
     let asked = match &chosen {
         Some(chosen) if author != Author::Filter => Some(plan.chosen(chosen, worker.now())),
         _ => None,
@@ -178,6 +179,16 @@ async fn answered(worker: &Rc<Worker>, wire: Wire, mut plan: Held, mut request: 
             worker.settle(refused.settle(worker.now().instant).1);
             passed_on(wire, request).await;
         }
+    }
+}
+
+/// To tenths of a second, from one on: as people write deadlines.
+fn tenths(taken: Duration) -> Duration {
+    let tenths = (taken.as_millis() + 50) / 100;
+    if tenths < 10 {
+        taken
+    } else {
+        Duration::from_millis(u64::try_from(tenths).unwrap_or(u64::MAX).saturating_mul(100))
     }
 }
 
