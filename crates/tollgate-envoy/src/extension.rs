@@ -34,6 +34,7 @@ mod testing;
 mod tls;
 mod translate;
 mod twins;
+mod upgrades;
 mod wire;
 
 pub use self::{

@@ -147,6 +147,7 @@ pub(super) mod virtual_host {
 
 /// `envoy.config.route.v3.Route`
 pub(super) mod route {
+    pub(crate) const MATCH: u32 = 1;
     pub(crate) const ACTION: u32 = 2;
     pub(crate) const METADATA: u32 = 4;
     pub(crate) const PER_FILTER: u32 = 13;
@@ -162,6 +163,7 @@ pub(super) mod route_action {
     pub(crate) const WEIGHTED_CLUSTERS: u32 = 3;
     pub(crate) const AUTO_HOST_REWRITE: u32 = 7;
     pub(crate) const RETRY_POLICY: u32 = 9;
+    pub(crate) const UPGRADES: u32 = 25;
     /// In `WeightedCluster`.
     pub(crate) const CLUSTERS: u32 = 1;
     /// In `WeightedCluster.ClusterWeight`.

@@ -49,7 +49,7 @@ pub(super) use self::{
     route::{
         Action, ExtProcPerRoute, FilterConfig, GenericKey, HeaderMatcher, HeaderValueMatch, HitsAddend,
         MetadataAction, PreviousHosts, PreviousPriorities, RateLimit, RateLimitPerRoute, RegexMatcher,
-        RequestHeaders, RetryBackOff, RetryPlugin, RetryPolicy, StringMatcher,
+        RequestHeaders, RetryBackOff, RetryPlugin, RetryPolicy, RouteMatch, StringMatcher,
     },
 };
 

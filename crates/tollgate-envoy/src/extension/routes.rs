@@ -10,6 +10,7 @@ use super::{
     proto::{self, UInt64Value},
     quotas, retries,
     settings::Settings,
+    upgrades,
     wire::{Malformed, Message},
 };
 
@@ -70,7 +71,8 @@ pub(super) fn gateways(configs: &[Message]) -> Result<BTreeSet<Key>, Malformed> 
 pub(super) fn modify(know: Know<'_>, config: &mut Message) -> Result<Wants, Malformed> {
     let mut wants = Wants::default();
     config.edit_each(route_config::VIRTUAL_HOSTS, |_, host| {
-        host.edit_each(virtual_host::ROUTES, |_, own| one(know, own, &mut wants))
+        host.edit_each(virtual_host::ROUTES, |_, own| one(know, own, &mut wants))?;
+        upgrades::admit(know.plan, host)
     })?;
     if wants.processor {
         config.set_entry(route_config::PER_FILTER, filters::FILTER, filters::skipped())?;

@@ -56,14 +56,22 @@ messages! {
         descriptor_key: String = [string, tag = "1"],
         metadata_key: Option<MetadataKey> = [message, optional, tag = "2"],
     }
+    /// `envoy.config.route.v3.RouteMatch`
+    RouteMatch {
+        headers: Vec<HeaderMatcher> = [message, repeated, tag = "6"],
+        safe_regex: Option<RegexMatcher> = [message, optional, tag = "10"],
+    }
     /// `envoy.config.route.v3.HeaderMatcher`
     HeaderMatcher {
         name: String = [string, tag = "1"],
+        present_match: Option<bool> = [bool, optional, tag = "7"],
+        invert_match: bool = [bool, tag = "8"],
         string_match: Option<StringMatcher> = [message, optional, tag = "13"],
     }
-    /// `envoy.type.matcher.v3.StringMatcher`; one of its fields
+    /// `envoy.type.matcher.v3.StringMatcher`; its first and its third are one of its fields
     StringMatcher {
         exact: Option<String> = [string, optional, tag = "1"],
+        ignore_case: bool = [bool, tag = "6"],
         safe_regex: Option<RegexMatcher> = [message, optional, tag = "5"],
     }
     /// `envoy.type.matcher.v3.RegexMatcher`

@@ -146,7 +146,7 @@ fn condition((rule, nth): (usize, usize), spec: &RateLimitHeaderMatch) -> Condit
 
 /// An entry for requests of this model alone.
 pub(super) fn model_is(key: &str, model: &str) -> Action {
-    let exact = StringMatcher { exact: Some(model.to_owned()), safe_regex: None };
+    let exact = StringMatcher { exact: Some(model.to_owned()), ..StringMatcher::default() };
     header_is((key, model), (MODEL_HEADER, exact), true)
 }
 
@@ -159,7 +159,11 @@ fn header_is(
         header_value_match: Some(HeaderValueMatch {
             descriptor_value: value.to_owned(),
             expect_match: Some(BoolValue { value: expected }),
-            headers: vec![HeaderMatcher { name: name.to_owned(), string_match: Some(string_match) }],
+            headers: vec![HeaderMatcher {
+                name: name.to_owned(),
+                string_match: Some(string_match),
+                ..HeaderMatcher::default()
+            }],
             descriptor_key: key.to_owned(),
         }),
         ..Action::default()
@@ -215,9 +219,9 @@ impl Condition {
             Holds::Value { header, value, regex, invert } => {
                 let string_match = if *regex {
                     let safe_regex = Some(RegexMatcher { regex: value.clone() });
-                    StringMatcher { exact: None, safe_regex }
+                    StringMatcher { safe_regex, ..StringMatcher::default() }
                 } else {
-                    StringMatcher { exact: Some(value.clone()), safe_regex: None }
+                    StringMatcher { exact: Some(value.clone()), ..StringMatcher::default() }
                 };
                 header_is((&self.key, &self.key), (header, string_match), !invert)
             }
