@@ -138,6 +138,9 @@ fn shown(object: &Value) -> Reply {
     Reply::json(200, object.to_string())
 }
 
+/// Another one at each provider, whenever it is made.
 fn id(prefix: &str, state: &State) -> String {
-    format!("{prefix}{:012x}{:012x}", state.now(), state.serial())
+    let name =
+        state.options.name.bytes().fold(0_u16, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    format!("{prefix}{:012x}{name:04x}{:08x}", state.now(), state.serial())
 }
