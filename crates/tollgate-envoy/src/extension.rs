@@ -10,6 +10,7 @@
 //! Resources of Envoy are edited as bytes ([`Message`]): Envoy Gateway may know fields that we do not.
 
 mod admin;
+mod budgets;
 mod check;
 mod clusters;
 mod connection;

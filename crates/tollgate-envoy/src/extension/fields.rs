@@ -164,6 +164,7 @@ pub(super) mod route_action {
     pub(crate) const AUTO_HOST_REWRITE: u32 = 7;
     pub(crate) const RETRY_POLICY: u32 = 9;
     pub(crate) const UPGRADES: u32 = 25;
+    pub(crate) const RATE_LIMITS: u32 = 13;
     /// In `WeightedCluster`.
     pub(crate) const CLUSTERS: u32 = 1;
     /// In `WeightedCluster.ClusterWeight`.
@@ -172,6 +173,18 @@ pub(super) mod route_action {
     pub(crate) const PER_TRY: u32 = 3;
     /// In `RetryPolicy`.
     pub(crate) const PER_TRY_IDLE: u32 = 13;
+}
+
+/// `envoy.config.route.v3.RateLimit`
+pub(super) mod rate_limit {
+    pub(crate) const ACTIONS: u32 = 3;
+    pub(crate) const HITS_ADDEND: u32 = 5;
+    /// In `RateLimit.Action`.
+    pub(crate) const GENERIC_KEY: u32 = 5;
+    /// In `RateLimit.Action.GenericKey`.
+    pub(crate) const KEY: u32 = 2;
+    /// In `envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute`.
+    pub(crate) const PER_ROUTE_LIMITS: u32 = 3;
 }
 
 /// `envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor`

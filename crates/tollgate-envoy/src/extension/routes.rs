@@ -2,6 +2,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
+    budgets,
     fields::{cluster, route, route_action, route_config, virtual_host},
     filters,
     metadata::{self, ROUTE},
@@ -100,6 +101,7 @@ fn one(know: Know<'_>, own: &mut Message, wants: &mut Wants) -> Result<(), Malfo
     if !own.has(route::ACTION) {
         return Ok(());
     }
+    budgets::modify(own)?;
     if !own.has(route::BUFFER_LIMIT) && !own.has(route::BODY_BUFFER_LIMIT) {
         own.set_bytes(route::BODY_BUFFER_LIMIT, proto::bytes(&UInt64Value { value: BUFFER_LIMIT }));
     }
