@@ -121,6 +121,11 @@ impl Alone {
         }
     }
 
+    /// The program, for those who wait for a line or end it.
+    pub const fn running(&mut self) -> &mut Running {
+        &mut self.envoy
+    }
+
     /// Counters by name.
     #[must_use]
     pub fn counters(&self) -> BTreeMap<String, u64> {

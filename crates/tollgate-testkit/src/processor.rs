@@ -227,7 +227,7 @@ async fn connection(accepted: Accepted, manners: watch::Receiver<Manner>, stream
     server.max_concurrent_streams(1 << 20);
     // A client that goes away ends its connection with an error, which is nothing to tell anybody.
     tokio::select! {
-        (Ok(()) | Err(_)) = server.serve_connection(TokioIo::new(accepted), service) => {}
+        Ok(()) | Err(_) = server.serve_connection(TokioIo::new(accepted), service) => {}
         () = crashes.notified() => {}
     }
 }

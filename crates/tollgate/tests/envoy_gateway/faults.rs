@@ -54,9 +54,7 @@ fn whatever_a_processor_does_the_client_has_an_answer_soon() {
     let port = free_ports(1).unwrap()[0];
     let mut setting = Setting::start(&envoy, &resources(&simulator, port, Some(IDLE)), "", None);
     setting.wait_until(|_| Setting::ask(port, &chat("m", &[])));
-    setting.stack.processor.kill().unwrap();
-    let socket = setting.folder.path().join("processor.sock");
-    let stand_in = Processor::start(&Place::Socket(socket), Manner::Pass).unwrap();
+    let stand_in = replaced(&mut setting);
     for (manner, statuses) in [
         (Manner::Fail(13), 500..=599),
         (Manner::Refuse(503), 503..=503),
@@ -94,16 +92,24 @@ const MATRIX: [(Point, [u16; 5]); 6] = [
 
 const FAULTS: [Fault; 5] = [Fault::Hang, Fault::Fail(13), Fault::Close, Fault::Refuse(503), Fault::Crash];
 
+/// A stand-in where our processor was.
+fn replaced(setting: &mut Setting) -> Processor {
+    setting.stack.processor.kill().unwrap();
+    let socket = setting.folder.path().join("processor.sock");
+    Processor::start(&Place::Socket(socket), Manner::Pass).unwrap()
+}
+
+fn serve(fault: Option<(Point, Fault)>) -> Manner {
+    Manner::Serve(Serve { model: "m".to_owned(), fault, tied: false })
+}
+
 fn every_fault_at_every_point(version: &str) {
     let envoy = installed!(version);
     let simulator = Simulator::start().unwrap();
     let port = free_ports(1).unwrap()[0];
     let mut setting = Setting::start(&envoy, &resources(&simulator, port, Some(IDLE)), "", None);
     setting.wait_until(|_| Setting::ask(port, &chat("m", &[])));
-    setting.stack.processor.kill().unwrap();
-    let socket = setting.folder.path().join("processor.sock");
-    let stand_in = Processor::start(&Place::Socket(socket), Manner::Pass).unwrap();
-    let serve = |fault| Manner::Serve(Serve { model: "m".to_owned(), fault, tied: false });
+    let stand_in = replaced(&mut setting);
     let mut unlike = Vec::new();
     for (point, wants) in MATRIX {
         for (fault, want) in FAULTS.into_iter().zip(wants) {
@@ -131,4 +137,25 @@ fn every_fault_at_every_point_is_an_answer_soon() {
 #[test]
 fn every_fault_at_every_point_is_an_answer_soon_in_the_oldest_envoy() {
     every_fault_at_every_point("1.36");
+}
+
+/// At the upstream level messages have a timeout, whatever the one for idle streams is.
+#[test]
+fn an_attempt_is_not_held_by_a_silent_processor() {
+    let envoy = installed!("1.40");
+    let simulator = Simulator::start().unwrap();
+    let port = free_ports(1).unwrap()[0];
+    let mut setting = Setting::start(&envoy, &resources(&simulator, port, None), "", None);
+    setting.wait_until(|_| Setting::ask(port, &chat("m", &[])));
+    let stand_in = replaced(&mut setting);
+    for point in [Point::AttemptHead, Point::AttemptBody] {
+        stand_in.set(serve(None));
+        setting.wait_until(|_| Setting::ask(port, &chat("m", &[])));
+        stand_in.set(serve(Some((point, Fault::Hang))));
+        let began = Instant::now();
+        let reply = Setting::ask(port, &chat("m", &[]));
+        println!("{point:?}: {} after {:?}", reply.status, began.elapsed());
+        assert_eq!(reply.status, 504, "{point:?}: {}", reply.text());
+        assert!(began.elapsed() < ANSWERED, "{point:?}: {:?}", began.elapsed());
+    }
 }

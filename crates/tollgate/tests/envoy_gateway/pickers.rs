@@ -86,7 +86,12 @@ fn a_pickers_list_is_walked_in_its_order_by_the_oldest_envoy() {
 #[test]
 fn a_pool_that_fails_open_does_without_its_picker() {
     let mut pool = Pool::start("only");
-    let Some((mut setting, port)) = serving("1.40", &pool, "FailOpen", "") else { return };
+    let Some((mut setting, port)) = serving("1.40", &pool, "FailOpen", IDLE) else { return };
+    // The body is with the picker, and comes back from nowhere else.
+    for (manner, want) in [(Manner::Fail(14), 500), (Manner::Refuse(429), 429), (Manner::Hang, 504)] {
+        pool.picker.set(manner.clone());
+        assert_eq!(Setting::ask(port, &chat("only", &[])).status, want, "{manner:?}");
+    }
     pool.picker.stop();
     // Envoy notices within its health check's interval that nobody listens; until then it may lose a request.
     let began = Instant::now();

@@ -47,11 +47,22 @@ spec:
     )
 }
 
-fn are_two(version: &str) {
+/// How a Backend says where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    Address,
+    Name,
+}
+
+fn are_two(version: &str, by: By) {
     let envoy = installed!(version);
     let simulator = Simulator::start().unwrap();
     let port = free_ports(1).unwrap()[0];
-    let mut setting = Setting::start(&envoy, &resources(&simulator, port), "", None);
+    let mut resources = resources(&simulator, port);
+    if by == By::Name {
+        resources = resources.replace("ip: {address: 127.0.0.1,", "fqdn: {hostname: localhost,");
+    }
+    let mut setting = Setting::start(&envoy, &resources, "", None);
     setting.wait_until(|_| Setting::ask(port, &chat("m", &[])));
     // The simulator shows the last letters of a key.
     let large = (r#""large""#.to_owned(), "arge".to_owned());
@@ -78,10 +89,15 @@ fn are_two(version: &str) {
 
 #[test]
 fn backends_at_one_address_fall_back_to_each_other() {
-    are_two("1.40");
+    are_two("1.40", By::Address);
 }
 
 #[test]
 fn backends_at_one_address_fall_back_to_each_other_in_the_oldest_envoy() {
-    are_two("1.36");
+    are_two("1.36", By::Address);
+}
+
+#[test]
+fn backends_of_one_name_fall_back_to_each_other() {
+    are_two("1.40", By::Name);
 }
