@@ -173,7 +173,7 @@ pub fn keeps_body(call: &Call<'_>, wished: bool) -> bool {
 ///
 /// # Errors
 /// [`Untranslatable`] where this provider cannot be asked so.
-pub fn prepare_unread(call: &Call<'_>) -> Result<(Prepared, Reply), Untranslatable> {
+pub fn prepare_unread(call: &Call<'_>) -> Result<(Prepared, Box<Reply>), Untranslatable> {
     if !keeps_body(call, true) {
         return Err(Untranslatable::UnsupportedPair { endpoint: call.endpoint, schema: call.target.schema });
     }
@@ -200,7 +200,7 @@ fn asked<'a>(call: &Call<'a>) -> &'a ModelId {
 }
 
 /// What goes to a provider that speaks the client's dialect, and what comes back.
-fn passing(call: &Call<'_>, model: &ModelId, body: Bytes) -> Result<(Prepared, Reply), Untranslatable> {
+fn passing(call: &Call<'_>, model: &ModelId, body: Bytes) -> Result<(Prepared, Box<Reply>), Untranslatable> {
     let usage_chunk = usage_chunk(call.endpoint, call.inspected);
     let is_gcp = is_gcp(call.target.schema);
     let path = if is_gcp { gcp::path(call, model)? } else { path::native(call, model)? };

@@ -81,7 +81,7 @@ impl Provider {
         self
     }
 
-    fn begin(&self) -> (Reply, Head) {
+    fn begin(&self) -> (Box<Reply>, Head) {
         let begun = Begun {
             endpoint: self.endpoint,
             delivery: self.delivery,
