@@ -10,10 +10,11 @@ const CLOSE: u8 = 0x88;
 /// The status of a session that ended well.
 const WELL: [u8; 2] = 1000_u16.to_be_bytes();
 
-/// Shakes hands, says `texts`, closes the session, and reads to its end. The body of the reply has a line for each
+/// Shakes hands, says `texts`, closes the session once so many texts have come as the number beside them says, and reads
+/// to its end. The body of the reply has a line for each
 /// text that came; it is whole where the server closed the session as well. With `leave_after` the client is gone after
 /// so many texts, and closes nothing. What is no 101 is read as any other reply.
-pub fn talk(mut stream: impl Read + Write, ask: &Ask<'_>, texts: &[String]) -> Reply {
+pub fn talk(mut stream: impl Read + Write, ask: &Ask<'_>, (texts, heard): (&[String], usize)) -> Reply {
     let mut ask = ask.clone();
     let handshake = [
         ("connection", "Upgrade"),
@@ -34,11 +35,13 @@ pub fn talk(mut stream: impl Read + Write, ask: &Ask<'_>, texts: &[String]) -> R
     for text in texts {
         reader.put(&frame(TEXT, text.as_bytes()));
     }
-    if ask.leave_after.is_none() {
-        reader.put(&frame(CLOSE, &WELL));
-    }
-    let mut seen = 0;
-    while let Some((kind, data)) = reader.frame() {
+    let (mut seen, mut says) = (0, ask.leave_after.is_none());
+    loop {
+        if says && seen >= heard {
+            reader.put(&frame(CLOSE, &WELL));
+            says = false;
+        }
+        let Some((kind, data)) = reader.frame() else { break };
         match kind {
             TEXT => {
                 reply.body.extend(data);
