@@ -11,6 +11,7 @@ use tollgate_core::{
     Attempt, End, Exchange, Failure, Ledger as _, LocalReply, Refusal, Refused, ReplyReader, Verdict,
 };
 use tollgate_llm::{Delivery, Fault, Head, Output};
+use tollgate_types::Usage;
 
 use super::{
     answers::{self, Route, Way},
@@ -105,7 +106,7 @@ pub(crate) async fn relay(worker: &Rc<Worker>, mut wire: Wire, mut plan: Held, o
     let exchange = plan.release().accept(*attempt, head.status, worker.now());
     let owed = Owed { exchange: Some(exchange), worker: Rc::clone(worker) };
     let told = worker.now().instant;
-    Relay { wire, owed, far, out, told }.run(seen, head).await;
+    Relay { wire, owed, far, out, told, used: Usage::default() }.run(seen, head).await;
 }
 
 /// Puts a reply of ours in the place of one whose head has come, be it a backend's or Envoy's own. Not as an immediate
@@ -245,6 +246,8 @@ struct Relay {
     out: Output,
     /// When Envoy was told last what it costs.
     told: Instant,
+    /// What a session had used then.
+    used: Usage,
 }
 
 // === impl Far ===
@@ -350,13 +353,23 @@ impl Relay {
             exchange.first_byte(now);
             exchange.sent(bytes.len());
         }
-        let due = last || now.saturating_duration_since(self.told) >= TOLD_EVERY;
+        let due = self.has_used_more() || last || now.saturating_duration_since(self.told) >= TOLD_EVERY;
         let metadata = if due { self.metadata() } else { None };
         if due {
             self.told = now;
         }
         let response = answers::piece(Way::Reply, bytes, last && self.far == Far::Ended);
         self.tell(response, metadata);
+    }
+
+    /// True where there is more to charge for of a session: it may end at any time, without an end that Envoy shows us.
+    fn has_used_more(&mut self) -> bool {
+        let Some(exchange) = &self.owed.exchange else { return false };
+        if exchange.record().status != Some(StatusCode::SWITCHING_PROTOCOLS) {
+            return false;
+        }
+        let used = exchange.usage();
+        std::mem::replace(&mut self.used, used) != self.used
     }
 
     /// The backend is done.
