@@ -1,7 +1,9 @@
 //! One set of scenarios through both hosts: equal replies, equal usage, equal refusals. See docs/parity.md.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
+mod client;
 mod native;
+mod origin;
 mod outcome;
 mod scenario;
 mod world;
@@ -17,6 +19,7 @@ use tollgate_testkit::{
     envoy::HOOKS,
     stack::{Plan, Stack, programs},
 };
+use tollgate_types::{Dialect, Endpoint};
 use world::{Outcomes, World};
 
 /// What the EnvoyProxy says behind Envoy beside what both hosts have.
@@ -56,6 +59,27 @@ fn the_native_host_does_what_every_scenario_wants() {
         outcomes.iter().for_each(|(step, outcome)| println!("{step:?} {outcome:#}"));
     }
     assert!(unmet.is_empty(), "\n{}", unmet.join("\n"));
+}
+
+/// The endpoint that a step asks for.
+fn endpoint(ask: &str) -> Option<Endpoint> {
+    let (_, target) = ask.split_once(' ')?;
+    let path = target.split('?').next()?;
+    let below =
+        [("/anthropic", Dialect::Anthropic), ("/cohere", Dialect::Cohere), ("/gemini", Dialect::Gemini)];
+    let found = below.into_iter().find_map(|(prefix, dialect)| Some((dialect, path.strip_prefix(prefix)?)));
+    let (dialect, path) = found.unwrap_or((Dialect::OpenAi, path));
+    Some(Endpoint::at(dialect, path)?.endpoint)
+}
+
+#[test]
+fn every_endpoint_has_a_scenario_in_which_it_answers() {
+    let scenarios = scenario::all(&folder());
+    let steps = scenarios.iter().flat_map(|scenario| &scenario.steps);
+    let answers = |step: &&scenario::Step| [200, 101].iter().any(|status| step.reply["status"] == *status);
+    let asked: Vec<_> = steps.filter(answers).filter_map(|step| endpoint(&step.ask)).collect();
+    let missing: Vec<_> = Endpoint::ALL.iter().filter(|endpoint| !asked.contains(endpoint)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[test]

@@ -1,21 +1,24 @@
 //! What came of a step, in a form in which two hosts can be compared.
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io::Read as _,
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use serde_json::{Map, Value, json};
 use tollgate_simulate::Recorded;
 use tollgate_testkit::http::Reply;
 
 /// Headers of replies that say how a host works and not what it answers.
-const REPLY_OF_HOST: [&str; 11] = [
+const REPLY_OF_HOST: [&str; 12] = [
     "connection",
     "content-length",
     "date",
     "keep-alive",
     "request-id",
     "server",
+    "trailer",
     "transfer-encoding",
     "via",
     "x-envoy-decorator-operation",
@@ -23,12 +26,13 @@ const REPLY_OF_HOST: [&str; 11] = [
     "x-request-id",
 ];
 /// The same of requests to providers, and when they were signed.
-const REQUEST_OF_HOST: [&str; 14] = [
+const REQUEST_OF_HOST: [&str; 15] = [
     "connection",
     "content-length",
     "host",
     "te",
     "traceparent",
+    "trailer",
     "transfer-encoding",
     "via",
     "x-amz-date",
@@ -40,15 +44,28 @@ const REQUEST_OF_HOST: [&str; 14] = [
     "x-request-id",
 ];
 
-/// The reply, fit to be compared.
-pub(crate) fn reply(reply: &Reply) -> Value {
-    let text = reply.text();
+/// A request as a provider got it.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) query: String,
+    /// Names in lower case.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
+    pub(crate) trailers: Vec<(String, String)>,
+}
+
+/// The reply, fit to be compared; `unnamed` puts names in the place of what was kept of earlier ones.
+pub(crate) fn reply(reply: &Reply, unnamed: &dyn Fn(&str) -> String) -> Value {
+    let text = unnamed(&plain(reply));
     let body = match serde_json::from_str(&text) {
         Ok(json) => timeless(json),
         Err(_) => lines(&text),
     };
     json!({
         "status": reply.status,
+        "early": reply.early,
         "headers": headers(&reply.headers, &REPLY_OF_HOST),
         "body": body,
         "trailers": headers(&reply.trailers, &[]),
@@ -56,16 +73,41 @@ pub(crate) fn reply(reply: &Reply) -> Value {
     })
 }
 
-/// A request as the provider got it.
-pub(crate) fn request(recorded: &Recorded) -> Value {
-    let named: Vec<_> =
-        recorded.headers.iter().map(|(name, value)| (name.to_lowercase(), value.clone())).collect();
-    json!({
-        "line": format!("{} {}", recorded.method, recorded.path),
-        "query": recorded.query,
-        "headers": headers(&named, &REQUEST_OF_HOST),
-        "body": serde_json::from_str(&recorded.body).unwrap_or_else(|_| Value::from(recorded.body.clone())),
-    })
+/// The body without its compression.
+fn plain(reply: &Reply) -> String {
+    let mut text = String::new();
+    let unpacked = match reply.header("content-encoding") {
+        Some("gzip") => MultiGzDecoder::new(&*reply.body).read_to_string(&mut text),
+        Some("deflate") => ZlibDecoder::new(&*reply.body).read_to_string(&mut text),
+        _ => return reply.text(),
+    };
+    unpacked.map_or_else(|error| format!("{error}: {}", reply.text()), |_| text)
+}
+
+// === impl Seen ===
+
+impl Seen {
+    pub(crate) fn outcome(&self, unnamed: &dyn Fn(&str) -> String) -> Value {
+        let body = unnamed(&self.body);
+        let mut seen = json!({
+            "line": unnamed(&format!("{} {}", self.method, self.path)),
+            "query": unnamed(&self.query),
+            "headers": headers(&self.headers, &REQUEST_OF_HOST),
+            "body": serde_json::from_str(&body).unwrap_or_else(|_| Value::from(body)),
+        });
+        if !self.trailers.is_empty() {
+            seen["trailers"] = headers(&self.trailers, &[]);
+        }
+        seen
+    }
+}
+
+impl From<&Recorded> for Seen {
+    fn from(recorded: &Recorded) -> Self {
+        let Recorded { method, path, query, headers, body } = recorded.clone();
+        let headers = headers.into_iter().map(|(name, value)| (name.to_lowercase(), value)).collect();
+        Self { method, path, query, headers, body, trailers: Vec::new() }
+    }
 }
 
 /// Joined by commas where several have a name.
@@ -85,6 +127,8 @@ fn headers(all: &[(String, String)], without: &[&str]) -> Value {
 fn lines(text: &str) -> Value {
     let line = |line: &str| match line.strip_prefix("data:").map(|data| serde_json::from_str(data.trim())) {
         Some(Ok(json)) => json!({ "data": timeless(json) }),
+        // A text of a WebSocket, or a line of a batch.
+        _ if line.starts_with('{') => serde_json::from_str(line).map_or_else(|_| line.into(), timeless),
         _ => line.into(),
     };
     text.lines().filter(|line| !line.is_empty()).map(line).collect()

@@ -5,7 +5,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tollgate_simulate::Rule;
 
-use crate::outcome::{self, Found};
+use crate::{
+    client::{Door, Over},
+    origin::Answer,
+    outcome::{self, Found},
+};
 
 /// Where hosts may differ in every scenario; docs/parity.md says why.
 const EVERYWHERE: [&str; 6] = [
@@ -29,6 +33,12 @@ pub(crate) struct Scenario {
     /// More providers, whose ports `resources` name: `${provider}`.
     #[serde(default)]
     providers: Vec<String>,
+    /// Those of the providers that answer what steps tell them, and nothing else.
+    #[serde(default)]
+    pub(crate) origins: Vec<String>,
+    /// The listener speaks TLS.
+    #[serde(default)]
+    pub(crate) tls: bool,
     /// Rules of one AIGatewayRoute: who serves a model. A reference is a name, or what `backendRefs` takes.
     #[serde(default)]
     models: BTreeMap<String, Value>,
@@ -74,12 +84,30 @@ pub(crate) struct Step {
     /// Bytes that `$(padding)` in the body stands for.
     #[serde(default)]
     padding: usize,
-    /// The client leaves after so many events of the reply.
+    /// What the client speaks: `http1` or `http2`.
+    #[serde(default)]
+    over: String,
+    /// Behind the body.
+    #[serde(default)]
+    pub(crate) trailers: BTreeMap<String, String>,
+    /// So many texts come before the client closes its WebSocket.
+    #[serde(default)]
+    pub(crate) hears: usize,
+    /// The client asks for a WebSocket, says these texts and closes it; those that come are lines of the reply's body.
+    #[serde(default)]
+    pub(crate) say: Option<Vec<String>>,
+    /// The client leaves after so many events of the reply, or texts.
     #[serde(default)]
     pub(crate) leave_after: Option<usize>,
     /// How providers behave from now on.
     #[serde(default)]
     pub(crate) behave: BTreeMap<String, Vec<Rule>>,
+    /// What origins answer to the next requests.
+    #[serde(default)]
+    pub(crate) answers: BTreeMap<String, Vec<Answer>>,
+    /// What later steps need of the reply, by name: a JSON pointer. `$(name)` stands for it, in what is wanted as well.
+    #[serde(default)]
+    pub(crate) keep: BTreeMap<String, String>,
     pub(crate) reply: Value,
     /// Whatever it is, no client takes the reply for a whole one.
     #[serde(default)]
@@ -143,15 +171,17 @@ impl Scenario {
 
     /// Names of the providers that it wants.
     pub(crate) fn providers(&self) -> impl Iterator<Item = &str> {
-        self.backends.keys().chain(&self.providers).map(String::as_str)
+        let named = self.backends.keys().chain(&self.providers);
+        let only = self.origins.iter().filter(|name| !self.providers.contains(name));
+        named.chain(only.filter(|name| !self.backends.contains_key(*name))).map(String::as_str)
     }
 
     /// Everything that the gateway is given for it, as YAML documents.
-    pub(crate) fn documents(&self, port: u16, provider: impl Fn(&str) -> u16) -> String {
+    pub(crate) fn documents(&self, door: &Door, provider: impl Fn(&str) -> u16) -> String {
         let mut objects =
             vec![json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace()}})];
         if !self.resources.iter().any(|object| object["kind"] == "Gateway") {
-            objects.push(gateway(port));
+            objects.extend(door.resources());
         }
         for (name, schema) in &self.backends {
             objects.extend(backend(name, schema, provider(name)));
@@ -215,18 +245,6 @@ impl Scenario {
     }
 }
 
-fn gateway(port: u16) -> Value {
-    json!({
-        "apiVersion": "gateway.networking.k8s.io/v1",
-        "kind": "Gateway",
-        "metadata": {"name": "tollgate"},
-        "spec": {
-            "gatewayClassName": "tollgate",
-            "listeners": [{"name": "http", "protocol": "HTTP", "port": port}],
-        },
-    })
-}
-
 fn backend(name: &str, schema: &Value, port: u16) -> [Value; 2] {
     let schema = if schema.is_string() { json!({"name": schema}) } else { schema.clone() };
     let reference = json!({"group": "gateway.envoyproxy.io", "kind": "Backend", "name": name});
@@ -274,6 +292,11 @@ impl Step {
         found
     }
 
+    /// What the client speaks.
+    pub(crate) fn over(&self) -> Over {
+        Over::of(&self.over).unwrap_or_else(|| panic!("{}: nobody speaks {:?}", self.ask, self.over))
+    }
+
     /// The body as it is sent.
     pub(crate) fn bytes(&self) -> String {
         let text = match &self.body {
@@ -296,6 +319,13 @@ impl Step {
         steps
     }
 
+    /// With `$(name)` replaced, for each name.
+    pub(crate) fn filled(&self, values: &BTreeMap<String, String>, name: &str) -> Self {
+        values
+            .iter()
+            .fold(self.clone(), |step, (variable, value)| step.with(&format!("$({variable})"), value, name))
+    }
+
     fn with(&self, variable: &str, value: &str, name: &str) -> Self {
         let fill = |text: &str| text.replace(variable, value);
         let filled = |json: &Value| -> Value {
@@ -310,18 +340,17 @@ impl Step {
         };
         Self {
             ask: fill(&self.ask),
+            over: fill(&self.over),
             headers: self.headers.iter().map(|(name, value)| (name.clone(), fill(value))).collect(),
             body: filled(&self.body),
-            padding: self.padding,
-            leave_after: self.leave_after,
             behave: self.behave.iter().map(|(name, rules)| (fill(name), rules.clone())).collect(),
             reply: filled(&self.reply),
-            ends_badly: self.ends_badly,
             log: filled(&self.log),
             saw: self.saw.as_ref().map(|saw| {
                 saw.iter().map(|(name, seen)| (fill(name), seen.iter().map(filled).collect())).collect()
             }),
             repeat: BTreeMap::new(),
+            ..self.clone()
         }
     }
 }

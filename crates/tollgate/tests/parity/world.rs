@@ -10,13 +10,15 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tollgate_simulate::{Options, Simulator, spawn};
 use tollgate_testkit::{
-    http::{self, Ask},
+    http::Ask,
     process::{PATIENCE, free_ports},
     stack::Stack,
 };
 
 use crate::{
-    outcome,
+    client::{Call, Door},
+    origin::Origin,
+    outcome::{self, Seen},
     scenario::{self, Scenario, Step},
 };
 
@@ -36,8 +38,15 @@ pub(crate) struct World {
 #[derive(Debug)]
 pub(crate) struct Stage {
     pub(crate) scenario: Scenario,
-    port: u16,
-    providers: BTreeMap<String, Simulator>,
+    door: Door,
+    providers: BTreeMap<String, Provider>,
+}
+
+/// Whom the gateway asks.
+#[derive(Debug)]
+enum Provider {
+    Simulator(Simulator),
+    Origin(Origin),
 }
 
 /// What came of the steps: by scenario and number of the step.
@@ -75,8 +84,7 @@ impl World {
         let shared = SHARED.replace("LOG", &world.path().join("access.log").display().to_string());
         fs::write(resources.join("shared.yaml"), shared.replace("HOST", host)).unwrap();
         for stage in &stages {
-            let documents =
-                stage.scenario.documents(stage.port, |name| stage.providers[name].address().port());
+            let documents = stage.scenario.documents(&stage.door, |name| stage.providers[name].port());
             fs::write(resources.join(format!("{}.yaml", stage.scenario.namespace())), documents).unwrap();
         }
         Self { folder: world, stages }
@@ -95,8 +103,9 @@ impl World {
         let end = Instant::now() + PATIENCE;
         for stage in &self.stages {
             let ask = Ask { line: &stage.scenario.ready, ..Ask::default() };
+            let call = Call { ask, ..Call::default() };
             loop {
-                let reply = http::ask(stage.port, &ask);
+                let reply = stage.door.ask(&call);
                 if reply.status == 200 {
                     break;
                 }
@@ -115,9 +124,10 @@ impl World {
     pub(crate) fn run(&self) -> Outcomes {
         let mut outcomes = Outcomes::new();
         for stage in &self.stages {
-            // Looking whether it is ready may have been seen by providers.
+            let mut kept = BTreeMap::new();
             for (number, step) in stage.scenario.steps.iter().enumerate() {
-                outcomes.insert((stage.scenario.name.clone(), number), stage.run(step, number));
+                let outcome = stage.run(step, number, &mut kept);
+                outcomes.insert((stage.scenario.name.clone(), number), outcome);
             }
         }
         self.read_log(&mut outcomes);
@@ -228,37 +238,95 @@ impl Stage {
         let first = scenario::read(name, &text, &|_| Some(1));
         let start = |name: &str| {
             let options = Options { name: name.to_owned(), record: 4096, ..Options::default() };
-            (name.to_owned(), spawn(options).unwrap())
+            let provider = match first.origins.iter().any(|origin| origin == name) {
+                true => Provider::Origin(Origin::start()),
+                false => Provider::Simulator(spawn(options).unwrap()),
+            };
+            (name.to_owned(), provider)
         };
         let providers: BTreeMap<_, _> = first.providers().map(start).collect();
         let ports = |word: &str| match word {
             "port" => Some(port),
             // A port where nobody listens: that of discard.
             "nobody" => Some(9),
-            provider => Some(providers.get(provider)?.address().port()),
+            provider => Some(providers.get(provider)?.port()),
         };
-        Self { scenario: scenario::read(name, &text, &ports), port, providers }
+        let scenario = scenario::read(name, &text, &ports);
+        Self { door: Door::new(port, scenario.tls), scenario, providers }
     }
 
-    fn run(&self, step: &Step, number: usize) -> Value {
-        for (provider, rules) in &step.behave {
-            rules.iter().for_each(|rule| self.providers[provider].add_rule(rule.clone()));
-        }
+    /// `kept` is what earlier steps have kept: by its name.
+    fn run(&self, step: &Step, number: usize, kept: &mut BTreeMap<String, String>) -> Value {
+        let step = &step.filled(kept, &self.scenario.name);
+        // Looking whether it is ready may have been seen by providers.
         let before: BTreeMap<_, _> =
-            self.providers.iter().map(|(name, provider)| (name, provider.last().len())).collect();
+            self.providers.iter().map(|(name, provider)| (name, provider.prepare(step, name))).collect();
         let mut headers = step.headers.clone();
         headers.insert(MARK.to_owned(), format!("{}#{number}", self.scenario.name));
         let ask = Ask { line: &step.ask, headers, body: step.bytes(), leave_after: step.leave_after };
-        let reply = http::ask(self.port, &ask);
+        let trailers = step.trailers.clone().into_iter().collect();
+        let call = Call {
+            ask,
+            over: step.over(),
+            trailers,
+            say: step.say.as_deref().map(|texts| (texts, step.hears)),
+        };
+        let reply = self.door.ask(&call);
+        for (name, pointer) in &step.keep {
+            let json: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+            if let Some(value) = json.pointer(pointer).and_then(Value::as_str) {
+                kept.insert(name.clone(), value.to_owned());
+            }
+        }
+        let unnamed = |text: &str| {
+            let unnamed = |text: String, (name, value): (&String, &String)| {
+                text.replace(value.as_str(), &format!("$({name})"))
+            };
+            kept.iter().fold(text.to_owned(), unnamed)
+        };
         let saw: BTreeMap<_, Vec<_>> = self
             .providers
             .iter()
             .map(|(name, provider)| {
-                let requests = provider.last().iter().skip(before[name]).map(outcome::request).collect();
-                (name, requests)
+                let seen = provider.seen(before[name]);
+                (name, seen.iter().map(|seen| seen.outcome(&unnamed)).collect())
             })
             .collect();
-        json!({"reply": outcome::reply(&reply), "saw": saw})
+        json!({"reply": outcome::reply(&reply, &unnamed), "saw": saw})
+    }
+}
+
+// === impl Provider ===
+
+impl Provider {
+    fn port(&self) -> u16 {
+        match self {
+            Self::Simulator(simulator) => simulator.address().port(),
+            Self::Origin(origin) => origin.port,
+        }
+    }
+
+    /// Tells it how to behave in this step; how much it has seen until now.
+    fn prepare(&self, step: &Step, name: &str) -> usize {
+        match self {
+            Self::Simulator(simulator) => {
+                step.behave.get(name).into_iter().flatten().for_each(|rule| simulator.add_rule(rule.clone()));
+                simulator.last().len()
+            }
+            Self::Origin(origin) => {
+                drop(origin.asked());
+                step.answers.get(name).into_iter().flatten().for_each(|answer| origin.answer(answer.clone()));
+                0
+            }
+        }
+    }
+
+    /// What it has seen beyond that.
+    fn seen(&self, before: usize) -> Vec<Seen> {
+        match self {
+            Self::Simulator(simulator) => simulator.last().iter().skip(before).map(Seen::from).collect(),
+            Self::Origin(origin) => origin.asked(),
+        }
     }
 }
 
