@@ -1,4 +1,4 @@
-//! The real Envoy and the real Envoy Gateway, for the tests that run against them.
+//! The real Envoy, the real Envoy Gateway and its rate limit service, for the tests that run against them.
 
 use std::{
     fs,
@@ -16,6 +16,9 @@ const ENVOYS: [(&str, &str); 2] = [("envoy-1.40", "1.40.0"), ("envoy-1.36", "1.3
 const GATEWAY: &str = "v1.8.1";
 /// The newest one, which takes as long again to build.
 const NEWEST_GATEWAY: &str = "v1.9.1";
+/// The rate limit service that `GATEWAY` goes with: what its module requires. The image that it runs in a cluster is of
+/// another commit, which is not to be had as a module.
+const RATE_LIMIT: &str = "v1.4.1-0.20260122083618-3fb702589d36";
 
 pub(crate) fn run(args: &[String]) -> Outcome {
     for arg in args {
@@ -27,6 +30,7 @@ pub(crate) fn run(args: &[String]) -> Outcome {
         envoy(folder, version)?;
     }
     gateway(GATEWAY)?;
+    rate_limit(RATE_LIMIT)?;
     if args.is_empty() { Ok(()) } else { gateway(NEWEST_GATEWAY) }
 }
 
@@ -55,25 +59,40 @@ fn envoy(name: &str, version: &str) -> Outcome {
 }
 
 fn gateway(version: &str) -> Outcome {
-    let folder = shell::cache().join(format!("envoy-gateway-{version}"));
-    if folder.join("envoy-gateway").exists() {
+    let module = "github.com/envoyproxy/gateway/cmd/envoy-gateway";
+    go_program("Envoy Gateway", "envoy-gateway", (module, version))
+}
+
+fn rate_limit(version: &str) -> Outcome {
+    let module = "github.com/envoyproxy/ratelimit/src/service_cmd";
+    go_program("Envoy's rate limit service", "ratelimit", (module, version))
+}
+
+/// Builds a program from its module, into a folder of its name and version.
+fn go_program(title: &str, program: &str, (module, version): (&str, &str)) -> Outcome {
+    let folder = shell::cache().join(format!("{program}-{version}"));
+    if folder.join(program).exists() {
         return Ok(());
     }
     if shell::output(Command::new("go").arg("version")).is_none() {
-        println!("envoy: skipped: Go is not installed, and Envoy Gateway {version} is built from its module");
+        println!("envoy: skipped: Go is not installed, and {title} {version} is built from its module");
         return Ok(());
     }
     let began = Instant::now();
     install_into(&folder, |draft| {
-        let module = format!("github.com/envoyproxy/gateway/cmd/envoy-gateway@{version}");
+        let install = ["install", "-trimpath", "-ldflags=-s -w"];
         shell::run(
             Command::new("go")
-                .args(["install", "-trimpath", "-ldflags=-s -w", &module])
+                .args(install)
+                .arg(format!("{module}@{version}"))
                 .env("GOBIN", draft)
                 .env("CGO_ENABLED", "0"),
-        )
+        )?;
+        // Go calls a program by the last part of its path.
+        let called = draft.join(module.rsplit('/').next().unwrap_or(module));
+        fs::rename(&called, draft.join(program)).map_err(|error| format!("{}: {error}", called.display()))
     })?;
-    println!("envoy: Envoy Gateway {version} built in {} s", began.elapsed().as_secs());
+    println!("envoy: {title} {version} built in {} s", began.elapsed().as_secs());
     Ok(())
 }
 
