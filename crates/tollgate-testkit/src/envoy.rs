@@ -13,6 +13,7 @@ use std::{
 
 use crate::{
     http,
+    limits::GlobalLimits,
     process::{PATIENCE, Running, cache},
 };
 
@@ -152,20 +153,23 @@ impl Standalone {
     /// # Errors
     /// Where it does not start; the text has what it said.
     pub fn start(setup: &Setup<'_>) -> Result<Option<Self>, String> {
+        Self::start_with(setup, None)
+    }
+
+    /// The same with global rate limits; see [`GlobalLimits::resources`] for what it has to read then.
+    ///
+    /// # Errors
+    /// Where it does not start; the text has what it said.
+    pub fn start_with(setup: &Setup<'_>, limits: Option<&GlobalLimits>) -> Result<Option<Self>, String> {
         let Some(program) = envoy_gateway() else { return Ok(None) };
         let named = |error: io::Error| format!("envoy-gateway: {error}");
         let alone = File::create(env::temp_dir().join("tollgate-envoy-gateway.lock")).map_err(named)?;
         alone.lock().map_err(named)?;
         let config = setup.folder.join("envoy-gateway.yaml");
-        fs::write(&config, setup.config()).map_err(named)?;
+        let more = limits.map(GlobalLimits::config).unwrap_or_default();
+        fs::write(&config, setup.config() + &more).map_err(named)?;
         plant(&program, setup).map_err(named)?;
-        // The keys with which it and its Envoy know each other.
-        let mut command = Command::new(&program);
-        command.args(["certgen", "--local", "--config-home"]).arg(setup.folder.join("config"));
-        let made = command.output().map_err(named)?;
-        if !made.status.success() {
-            return Err(format!("envoy-gateway certgen: {}", String::from_utf8_lossy(&made.stderr)));
-        }
+        certificates(setup.folder)?;
         let mut command = Command::new(&program);
         command.arg("server").arg("--config-path").arg(&config);
         let mut gateway = Running::start("envoy-gateway", &mut command).map_err(named)?;
@@ -239,6 +243,7 @@ logging:
   level: {{default: info}}
 extensionApis:
   enableBackend: true
+  enableEnvoyPatchPolicy: true
 {extension}",
             self.resources.display()
         )
@@ -266,6 +271,26 @@ fn extension(port: u16, hooks: &[&str]) -> String {
       version: v1
 "
     )
+}
+
+/// Makes the keys with which Envoy Gateway, its Envoy and its rate limit service know each other, where they are not
+/// there.
+///
+/// # Errors
+/// Where Envoy Gateway cannot make them.
+pub fn certificates(folder: &Path) -> Result<(), String> {
+    let home = folder.join("config");
+    if home.join("certs").exists() {
+        return Ok(());
+    }
+    let program = envoy_gateway().ok_or("Envoy Gateway is not installed: cargo xtask envoy")?;
+    let mut command = Command::new(program);
+    command.args(["certgen", "--local", "--config-home"]).arg(home);
+    let made = command.output().map_err(|error| format!("envoy-gateway certgen: {error}"))?;
+    if !made.status.success() {
+        return Err(format!("envoy-gateway certgen: {}", String::from_utf8_lossy(&made.stderr)));
+    }
+    Ok(())
 }
 
 /// Envoy Gateway downloads the Envoy that it was made for, unless there is one in this place. Every Envoy of a machine

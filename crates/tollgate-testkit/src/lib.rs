@@ -3,6 +3,7 @@
 pub mod envoy;
 mod golden;
 pub mod http;
+pub mod limits;
 pub mod process;
 #[cfg(feature = "processor")]
 pub mod processor;

@@ -10,6 +10,7 @@ use std::{
 use crate::{
     envoy::{self, Setup, Standalone},
     http,
+    limits::GlobalLimits,
     process::{PATIENCE, Running, free_ports},
 };
 
@@ -28,6 +29,15 @@ pub struct Plan<'a> {
     pub hooks: &'a [&'a str],
 }
 
+/// What a stack may have beside.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Beside<'a> {
+    /// Envoy Gateway's rate limit service.
+    pub limits: Option<&'a GlobalLimits>,
+    /// More arguments of the controller.
+    pub controller: &'a [&'a str],
+}
+
 /// All four processes.
 #[derive(Debug)]
 pub struct Stack {
@@ -41,6 +51,8 @@ pub struct Stack {
     pub admin: u16,
     /// The port of the controller's.
     pub hooks_admin: u16,
+    /// The port of the hooks.
+    pub extension: u16,
     tollgate: PathBuf,
     resources: PathBuf,
     socket: String,
@@ -65,6 +77,14 @@ impl Stack {
     /// # Errors
     /// Where a program does not start; the text has what it said.
     pub fn start(plan: &Plan<'_>) -> Result<Self, String> {
+        Self::start_with(plan, Beside::default())
+    }
+
+    /// The same, with what there may be beside.
+    ///
+    /// # Errors
+    /// Where a program does not start; the text has what it said.
+    pub fn start_with(plan: &Plan<'_>, beside: Beside<'_>) -> Result<Self, String> {
         let generated = plan.folder.join("generated");
         fs::create_dir_all(&generated).map_err(|error| error.to_string())?;
         let socket = format!("unix:{}", plan.folder.join("processor.sock").display());
@@ -74,7 +94,7 @@ impl Stack {
         let mut command = Command::new(plan.tollgate);
         command.arg("controller").arg("--resources").arg(plan.resources).arg("--output").arg(&generated);
         command.args(["--extension-server", &format!("127.0.0.1:{extension}"), "--admin", "127.0.0.1:0"]);
-        command.args(["--processor", &socket]);
+        command.args(["--processor", &socket]).args(beside.controller);
         let mut controller = started("tollgate controller", &mut command)?;
         let ready = controller.wait_for(" ready")?;
         let hooks_admin = admin_port(&ready)?;
@@ -85,10 +105,20 @@ impl Stack {
             hooks: plan.hooks,
             envoy: plan.envoy,
         };
-        let gateway =
-            Standalone::start(&setup)?.ok_or("Envoy Gateway is not installed: cargo xtask envoy")?;
+        let gateway = Standalone::start_with(&setup, beside.limits)?
+            .ok_or("Envoy Gateway is not installed: cargo xtask envoy")?;
         let (tollgate, resources) = (plan.tollgate.to_owned(), plan.resources.to_owned());
-        Ok(Self { gateway, controller, processor, admin, hooks_admin, tollgate, resources, socket })
+        Ok(Self {
+            gateway,
+            controller,
+            processor,
+            admin,
+            hooks_admin,
+            extension,
+            tollgate,
+            resources,
+            socket,
+        })
     }
 
     /// Starts the external processor anew at the same place, after it was ended.
