@@ -1,6 +1,7 @@
 //! One set of scenarios through both hosts: equal replies, equal usage, equal refusals. See docs/parity.md.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
+mod budgets;
 mod client;
 mod native;
 mod origin;
@@ -54,7 +55,7 @@ fn natively(names: &[String]) -> (Outcomes, Vec<String>) {
 
 #[test]
 fn the_native_host_does_what_every_scenario_wants() {
-    let (outcomes, unmet) = natively(&names(|_| true));
+    let (outcomes, unmet) = natively(&names(|scenario| !scenario.counts));
     if env::var_os("PARITY_SHOW").is_some() {
         outcomes.iter().for_each(|(step, outcome)| println!("{step:?} {outcome:#}"));
     }
@@ -113,7 +114,7 @@ fn equal_behind(version: &str) {
         Ok(envoy) => envoy,
         Err(missing) => return eprintln!("skipped: {missing}"),
     };
-    let names = names(|scenario| scenario.envoy.skip.is_none());
+    let names = names(|scenario| scenario.envoy.skip.is_none() && !scenario.counts);
     let (native, _) = natively(&names);
     let world = World::new(&folder(), &names, PROXY);
     let mut stack = Stack::start(&Plan {

@@ -16,8 +16,14 @@ pub(crate) struct Native {
 
 impl Native {
     pub(crate) fn start(world: &World) -> Self {
+        Self::start_with(world, &[])
+    }
+
+    /// The same with more arguments.
+    pub(crate) fn start_with(world: &World, arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
         command.arg("run").arg(world.resources()).args(["--admin", "127.0.0.1:0", "--threads", "2"]);
+        command.args(arguments);
         let mut gateway = Running::start("tollgate run", &mut command).unwrap();
         let ready = gateway.wait_for(" ready in ").unwrap();
         let admin = port_after(&ready, "admin on http://127.0.0.1:").unwrap();

@@ -48,6 +48,9 @@ pub(crate) struct Scenario {
     /// What is asked until it is answered with 200, before the steps begin.
     #[serde(default = "models_are_listed")]
     pub(crate) ready: String,
+    /// It needs a rate limit service behind Envoy.
+    #[serde(default)]
+    pub(crate) counts: bool,
     pub(crate) steps: Vec<Step>,
     /// Sums over all steps, by series without what the host adds to it.
     #[serde(default)]
@@ -112,6 +115,9 @@ pub(crate) struct Step {
     /// Whatever it is, no client takes the reply for a whole one.
     #[serde(default)]
     ends_badly: bool,
+    /// What is counted when it is over: sums by a word in the names of counters. Waited for before the next one.
+    #[serde(default)]
+    pub(crate) counted: BTreeMap<String, Counted>,
     /// What the access log says of it.
     #[serde(default)]
     pub(crate) log: Value,
@@ -121,6 +127,14 @@ pub(crate) struct Step {
     /// The step stands for every combination of these: `$(name)` in it is replaced.
     #[serde(default)]
     repeat: BTreeMap<String, Vec<String>>,
+}
+
+/// A sum of counters.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(untagged, rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Counted {
+    Exactly(i64),
+    More { more_than: i64 },
 }
 
 fn models_are_listed() -> String {
@@ -345,6 +359,7 @@ impl Step {
             body: filled(&self.body),
             behave: self.behave.iter().map(|(name, rules)| (fill(name), rules.clone())).collect(),
             reply: filled(&self.reply),
+            counted: self.counted.iter().map(|(word, sum)| (fill(word), *sum)).collect(),
             log: filled(&self.log),
             saw: self.saw.as_ref().map(|saw| {
                 saw.iter().map(|(name, seen)| (fill(name), seen.iter().map(filled).collect())).collect()

@@ -122,12 +122,18 @@ impl World {
 
     /// Runs all scenarios, and gives what came of each step.
     pub(crate) fn run(&self) -> Outcomes {
+        self.run_with(&|_, _| {})
+    }
+
+    /// The same, with something to be done after each step.
+    pub(crate) fn run_with(&self, after: &dyn Fn(&Scenario, &Step)) -> Outcomes {
         let mut outcomes = Outcomes::new();
         for stage in &self.stages {
             let mut kept = BTreeMap::new();
             for (number, step) in stage.scenario.steps.iter().enumerate() {
                 let outcome = stage.run(step, number, &mut kept);
                 outcomes.insert((stage.scenario.name.clone(), number), outcome);
+                after(&stage.scenario, step);
             }
         }
         self.read_log(&mut outcomes);
