@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 mod as_written;
+mod budgets;
 mod faults;
 mod hang;
 mod hooks;
