@@ -120,7 +120,7 @@ fn every_fault_at_every_point(version: &str) {
             let reply = Setting::ask(port, &chat("m", &[]));
             let took = began.elapsed();
             let status = reply.status;
-            println!("{version} {point:?} {fault:?}: {status} {} bytes after {took:?}", reply.body.len());
+            eprintln!("{version} {point:?} {fault:?}: {status} {} bytes after {took:?}", reply.body.len());
             if status != want || took > ANSWERED {
                 unlike.push(format!("{point:?} {fault:?}: {status} and not {want}, after {took:?}"));
             }
@@ -154,7 +154,7 @@ fn an_attempt_is_not_held_by_a_silent_processor() {
         stand_in.set(serve(Some((point, Fault::Hang))));
         let began = Instant::now();
         let reply = Setting::ask(port, &chat("m", &[]));
-        println!("{point:?}: {} after {:?}", reply.status, began.elapsed());
+        eprintln!("{point:?}: {} after {:?}", reply.status, began.elapsed());
         assert_eq!(reply.status, 504, "{point:?}: {}", reply.text());
         assert!(began.elapsed() < ANSWERED, "{point:?}: {:?}", began.elapsed());
     }

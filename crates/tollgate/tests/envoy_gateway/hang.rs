@@ -286,7 +286,7 @@ fn seven_fail_where_the_router_level_is_missing(version: &str) {
             let (status, slowest) = world.ask(host);
             let counted = world.counted();
             let about = format!("{chains:?}, {host}: {slowest:?}, {counted:?}, {:?}", world.details());
-            println!("{about}");
+            eprintln!("{about}");
             let n = REQUESTS;
             let all = Counted { sent: n, received: n, asked: 2 * n, picked: n, served: n, failed: 0 };
             // As in the report: the picker was asked, the processor was asked once, and the pod never.

@@ -96,7 +96,7 @@ fn a_pool_that_fails_open_does_without_its_picker() {
     // Envoy notices within its health check's interval that nobody listens; until then it may lose a request.
     let began = Instant::now();
     setting.wait_until(|_| Setting::ask(port, &chat("only", &[])));
-    println!("served without a picker after {:?}", began.elapsed());
+    eprintln!("served without a picker after {:?}", began.elapsed());
     assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
     for _ in 0..10 {
         assert!(pod(port, &pool).is_some_and(|pod| pod.starts_with("only-")));
@@ -113,7 +113,7 @@ fn a_pool_that_fails_closed_refuses_at_once_without_its_picker() {
     let refused = |about: &str| {
         let began = Instant::now();
         let reply = Setting::ask(port, &chat("only", &[]));
-        println!("{about}: {} after {:?}", reply.status, began.elapsed());
+        eprintln!("{about}: {} after {:?}", reply.status, began.elapsed());
         assert!((500..=504).contains(&reply.status), "{about}: {} {}", reply.status, reply.text());
         assert!(began.elapsed() < SOON, "{about}: {:?}", began.elapsed());
     };

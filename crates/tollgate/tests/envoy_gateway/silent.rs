@@ -91,12 +91,12 @@ fn ends(version: &str) {
         ended.push((about, thread::spawn(move || rest(stream, began))));
     }
     let reply: Reply = http::converse(fresh, &chat("m", &[]));
-    println!("{version}, a new request: {} after {:?}", reply.status, began.elapsed());
+    eprintln!("{version}, a new request: {} after {:?}", reply.status, began.elapsed());
     assert!((500..=504).contains(&reply.status), "{} {}", reply.status, reply.text());
     assert!(began.elapsed() < FOUND_OUT, "{:?}", began.elapsed());
     for (about, thread) in ended {
         let (status, took, read) = thread.join().unwrap();
-        println!("{version}, {about}: {status} after {took:?}");
+        eprintln!("{version}, {about}: {status} after {took:?}");
         assert!(took < FOUND_OUT, "{about}: {took:?}");
         // What has begun with a 200 is broken off, and nobody takes it for whole.
         assert!((500..=504).contains(&status) || !read.contains("[DONE]"), "{about}: {read}");
