@@ -88,15 +88,6 @@ impl Frames {
         })
     }
 
-    /// True where all of the next message is there.
-    pub(crate) fn has_next(&self) -> bool {
-        let held = match &self.held {
-            Held::Piece(held) => held.len(),
-            Held::Joined(held) => held.len(),
-        };
-        self.wanted().is_some_and(|wanted| held >= wanted)
-    }
-
     /// The length of the next message, where it is known.
     fn length(&self) -> Result<Option<usize>, BadFrame> {
         let held: &[u8] = match &self.held {

@@ -263,27 +263,35 @@ impl Far {
 
 impl Relay {
     async fn run(mut self, seen: Seen, head: Head) {
-        let held = self.far != Far::Open;
-        self.head(&seen, &head);
-        drop((seen, head));
-        if held {
-            self.end();
-        } else {
-            // What was held back of a long reply.
-            self.send(false);
+        if self.far == Far::Open {
+            self.head(&seen, &head, 0);
+            drop((seen, head));
             self.stream().await;
+        } else {
+            self.whole(&seen, &head);
+            drop((seen, head));
         }
         pass(&mut self.wire).await;
     }
 
-    fn head(&mut self, seen: &Seen, head: &Head) {
+    /// Hands on a reply of which all is here. Its costs are told once, with the head.
+    fn whole(&mut self, seen: &Seen, head: &Head) {
+        let bytes = self.take();
+        self.head(seen, head, bytes.len());
+        if self.far != Far::Bodiless {
+            self.wire.send(&answers::piece(Way::Reply, bytes, self.far == Far::Ended));
+        }
+        self.settle();
+    }
+
+    /// `length` is that of the body, where all of it is here.
+    fn head(&self, seen: &Seen, head: &Head, length: usize) {
         let mut changes = Changes::of_reply(&seen.headers, &head.headers);
         if head.status.as_str() != seen.status {
             changes.set(":status", head.status.as_str().to_owned());
         }
         // All of the body is here, so that its length is known; a head without a body says what it says.
-        if matches!(self.far, Far::Ended) {
-            let length: usize = self.out.0.iter().map(Bytes::len).sum();
+        if self.far == Far::Ended {
             changes.set("content-length", length.to_string());
         }
         let response = answers::head(Way::Reply, changes, Route::Keep);
@@ -291,10 +299,17 @@ impl Relay {
         self.tell(response, metadata);
     }
 
-    /// Hands on pieces as they come; what came together leaves together.
+    /// Hands on what was held back and pieces as they come; what came together leaves together.
     async fn stream(&mut self) {
-        let mut came = next(&mut self.wire, &mut self.far).await;
         loop {
+            let ready = if self.held() < TOGETHER { next_ready(&mut self.wire, &mut self.far) } else { None };
+            let came = match ready {
+                Some(came) => came,
+                None => {
+                    self.send(false);
+                    next(&mut self.wire, &mut self.far).await
+                }
+            };
             if let Err(fault) = self.read(came) {
                 return self.break_off(Failure::Reply(fault));
             }
@@ -304,14 +319,6 @@ impl Relay {
             if self.owed.exchange.is_none() {
                 return;
             }
-            let more = if self.held() < TOGETHER { next_ready(&mut self.wire, &mut self.far) } else { None };
-            came = match more {
-                Some(more) => more,
-                None => {
-                    self.send(false);
-                    next(&mut self.wire, &mut self.far).await
-                }
-            };
         }
     }
 
@@ -344,15 +351,11 @@ impl Relay {
 
     /// Hands on what there is; `last` where nothing follows.
     fn send(&mut self, last: bool) {
-        let bytes = joined(&mut self.out);
-        if bytes.is_empty() && !last {
+        if self.out.0.iter().all(Bytes::is_empty) && !last {
             return;
         }
+        let bytes = self.take();
         let now = self.owed.worker.now().instant;
-        if let Some(exchange) = &mut self.owed.exchange {
-            exchange.first_byte(now);
-            exchange.sent(bytes.len());
-        }
         let due = self.has_used_more() || last || now.saturating_duration_since(self.told) >= TOLD_EVERY;
         let metadata = if due { self.metadata() } else { None };
         if due {
@@ -372,11 +375,26 @@ impl Relay {
         std::mem::replace(&mut self.used, used) != self.used
     }
 
+    /// Takes the bytes that wait, to send them.
+    fn take(&mut self) -> Bytes {
+        let bytes = joined(&mut self.out);
+        if let Some(exchange) = &mut self.owed.exchange
+            && self.far != Far::Bodiless
+        {
+            exchange.first_byte(self.owed.worker.now().instant);
+            exchange.sent(bytes.len());
+        }
+        bytes
+    }
+
     /// The backend is done.
     fn end(&mut self) {
-        if self.far != Far::Bodiless {
-            self.send(true);
-        }
+        self.send(true);
+        self.settle();
+    }
+
+    /// The client has all of it.
+    fn settle(&mut self) {
         if self.far == Far::Trailed {
             self.wire.send(&answers::trailers(Way::Reply));
         }

@@ -102,9 +102,7 @@ impl Wire {
 
     /// The next message, where it is here already.
     pub(crate) fn ready(&mut self) -> Option<ProcessingRequest> {
-        if !self.frames.has_next() {
-            return None;
-        }
+        // Whoever gets nothing waits for the next one in earnest, which is then told of it.
         match self.poll_next(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(request) => request,
             Poll::Pending => None,

@@ -264,11 +264,13 @@ async fn a_reply_is_read_by_the_dialect_of_whoever_gave_it() {
     let (first, second) = reply.split_at(30);
     stream.say(Said::ResponseBody(body(first, false)), &[]).await;
     stream.say(Said::ResponseBody(body(second, true)), &[]).await;
-    assert!(matches!(stream.answer().await.answer, Some(Answer::ResponseHeaders(_))));
+    let told = stream.answer().await;
+    assert!(matches!(told.answer, Some(Answer::ResponseHeaders(_))));
     let last = stream.answer().await;
     let (text, ended) = piece(&last);
     assert!(ended && text.contains(r#""finish_reason":"stop""#), "{text}");
-    assert_eq!(metadata(&last, "io.envoy.ai_gateway", "ai_service_backend_name"), Some("default/anthropic"));
+    assert_eq!(metadata(&told, "io.envoy.ai_gateway", "ai_service_backend_name"), Some("default/anthropic"));
+    assert_eq!(last.dynamic_metadata, None, "all of it was told with the head");
     let settled = envoy.settled().await;
     assert_eq!((settled.end, settled.record.usage.output.unwrap().0), (End::Complete, 5));
     assert_eq!(settled.record.request_id, "request-1");
