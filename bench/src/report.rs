@@ -102,6 +102,8 @@ fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
     for case in MEASURED {
         rows.push(row(format!("cpu.{}", case.key()), format!("CPU µs/request: {}", case.name()), true));
+        let title = "of these the processor's".to_owned();
+        rows.push(row(format!("beside.cpu.{}", case.key()), title, false));
     }
     rows.push(row("cpu.stream-paced".into(), "CPU µs/event: streams at 20 ms".into(), true));
     for (key, title) in policies::ROWS {

@@ -126,7 +126,11 @@ impl Bench<'_> {
         };
         column.set(format!("rate.{key}"), measured.rate());
         if let Way::Through(_) = way {
-            column.set(format!("cpu.{key}"), micros(used) / measured.latency.count() as f64);
+            let each = |time| micros(time) / measured.latency.count() as f64;
+            column.set(format!("cpu.{key}"), each(used.all));
+            if let Some(beside) = used.beside {
+                column.set(format!("beside.cpu.{key}"), each(beside));
+            }
         }
         self.doubt(&measured, column, key);
     }
@@ -137,7 +141,7 @@ impl Bench<'_> {
         way: Way<'_>,
         target: &Target,
         connections: usize,
-    ) -> Result<(Measured, Duration), String> {
+    ) -> Result<(Measured, Used), String> {
         match once(target).await {
             Ok((200, body)) if !body.is_empty() => {}
             Ok((status, body)) => {
@@ -147,9 +151,9 @@ impl Bench<'_> {
             Err(error) => return Err(format!("no answer: {error}")),
         }
         closed(target, connections, self.effort.millis(200, 1000)).await;
-        let before = load(way);
+        let before = Used::until_now(way);
         let measured = closed(target, connections, self.effort.millis(700, 4000)).await;
-        let used = load(way).cpu.saturating_sub(before.cpu);
+        let used = Used::until_now(way).since(before);
         if measured.latency.count() == 0 { Err("no good reply in time".into()) } else { Ok((measured, used)) }
     }
 
@@ -311,6 +315,31 @@ impl Bench<'_> {
             sleep(self.effort.millis(1000, 3000)).await;
             column.set(format!("rss.{name}.after"), mib(running.load().rss));
         }
+    }
+}
+
+/// Processor time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Used {
+    pub(crate) all: Duration,
+    /// That of an external processor, where there is one.
+    beside: Option<Duration>,
+}
+
+// === impl Used ===
+
+impl Used {
+    fn until_now(way: Way<'_>) -> Self {
+        let beside = match way {
+            Way::Direct => None,
+            Way::Through(running) => running.beside().map(|load| load.cpu),
+        };
+        Self { all: load(way).cpu, beside }
+    }
+
+    fn since(self, before: Self) -> Self {
+        let beside = self.beside.zip(before.beside).map(|(now, before)| now.saturating_sub(before));
+        Self { all: self.all.saturating_sub(before.all), beside }
     }
 }
 
