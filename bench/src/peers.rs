@@ -199,22 +199,7 @@ impl Peer {
                 let missing = "target/release/tollgate is not built: cargo build --release -p tollgate";
                 if program.exists() { Ok(program) } else { Err(missing.into()) }
             }
-            Self::Naive => {
-                let program = release.join("examples/naive");
-                if !program.exists() {
-                    let mut cargo = Command::new("cargo");
-                    cargo.current_dir(&places.repository);
-                    run(cargo.args([
-                        "build",
-                        "--release",
-                        "--package",
-                        "tollgate-net",
-                        "--example",
-                        "naive",
-                    ]))?;
-                }
-                Ok(program)
-            }
+            Self::Naive => naive(places, release.join("examples/naive")),
             Self::Nginx => {
                 if run(Command::new("nginx").arg("-v")).is_err() {
                     run(Command::new("apt-get").args(["install", "--yes", "nginx-light"]))?;
@@ -413,6 +398,16 @@ pub(crate) fn target(
         body.len()
     );
     Target { address, request: request.into_bytes().into() }
+}
+
+/// The example of a proxy that does nothing else, built where it is not.
+fn naive(places: &Places, program: PathBuf) -> Result<PathBuf, String> {
+    if !program.exists() {
+        let mut cargo = Command::new("cargo");
+        cargo.current_dir(&places.repository);
+        run(cargo.args(["build", "--release", "--package", "tollgate-net", "--example", "naive"]))?;
+    }
+    Ok(program)
 }
 
 /// The address that TensorZero chose itself and printed.
