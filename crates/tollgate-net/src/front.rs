@@ -14,6 +14,10 @@ use crate::{
     watch::{LINGER, Limits},
 };
 
+/// Bytes of a read from a client, and of what waits for it to be written, unless a head may be longer. What a long
+/// prompt was read into stays with its connection as long as the answer lasts.
+const MOST_BUFFERED: usize = 64 * 1024;
+
 /// Limits and deadlines of a server's connections; the defaults suit the open internet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerSettings {
@@ -205,7 +209,9 @@ impl ServerSettings {
         // The transport sees for itself that its client leaves.
         builder.half_close(true);
         builder.max_headers(self.max_headers);
-        builder.max_header_size(usize::try_from(self.max_header_bytes).unwrap_or(usize::MAX));
+        let head = usize::try_from(self.max_header_bytes).unwrap_or(usize::MAX);
+        builder.max_header_size(head);
+        builder.max_buf_size(head.max(MOST_BUFFERED));
         builder
     }
 

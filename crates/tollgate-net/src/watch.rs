@@ -573,7 +573,9 @@ impl AsyncRead for Tracked {
         }
         let before = buf.filled().len();
         let known = this.prefix.len().min(buf.remaining());
-        buf.put_slice(&this.prefix.split_to(known));
+        if known > 0 {
+            buf.put_slice(&this.prefix.split_to(known));
+        }
         // What follows is read along: hyper doubles a buffer that got the first few bytes alone.
         let outcome = match this.input {
             Input::Ended(error) => Poll::Ready(error.map_or(Ok(()), |error| Err(error.into()))),
