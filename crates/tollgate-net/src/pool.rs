@@ -123,7 +123,7 @@ impl fmt::Debug for Pool {
 }
 
 impl Pool {
-    /// An empty pool. Has to be used on one `LocalSet`.
+    /// An empty pool. Has to be used on one `LocalSet` or local runtime.
     #[must_use]
     pub fn new(settings: PoolSettings, resolver: Resolver) -> Self {
         Self(Rc::new(Inner {

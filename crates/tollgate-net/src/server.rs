@@ -132,7 +132,7 @@ impl Server {
 
     /// Serves `listener` until the drain is over and the last connection has ended or was cut.
     ///
-    /// Has to run on a `LocalSet`. `handler` is called for each request; its future is dropped when the client goes
+    /// Has to run on a `LocalSet` or a local runtime. `handler` is called for each request; its future is dropped when the client goes
     /// away. To answer an upgrade, return a 101 and take the connection with [`crate::on_upgrade`].
     ///
     /// # Errors
