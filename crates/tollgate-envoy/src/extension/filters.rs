@@ -4,7 +4,7 @@ use std::time::Duration as Time;
 use bytes::Bytes;
 
 use super::{
-    metadata::{BACKEND, OURS, ROUTE, UPSTREAM_HOST},
+    metadata::{BACKEND, OURS, UPSTREAM_HOST},
     proto::{
         Address, Any, BoolValue, CircuitBreakers, Cluster, ClusterLoadAssignment, Duration,
         EarlyHeaderMutation, Empty, Endpoint, EnvoyGrpc, ExplicitHttpConfig, ExtProcPerRoute,
@@ -94,11 +94,10 @@ pub(super) fn router_level(last: bool) -> Bytes {
             "destination.port",
             "xds.filter_chain_name",
             "xds.virtual_host_name",
-            "xds.route_name",
             "request.protocol",
         ]),
         response_attributes: [
-            words(&["response.code_details", "upstream.address", "upstream.request_attempt_count"]),
+            words(&["response.code_details", "upstream.address"]),
             vec![
                 leaf("upstream_host", BACKEND),
                 leaf("cluster", BACKEND),
@@ -133,7 +132,6 @@ pub(super) fn upstream_level() -> Bytes {
                 leaf("upstream_host", BACKEND),
                 leaf("cluster", BACKEND),
                 leaf("upstream_host", UPSTREAM_HOST),
-                leaf("route", ROUTE),
             ],
             words(&["upstream.address", "upstream.request_attempt_count"]),
         ]
