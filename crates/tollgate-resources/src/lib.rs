@@ -38,6 +38,6 @@ pub use self::{
     object::{Meta, Object, Positions},
     prune::prune,
     set::{ResourceSet, find},
-    surroundings::{MadeSecret, made_secrets, surroundings},
+    surroundings::{MadeSecret, build_parts, made_secrets, surroundings},
     versions::{NotATarget, Product, Release, Target, suits},
 };

@@ -12,7 +12,10 @@ mod unbuilt;
 
 use tollgate_types::{Diagnostic, Diagnostics, Severity};
 
-pub use self::secrets::{MadeSecret, made_secrets};
+pub use self::{
+    secrets::{MadeSecret, made_secrets},
+    unbuilt::build_parts,
+};
 use crate::{
     de::push_key,
     load::Source,

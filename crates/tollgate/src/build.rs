@@ -2,7 +2,7 @@
 use std::{io::Read, path::PathBuf, sync::Arc};
 
 use tollgate_compile::{Compiled, Options, compile};
-use tollgate_resources::load;
+use tollgate_resources::{ResourceSet, load};
 use tollgate_types::Diagnostics;
 
 use crate::{
@@ -18,6 +18,8 @@ pub(crate) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 pub(crate) struct Built {
     /// The texts.
     pub(crate) texts: Vec<File>,
+    /// The objects in them that can be used.
+    pub(crate) set: ResourceSet,
     /// What they compile to.
     pub(crate) compiled: Compiled,
     /// Everything that was found: reading, loading, compiling.
@@ -46,7 +48,7 @@ impl Built {
         notes.0.extend(loaded.notes.0);
         notes.0.append(&mut compiled.notes.0);
         diagnostics::sort(&mut notes, &texts);
-        Self { texts, compiled, notes }
+        Self { texts, set: loaded.set, compiled, notes }
     }
 }
 

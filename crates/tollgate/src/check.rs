@@ -12,7 +12,8 @@ use std::{
 };
 
 use tollgate_compile::advise;
-use tollgate_resources::{Target, load, made_secrets, suits, surroundings};
+use tollgate_resources::{Target, build_parts, made_secrets, suits, surroundings};
+use tollgate_types::Diagnostic;
 
 use self::rating::{CodeParser, Rating};
 use crate::{
@@ -123,9 +124,12 @@ pub(crate) fn run(args: &CheckArgs, terminal: &mut Terminal<'_>) -> io::Result<E
 /// Adds what serving does not need to know. Not asked of `run`: it looks at every object several times.
 fn look_further(built: &mut Built, targets: &[Target], env: Env<'_>) {
     let sources = sources(&built.texts);
-    let more = [surroundings(&sources, env), suits(&sources, env, targets), advise(&load(&sources, env).set)];
+    let more = [surroundings(&sources, env), suits(&sources, env, targets), advise(&built.set)];
     built.notes.0.extend(more.into_iter().flat_map(|notes| notes.0));
     made::elsewhere(&made_secrets(&sources, env), &mut built.notes);
+    let parts = build_parts(&sources, env);
+    let is_part = |note: &Diagnostic| note.span.as_ref().is_some_and(|span| parts.contains(&*span.file));
+    built.notes.0.retain(|note| note.code != "not-an-object" || !is_part(note));
     built.notes.0.retain(|note| !targets.iter().any(|target| target.excuses(note)));
     diagnostics::sort(&mut built.notes, &built.texts);
 }

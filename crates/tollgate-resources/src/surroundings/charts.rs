@@ -42,7 +42,7 @@ pub(super) fn installs<'a>(objects: &'a [Raw], unbuilt: &Unbuilt<'a>) -> Vec<Ins
     let mut all = written(objects);
     for install in &mut all {
         let field = ELSEWHERE.iter().find(|(path, _)| install.object.node.at(path).is_some());
-        let patches = || unbuilt.is_patched(install.object).then_some("patches");
+        let patches = || unbuilt.is_patched(install.object).then_some("a patch");
         install.elsewhere = install.elsewhere.or(field.map(|(_, field)| *field)).or_else(patches);
     }
     all

@@ -213,7 +213,7 @@ impl Config<'_> {
     /// Something that is not there. Where more comes from elsewhere, it may be there: nothing is claimed then.
     fn missing(&self, place: (&'static str, &str), message: &str, help: &str, notes: &mut Diagnostics) {
         let Some(elsewhere) = self.elsewhere else { return self.error(place, message, help, notes) };
-        let message = format!("{message}; {elsewhere} may say more, which is not known here");
+        let message = format!("unless {elsewhere} says more: {message}");
         self.note(Severity::Info, place, (message, help), notes);
     }
 

@@ -1,9 +1,12 @@
 //! What kustomize and Flux still do to objects as they stand in a repository. Before a build an object does not say all
 //! of itself, and nothing may be claimed of what it leaves open.
 
+use std::collections::BTreeSet;
+
 use super::applied::FLUX;
 use crate::{
-    raw::Raw,
+    load::Source,
+    raw::{self, Raw},
     tree::{Node, Value},
 };
 
@@ -13,6 +16,16 @@ const KUSTOMIZE: &str = "kustomize.config.k8s.io";
 const TAKES: [&str; 3] = ["resources", "components", "bases"];
 /// Lists of what a build changes, with or without a `target`.
 const PATCHES: [&str; 3] = ["patches", "patchesStrategicMerge", "patchesJson6902"];
+
+/// Files that a build reads and that hold no objects: lists of paths, or of objects with paths in these fields.
+const PARTS: [(&str, &[&str]); 6] = [
+    ("configMapGenerator", &["files", "envs"]),
+    ("secretGenerator", &["files", "envs"]),
+    ("patches", &["path"]),
+    ("patchesJson6902", &["path"]),
+    ("helmCharts", &["valuesFile", "additionalValuesFiles"]),
+    ("configurations", &[]),
+];
 
 /// The builds of a repository.
 pub(super) struct Unbuilt<'a> {
@@ -26,6 +39,16 @@ struct Build<'a> {
     folder: String,
     /// Files and folders that it takes in.
     takes: Vec<String>,
+}
+
+/// The names of sources that hold no objects, since a build makes something else of them: values of charts, patches, or
+/// settings of its own.
+#[must_use]
+pub fn build_parts<'s>(sources: &[Source<'s>], env: &dyn Fn(&str) -> Option<String>) -> BTreeSet<&'s str> {
+    let objects = raw::objects(sources, env);
+    let builds = objects.iter().filter(|object| is_build(object)).map(Build::of);
+    let parts: BTreeSet<_> = builds.flat_map(|build| build.parts()).collect();
+    sources.iter().map(|source| source.name).filter(|name| parts.contains(&normal(name))).collect()
 }
 
 /// True for what a `kustomization.yaml` holds.
@@ -118,6 +141,25 @@ impl<'a> Build<'a> {
         let takes = lists.filter_map(Node::text).map(|path| normal(&format!("{folder}/{path}"))).collect();
         Self { object, folder, takes }
     }
+
+    /// Files that it reads and that hold no objects, or parts of some.
+    fn parts(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut add = |node: &Node| {
+            let path = node.text().map(|text| text.split_once('=').map_or(text, |(_, path)| path));
+            found.extend(path.map(|path| normal(&format!("{}/{path}", self.folder))));
+        };
+        for (list, fields) in PARTS {
+            for item in items(self.object.node.get(list)) {
+                add(item);
+                for node in fields.iter().filter_map(|field| item.get(field)) {
+                    add(node);
+                    items(Some(node)).iter().for_each(&mut add);
+                }
+            }
+        }
+        found
+    }
 }
 
 fn items(node: Option<&Node>) -> &[Node] {
@@ -143,7 +185,6 @@ fn normal(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{load::Source, raw};
 
     const RELEASE: &str = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: eg}\n";
 
@@ -186,6 +227,19 @@ mod tests {
         let service = ("apps/net/eg/patch.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: a}\n");
         let rest = with("patchesStrategicMerge: [patch.yaml]");
         assert!(!release(&[service, ("apps/net/eg/kustomization.yaml", &rest)]).1);
+    }
+
+    #[test]
+    fn values_and_patches_are_no_objects() {
+        let text = build(
+            "configMapGenerator: [{name: values, files: [values.yaml=./helm/values.yaml]}]\nconfigurations: \
+             [./names.yaml]\npatches: [{path: patch.yaml}]",
+        );
+        let names =
+            ["a/kustomization.yaml", "./a/helm/values.yaml", "a/names.yaml", "a/patch.yaml", "b/names.yaml"];
+        let sources = names.map(|name| Source { name, text: if name == names[0] { &text } else { "a: b" } });
+        let found: Vec<_> = build_parts(&sources, &|_| None).into_iter().collect();
+        assert_eq!(found, ["./a/helm/values.yaml", "a/names.yaml", "a/patch.yaml"]);
     }
 
     #[test]

@@ -109,6 +109,19 @@ fn what_is_said_of_whole_deployments_stands_beside_them() {
     }
 }
 
+/// A repository of Flux as it stands, with namespaces, values and patches that come with its build.
+#[test]
+fn what_a_repository_leaves_to_its_build_is_no_error() {
+    let output = check(&here(), &["unbuilt"], "");
+    let said = String::from_utf8_lossy(&output.stdout);
+    for code in ["no-extension-manager", "backend-not-enabled"] {
+        assert!(said.contains(&format!("info[{code}]: unless a patch says more")), "{code}: {said}");
+    }
+    for never in ["dependency-not-found", "not-an-object", "error[no-", "error[backend-not-enabled"] {
+        assert!(!said.contains(never), "{never}: {said}");
+    }
+}
+
 /// What we recommend ourselves has nothing to be said of.
 #[test]
 fn examples_and_deployments_have_no_warning() {
