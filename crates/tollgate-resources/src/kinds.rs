@@ -8,6 +8,7 @@ mod client_tls;
 mod client_traffic;
 mod common;
 mod core;
+mod credentials;
 mod envoy_gateway;
 mod envoy_proxy;
 mod gateway;
@@ -21,12 +22,8 @@ mod security;
 
 pub use self::{
     ai::{
-        AiBackendRef, AiGatewayRoute, AiGatewayRouteRule, AiRouteMatch, AiServiceBackend, AiTargetRef,
-        ApiKeyCredential, AwsCredentials, AwsCredentialsFile, AwsOidcExchangeToken, AzureCredentials,
-        BackendSecurityPolicy, BackendSecurityPolicyType, CredentialOverride, ExtProcContainer,
-        ForwardIdToken, ForwardProxy, GatewayConfig, GatewayConfigExtProc, GcpCredentials,
-        GcpCredentialsFile, GcpServiceAccountImpersonation, GcpWorkloadIdentityFederation, Oidc,
-        OidcExchangeToken, OidcProvider, OverrideFromHeaders, OverrideFromMetadata, VersionedSchema,
+        AiBackendRef, AiGatewayRoute, AiGatewayRouteRule, AiRouteMatch, AiServiceBackend, ExtProcContainer,
+        ForwardProxy, GatewayConfig, GatewayConfigExtProc, VersionedSchema,
     },
     backend_settings::{
         BackOff, BackendConnection, BackendHttpTimeouts, BackendProxyProtocol, BackendTcpTimeout,
@@ -63,6 +60,13 @@ pub use self::{
     core::{
         AddressType, ConfigMapData, Endpoint, EndpointConditions, EndpointPort, EndpointSlice, Namespace,
         PortRef, SecretData, Service, ServicePort,
+    },
+    credentials::{
+        AiTargetRef, ApiKeyCredential, AwsCredentials, AwsCredentialsFile, AwsOidcExchangeToken,
+        AzureCredentials, BackendSecurityPolicy, BackendSecurityPolicyType, CredentialOverride,
+        ForwardIdToken, GcpCredentials, GcpCredentialsFile, GcpServiceAccountImpersonation,
+        GcpWorkloadIdentityFederation, Oidc, OidcExchangeToken, OidcProvider, OverrideFromHeaders,
+        OverrideFromMetadata,
     },
     envoy_gateway::{
         Backend, BackendAppProtocol, BackendEndpoint, BackendTls, BackendTlsPolicy, BackendTlsValidation,

@@ -3,7 +3,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ai::AiTargetRef, rate_limit::RateLimitSelector};
+use super::{credentials::AiTargetRef, rate_limit::RateLimitSelector};
 
 /// `aigateway.envoyproxy.io` `QuotaPolicy`: how much callers may use of a backend.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
