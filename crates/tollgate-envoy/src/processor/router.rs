@@ -54,8 +54,14 @@ pub(crate) async fn serve(worker: Rc<Worker>, mut wire: Wire, asked: Asked) {
     let outcome = Box::pin(stages.run(&mut wire, (live, request, random), &mut body)).await;
     let Forward { plan, mut held, rest } = match outcome {
         Outcome::Forward(forward) => *forward,
-        Outcome::Refused(refused) => return refuse(&worker, wire, refused).await,
-        Outcome::Answered(answered) => return answer(&worker, wire, answered).await,
+        Outcome::Refused(refused) => {
+            body.go_by(&mut wire).await;
+            return refuse(&worker, wire, refused).await;
+        }
+        Outcome::Answered(answered) => {
+            body.go_by(&mut wire).await;
+            return answer(&worker, wire, answered).await;
+        }
         Outcome::Gone => return,
         Outcome::Foreign(refused, request) => {
             worker.settle(refused.settle(worker.now().instant).1);
