@@ -16,9 +16,9 @@ use crate::proto::ext_proc::{ProcessingRequest, Said};
 
 /// How long a body that is held may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// How much of a body that nobody reads is waited for, in bytes, and how long.
-const UNREAD: usize = 1 << 20;
-const SOON: Duration = Duration::from_secs(1);
+/// How long a body that nobody reads is let go by at most, and how long it may pause.
+const UNREAD: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(200);
 /// Bytes of a body in one message.
 const PIECE: usize = 64 * 1024;
 
@@ -78,20 +78,12 @@ impl Body {
         }
     }
 
-    /// Lets the rest go by, as far as it comes soon, before somebody answers who has not read it: Envoy 1.36 ends with
-    /// a segmentation fault where the answer to a head overtakes the pieces that follow it.
+    /// Lets the rest go by until it pauses, before somebody answers who has not read it: Envoy 1.36 ends with a
+    /// segmentation fault where the answer to a head overtakes the pieces that follow it.
     pub(crate) async fn go_by(&mut self, wire: &mut Wire) {
-        let rest = async {
-            let mut gone = 0;
-            while let Ok(Some(piece)) = self.next(wire).await {
-                gone += piece.len();
-                if gone > UNREAD {
-                    return;
-                }
-            }
-        };
+        let rest = async { while let Ok(Ok(Some(_))) = timeout(PAUSE, self.next(wire)).await {} };
         // What takes longer is not waited for.
-        let (Ok(()) | Err(_)) = timeout(SOON, rest).await;
+        let (Ok(()) | Err(_)) = timeout(UNREAD, rest).await;
     }
 
     /// All of it, of at most `limit` bytes.
