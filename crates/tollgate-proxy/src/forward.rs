@@ -143,9 +143,7 @@ pub(crate) async fn forward(
         body.keep(plan.keeps());
     }
     mirror::send_copies(worker, served, &plan, &mut client);
-    if waits {
-        now = worker.now();
-    }
+    now = if waits { worker.now() } else { now };
     if let Some(token) = plan.awaits(&**worker, now).cloned() {
         let deadline = plan.deadline();
         Box::pin(ports::await_token(worker, &token, deadline)).await;
