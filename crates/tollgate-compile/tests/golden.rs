@@ -1,6 +1,5 @@
 //! Every `golden/<topic>/<case>/in.yaml` is compiled; the snapshot and the notes are held against the wants beside
 //! it. `UPDATE_EXPECT=1` writes them.
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
 use std::{fs, path::Path};
 
 use tollgate_compile::{Options, compile, describe};

@@ -1,6 +1,5 @@
 //! Every `golden/<case>/in.yaml` is translated; objects and notes are held against the wants beside it.
 //! `UPDATE_EXPECT=1` writes them.
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
 use std::{fs, path::Path};
 
 use tollgate_generate::{Complete, Processor, Reader, Written, complete, documents, generate, proxies};
