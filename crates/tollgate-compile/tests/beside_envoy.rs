@@ -1,4 +1,5 @@
 //! What is compiled where Envoy carries the bytes.
+#![expect(clippy::panic, reason = "a test may fail")]
 
 use tollgate_compile::{Compiled, Host, Options, compile};
 use tollgate_resources::{Source, load};
