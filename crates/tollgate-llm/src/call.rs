@@ -256,7 +256,7 @@ fn usage_chunk(endpoint: Endpoint, inspected: &Inspected) -> UsageChunk {
 
 fn translated(call: &Call<'_>) -> Result<(Prepared, Box<Reply>), Untranslatable> {
     let Call { endpoint, inspected, target, .. } = *call;
-    let model = call.model_override.unwrap_or(&inspected.model);
+    let model = asked(call);
     let job = Job {
         endpoint,
         target,
