@@ -5,12 +5,14 @@ use tollgate_balance::{Lease, Outcome};
 use tollgate_llm::{Fault, Output};
 use tollgate_types::Usage;
 
-use crate::{Failure, Now, Record, ReplyReader, attempt::tell_turn};
+use crate::{Failure, Now, Record, ReplyReader, attempt::tell_turn, stow::Stowed};
 
 /// A reply on its way to the client. Dropped by the host it still has to be settled: see [`Exchange::settle`].
 #[derive(Debug)]
 pub struct Exchange {
     pub(crate) record: Box<Record>,
+    /// The headers of its head, while a reply takes long.
+    pub(crate) stowed: Option<Stowed>,
     pub(crate) reply: ReplyReader,
     /// Held to the end: a long stream takes a place as long as it lasts.
     pub(crate) lease: Lease,
@@ -20,7 +22,7 @@ pub struct Exchange {
 
 impl Exchange {
     pub(crate) fn new(record: Box<Record>, reply: ReplyReader, lease: Lease) -> Self {
-        Self { record, reply, lease }
+        Self { record, stowed: None, reply, lease }
     }
 
     /// The facts up to here.

@@ -40,6 +40,7 @@ mod route;
 mod sampler;
 mod settle;
 mod sticky;
+mod stow;
 mod trace;
 mod unread;
 

@@ -99,7 +99,10 @@ impl Exchange {
     /// Ends the request. Whatever was delivered is counted, also where the client left early.
     #[must_use]
     pub fn settle(self, end: End, now: Instant) -> Settled {
-        let Self { mut record, reply, .. } = self;
+        let Self { mut record, stowed, reply, .. } = self;
+        if let Some(stowed) = stowed {
+            record.head.headers = stowed.restore();
+        }
         if let ReplyReader::Llm(reply) = &reply {
             record.usage = reply.usage();
             record.usage_estimated = !record.usage.is_empty() && reply.usage_is_estimated();

@@ -129,7 +129,13 @@ impl Relay {
             }
             Poll::Ready(None) => self.finish(),
             Poll::Pending => match self.timer.poll(cx) {
-                Poll::Pending => Some(Poll::Pending),
+                Poll::Pending => {
+                    // A reply of known length is here soon.
+                    if let (Some(exchange), None) = (&mut self.exchange, self.upstream.size_hint().exact()) {
+                        exchange.stow();
+                    }
+                    Some(Poll::Pending)
+                }
                 Poll::Ready(Expired::Phase) => {
                     self.break_off(Failure::Stalled(self.idle));
                     None

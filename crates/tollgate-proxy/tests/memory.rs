@@ -136,12 +136,12 @@ fn measure<T>(what: &str, most: usize, mut open: impl FnMut(SocketAddr, usize) -
 // One after the other, since what is counted is of the whole process.
 #[test]
 fn an_open_stream_holds_little_and_a_closed_one_nothing() {
-    measure("HTTP/1.1", 25 * 1024, |to, _| http1(to, &chat_stream("m")));
+    measure("HTTP/1.1", 23 * 1024, |to, _| http1(to, &chat_stream("m")));
     // The buffer that its end was read into stays with the connection, and the one of the head.
     let long = chat_stream("m").replace("hello", &"word ".repeat(60_000));
-    measure("HTTP/1.1, a prompt of 300 KB", 90 * 1024, |to, _| http1(to, &long));
+    measure("HTTP/1.1, a prompt of 300 KB", 80 * 1024, |to, _| http1(to, &long));
     let shared = RefCell::new(Weak::<RefCell<TcpStream>>::new());
-    measure("HTTP/2", 6 * 1024, |to, index| {
+    measure("HTTP/2", 5 * 1024, |to, index| {
         let known = shared.borrow().upgrade().filter(|_| index > 0);
         let connection = known.unwrap_or_else(|| {
             let connection = Rc::new(RefCell::new(http2(to)));

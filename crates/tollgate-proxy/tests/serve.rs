@@ -2,9 +2,9 @@
 
 mod common;
 
-use common::{World, backend, chat, chat_stream, choice, get, llm_rule, post, snapshot};
+use common::{Client, World, backend, chat, chat_stream, choice, get, llm_rule, post, snapshot};
 use tollgate_core::End;
-use tollgate_simulate::Simulator;
+use tollgate_simulate::{Behaviour, Simulator};
 use tollgate_types::ApiSchema;
 
 fn one_model(simulator: &Simulator) -> World {
@@ -41,6 +41,25 @@ fn a_stream_arrives_whole_and_is_settled_with_its_tokens() {
     assert_eq!(settled.end, End::Complete);
     assert!(settled.record.usage.output.is_some(), "{:?}", settled.record.usage);
     assert!(world.is_quiet());
+}
+
+#[test]
+fn a_stream_that_pauses_is_settled_with_the_head_of_its_request() {
+    let simulator = Simulator::start().unwrap();
+    let world = one_model(&simulator);
+    simulator.next(1, Behaviour { rate: Some(200.0), tokens: Some(10), ..Behaviour::default() });
+    let sent =
+        [("user-agent", "curl/8.5.0"), ("x-tag", "one"), ("x-tag", "two"), ("authorization", "Bearer mine")];
+    let mut client = Client::connect(world.address);
+    client.request("POST", "/v1/chat/completions?trial=1", &sent, &chat_stream("gpt-4o-mini"));
+    assert!(client.answer().whole);
+    let record = world.settled().record;
+    for (name, value) in sent {
+        let values: Vec<_> = record.head.headers.get_all(name).iter().collect();
+        assert!(values.iter().any(|known| *known == value), "{name}: {values:?}");
+    }
+    assert_eq!(record.head.uri.path_and_query().unwrap(), "/v1/chat/completions?trial=1");
+    assert_eq!(record.attempts[0].path.as_ref().unwrap(), "/v1/chat/completions?trial=1");
 }
 
 #[test]
