@@ -7,6 +7,7 @@ pub mod limits;
 pub mod process;
 #[cfg(feature = "processor")]
 pub mod processor;
+pub mod redis;
 pub mod resources;
 pub mod socket;
 pub mod stack;

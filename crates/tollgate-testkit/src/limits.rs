@@ -1,10 +1,7 @@
-//! The rate limit service of Envoy Gateway, and the Redis that it counts in.
+//! The rate limit service of Envoy Gateway, which counts in Redis.
 
 use std::{
-    collections::BTreeMap,
-    env, fs,
-    io::{self, Read as _, Write as _},
-    net::TcpStream,
+    env, fs, io,
     path::{Path, PathBuf},
     process::{Command, ExitStatus},
     time::{Duration, Instant},
@@ -15,6 +12,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use crate::{
     envoy, http,
     process::{PATIENCE, Running, cache, free_ports},
+    redis,
+    redis::Redis,
 };
 
 /// The version that the Envoy Gateway of the tests goes with, unless `TOLLGATE_RATE_LIMIT` names a program.
@@ -28,14 +27,6 @@ const GATEWAY_CONFIG: &str = "localhost:18001";
 const GATEWAY_NODE: &str = "envoy-ratelimit";
 /// By which quotas' services are known.
 const QUOTA_NODE: &str = "envoy-ai-gateway-ratelimit";
-
-/// A Redis of its own, gone at the end.
-#[derive(Debug)]
-pub struct Redis {
-    /// Ends with this.
-    _server: Running,
-    port: u16,
-}
 
 /// A rate limit service, gone at the end.
 #[derive(Debug)]
@@ -70,89 +61,13 @@ enum Source<'a> {
 /// # Errors
 /// Where it or Redis is missing: says how to get it.
 pub fn programs() -> Result<PathBuf, String> {
-    let redis = Command::new("redis-server").arg("--version").output();
-    redis.map_err(|_| "redis-server is not installed".to_owned())?;
+    if !redis::is_installed() {
+        return Err("redis-server is not installed".to_owned());
+    }
     let named = env::var_os("TOLLGATE_RATE_LIMIT").map(PathBuf::from);
     let program = named.unwrap_or_else(|| cache().join(format!("ratelimit-{RATE_LIMIT}/ratelimit")));
     let missing = "the rate limit service is not installed: cargo xtask envoy";
     if program.exists() { Ok(program) } else { Err(missing.to_owned()) }
-}
-
-// === impl Redis ===
-
-impl Redis {
-    /// Starts one that keeps nothing on disk.
-    ///
-    /// # Errors
-    /// Where it does not start.
-    pub fn start() -> Result<Self, String> {
-        let port = one_port()?;
-        let mut command = Command::new("redis-server");
-        command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
-        command.args(["--port", &port.to_string()]);
-        let mut server = Running::start("redis-server", &mut command).map_err(|error| error.to_string())?;
-        server.wait_for("Ready to accept connections")?;
-        Ok(Self { _server: server, port })
-    }
-
-    /// For `--redis-url`.
-    #[must_use]
-    pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-
-    /// All counters whose names have these words in them, without the window at the end of the names.
-    ///
-    /// # Errors
-    /// Where it does not answer.
-    pub fn counters(&self, words: &str) -> Result<BTreeMap<String, i64>, String> {
-        let keys = self.ask("KEYS *")?;
-        let mut found = BTreeMap::new();
-        for key in texts(&keys).into_iter().filter(|key| key.contains(words)) {
-            let value = self.ask(&format!("GET \"{key}\""))?;
-            let value = texts(&value).first().and_then(|value| value.parse().ok());
-            let name = key.rsplit_once('_').map_or(key.as_str(), |(name, _)| name);
-            *found.entry(name.to_owned()).or_default() += value.unwrap_or(0);
-        }
-        Ok(found)
-    }
-
-    /// Waits until the counters with these words in their names come to this sum.
-    ///
-    /// # Errors
-    /// Where they do not: says what they are.
-    pub fn wait_for_sum(&self, words: &str, sum: i64) -> Result<(), String> {
-        let end = Instant::now() + PATIENCE;
-        loop {
-            let counters = self.counters(words)?;
-            if counters.values().sum::<i64>() == sum {
-                return Ok(());
-            }
-            if Instant::now() > end {
-                return Err(format!("{words}: not {sum} was counted, but {counters:#?}"));
-            }
-            std::thread::park_timeout(LOOK);
-        }
-    }
-
-    /// The reply to an inline command.
-    fn ask(&self, line: &str) -> Result<String, String> {
-        let talk = || -> io::Result<String> {
-            let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
-            stream.set_read_timeout(Some(PATIENCE))?;
-            write!(stream, "{line}\r\nQUIT\r\n")?;
-            let mut reply = String::new();
-            stream.read_to_string(&mut reply)?;
-            Ok(reply)
-        };
-        talk().map_err(|error| format!("redis: {error}"))
-    }
-}
-
-/// The texts in a reply.
-fn texts(reply: &str) -> Vec<String> {
-    let lines = reply.lines().filter(|line| !line.starts_with(['*', '$', '+', '-', ':']));
-    lines.map(str::to_owned).collect()
 }
 
 // === impl RateLimit ===

@@ -8,7 +8,6 @@ mod gateway;
 mod limits;
 mod many;
 mod plans;
-mod redis;
 mod resilience;
 mod routing;
 mod tenants;

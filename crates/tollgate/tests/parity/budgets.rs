@@ -9,8 +9,9 @@ use std::{
 
 use tollgate_testkit::{
     envoy::HOOKS,
-    limits::{self, GlobalLimits, RateLimit, Redis},
+    limits::{self, GlobalLimits, RateLimit},
     process::{PATIENCE, free_ports},
+    redis::Redis,
     stack::{Beside, Plan, Stack, programs},
 };
 
