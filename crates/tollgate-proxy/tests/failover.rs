@@ -123,10 +123,11 @@ fn a_stream_that_fails_before_its_first_event_moves_on() {
 #[test]
 fn a_stream_that_breaks_midway_ends_with_an_error_event_and_an_abort() {
     let Pair { first, second, world } = pair(|rule| {
-        rule.timeouts = Timeouts { stream_idle: Some(Duration::from_millis(300)), ..Timeouts::LLM };
+        rule.timeouts = Timeouts { stream_idle: Some(Duration::from_secs(1)), ..Timeouts::LLM };
     });
     for fault in [Fault::Reset, Fault::Cut, Fault::Stall, Fault::Close] {
-        let broken = Behaviour { after: Some(3), rate: Some(1000.0), ..Behaviour::fault(fault) };
+        // What was sent before a reset is lost where nobody has read it yet, so there is time to.
+        let broken = Behaviour { after: Some(3), rate: Some(20.0), ..Behaviour::fault(fault) };
         first.next(1, broken);
         let answer = post(world.address, CHAT, &chat_stream("m"));
         assert_eq!((answer.status, answer.whole), (200, false), "{fault:?}: {}", answer.text());
