@@ -23,6 +23,7 @@ mod inbound;
 mod proxy_header;
 mod server;
 mod suites;
+mod tracked;
 mod watch;
 
 mod dial;

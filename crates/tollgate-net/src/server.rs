@@ -36,7 +36,8 @@ use crate::{
     drain::Phase,
     front::{Faces, Terms},
     stream::{Rewound, Stream},
-    watch::{InFlight, Order, Reaper, Tracked, Watch},
+    tracked::Tracked,
+    watch::{InFlight, Order, Reaper, Watch},
 };
 
 /// What an HTTP/2 client with prior knowledge sends first (RFC 9113 section 3.4).
