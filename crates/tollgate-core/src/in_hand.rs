@@ -97,6 +97,12 @@ impl Unfinished for Plan {
     }
 }
 
+impl Unfinished for Box<Plan> {
+    fn into_record(self) -> Box<Record> {
+        (*self).into_record()
+    }
+}
+
 impl Unfinished for Asking<Received> {
     fn into_record(self) -> Box<Record> {
         self.into_record()

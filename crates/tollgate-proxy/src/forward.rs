@@ -45,7 +45,7 @@ const HELD: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct Client {
     /// Its body, where it was not read for routing.
-    pub(crate) body: Option<Upload>,
+    pub(crate) body: Option<Box<Upload>>,
     /// The connection itself, where the client asked for an upgrade.
     pub(crate) upgrade: Option<OnUpgrade>,
     /// Who is at its other end.
@@ -89,9 +89,9 @@ struct Forward<'a> {
 /// Reads a body of up to so many bytes whole, where it may have to be sent more than once.
 async fn hold(
     worker: &Rc<Worker>,
-    (plan, limit): (Plan, u64),
+    (plan, limit): (Box<Plan>, u64),
     client: &mut Client,
-) -> Result<Plan, Response<ReplyBody>> {
+) -> Result<Box<Plan>, Response<ReplyBody>> {
     let length = client.body.as_ref().and_then(|body| body.size_hint().exact());
     let Some(length) = length else { return Ok(plan) };
     let Some(body) = client.body.take_if(|_| length > 0 && length <= limit) else { return Ok(plan) };
@@ -116,7 +116,7 @@ async fn hold(
 pub(crate) async fn forward(
     worker: &Rc<Worker>,
     served: &Served,
-    (plan, mut now): (Plan, Now),
+    (plan, mut now): (Box<Plan>, Now),
     mut client: Client,
 ) -> Response<ReplyBody> {
     let replays = plan.replays();
@@ -363,7 +363,7 @@ impl Forward<'_> {
     }
 
     /// From here on the client gets its bytes.
-    fn reply(self, plan: Plan, mut open: Box<Open>) -> Response<ReplyBody> {
+    fn reply(self, plan: Box<Plan>, mut open: Box<Open>) -> Response<ReplyBody> {
         let encoder = plan.pack(&mut open.head);
         let pace = plan.paces().and_then(|paces| paces.response.clone());
         let mut response = self.unpacked(plan, open);
@@ -376,7 +376,7 @@ impl Forward<'_> {
         }
     }
 
-    fn unpacked(self, plan: Plan, open: Box<Open>) -> Response<ReplyBody> {
+    fn unpacked(self, plan: Box<Plan>, open: Box<Open>) -> Response<ReplyBody> {
         let Open { attempt, head, upstream, out, ended, now } = *open;
         let Head { status, headers } = head;
         let llm = matches!(attempt.reply, ReplyReader::Llm(_));

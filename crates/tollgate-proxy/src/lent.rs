@@ -16,23 +16,23 @@ use crate::upload::{Upload, UploadError};
 pub(crate) struct Lent {
     /// What goes before, and is held elsewhere.
     before: VecDeque<Bytes>,
-    body: Option<Upload>,
-    home: Option<oneshot::Sender<Upload>>,
+    body: Option<Box<Upload>>,
+    home: Option<oneshot::Sender<Box<Upload>>>,
 }
 
 /// Where a lent body comes back to.
 #[derive(Debug)]
-pub(crate) struct Loan(oneshot::Receiver<Upload>);
+pub(crate) struct Loan(oneshot::Receiver<Box<Upload>>);
 
 // === impl Lent ===
 
 impl Lent {
-    pub(crate) fn new(body: Upload) -> (Self, Loan) {
+    pub(crate) fn new(body: Box<Upload>) -> (Self, Loan) {
         Self::behind(Vec::new(), body)
     }
 
     /// The same behind the beginning of a form.
-    pub(crate) fn behind(before: Vec<Bytes>, body: Upload) -> (Self, Loan) {
+    pub(crate) fn behind(before: Vec<Bytes>, body: Box<Upload>) -> (Self, Loan) {
         let (home, loan) = oneshot::channel();
         (Self { before: before.into(), body: Some(body), home: Some(home) }, Loan(loan))
     }
@@ -85,7 +85,7 @@ impl Drop for Lent {
 
 impl Loan {
     /// The body, where it can be sent again.
-    pub(crate) fn back(mut self) -> Option<Upload> {
+    pub(crate) fn back(mut self) -> Option<Box<Upload>> {
         self.0.try_recv().ok()
     }
 }

@@ -13,7 +13,7 @@ use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
 use tollgate_core::{
     Admission, Admitted, AwaitingBody, AwaitingForm, InHand, Now, Plan, Question, Received, Record, Refusal,
-    RequestHead, Reserved, Routed, Step, receive,
+    Refused, RequestHead, Reserved, Routed, Step, receive,
 };
 use tollgate_net::{Inbound, InboundError, Peer};
 
@@ -28,12 +28,14 @@ use crate::{
 };
 
 /// One request from its head to the head of its reply.
-pub(crate) async fn serve(
+///
+/// What takes no waiting is done before there is a future, which would have to hold what that is done with.
+pub(crate) fn serve(
     worker: Rc<Worker>,
     port: u16,
     request: Request<Inbound>,
     peer: Peer,
-) -> Response<ReplyBody> {
+) -> impl Future<Output = Response<ReplyBody>> {
     let served = worker.served();
     worker.shared.observer.began(port);
     let (parts, body) = request.into_parts();
@@ -50,11 +52,22 @@ pub(crate) async fn serve(
         peer: peer.remote(),
     };
     let now = worker.now();
-    let received = match receive(Arc::clone(&served.live), head, now, worker.randoms()) {
+    let received = receive(Arc::clone(&served.live), head, now, worker.randoms());
+    let upgrade = extensions.remove::<OnUpgrade>();
+    answered((worker, served), received.map(|received| (received, now)), body, (upgrade, peer))
+}
+
+/// What becomes of a request whose head was received.
+async fn answered(
+    (worker, served): (Rc<Worker>, Arc<Served>),
+    received: Result<(Received, Now), Refused>,
+    body: Inbound,
+    (upgrade, peer): (Option<OnUpgrade>, Peer),
+) -> Response<ReplyBody> {
+    let (received, now) = match received {
         Ok(received) => received,
         Err(refused) => return worker.refuse(refused),
     };
-    let upgrade = extensions.remove::<OnUpgrade>();
     let mut body = Arriving::Stream(body);
     let admitted = match admit(&worker, &served, (received, &mut body), now).await {
         Ok(admitted) => admitted,
@@ -77,7 +90,7 @@ pub(crate) async fn serve(
         Err(response) => return response,
     };
     let body = match body {
-        Arriving::Stream(body) => Some(Upload::new(body)),
+        Arriving::Stream(body) => Some(Box::new(Upload::new(body))),
         Arriving::Whole(body) => {
             plan.hold(body);
             None
@@ -114,7 +127,8 @@ async fn form(
     let shares = awaiting.record().head.version >= Version::HTTP_2;
     let mut response = match read_form(worker, awaiting, (body, &ended)).await {
         Ok((routed, rest)) => {
-            forwarded(worker, served, routed, Client { body: Some(rest), upgrade: None, peer }).await
+            forwarded(worker, served, routed, Client { body: Some(Box::new(rest)), upgrade: None, peer })
+                .await
         }
         Err(response) => response,
     };
@@ -186,11 +200,12 @@ async fn reserve(
     served: &Served,
     mut routed: Routed,
     body: &mut Arriving,
-) -> Result<(Plan, Now), Response<ReplyBody>> {
+) -> Result<(Box<Plan>, Now), Response<ReplyBody>> {
     loop {
         let now = worker.now();
         let asking = match routed.reserve(&**worker, now) {
-            Ok(Reserved::Forward(plan)) => return Ok((plan, now)),
+            // Boxed, since it goes through many hands.
+            Ok(Reserved::Forward(plan)) => return Ok((Box::new(plan), now)),
             Ok(Reserved::Answered(answered)) => return Err(worker.answer(answered)),
             Ok(Reserved::Ask(asking)) => InHand::new(worker, asking),
             Err(refused) => return Err(worker.refuse(refused)),
