@@ -141,7 +141,8 @@ impl Peer {
         let text = variant.as_ref().map(|variant| &*variant.text);
         let config = self.configure(places, (&dir, port), text)?;
         let beside = self.beside(places, &dir)?;
-        let log = dir.join("log");
+        // Not in the folder of the configuration, which may be watched.
+        let log = dir.with_extension("log");
         let mut command = self.command(&program, (&dir, &config), (port, places.simulator));
         command.args(variant.map(|variant| variant.options).unwrap_or_default());
         let mut process = Process::start(command, places.core, &log).map_err(|error| error.to_string())?;
@@ -174,7 +175,7 @@ impl Peer {
             }
             _ => return Ok(None),
         };
-        let log = dir.join("processor.log");
+        let log = dir.with_extension("processor.log");
         let mut process = Process::start(command, places.core, &log).map_err(|error| error.to_string())?;
         process.wait_for_socket(&socket).map_err(|why| format!("{why}; see {}", log.display()))?;
         Ok(Some(process))
@@ -331,6 +332,14 @@ impl Running {
         sum.cpu += beside.cpu;
         sum.rss += beside.rss;
         sum
+    }
+
+    /// Puts it and its external processor on another core.
+    pub(crate) fn move_to(&self, core: usize) -> std::io::Result<()> {
+        [Some(&self.process), self.beside.as_ref()]
+            .into_iter()
+            .flatten()
+            .try_for_each(|one| one.move_to(core))
     }
 
     /// The same of the external processor alone.

@@ -85,6 +85,11 @@ impl Process {
         sum
     }
 
+    /// Puts all of its threads, and those of its children, on another core.
+    pub(crate) fn move_to(&self, core: usize) -> io::Result<()> {
+        self.tree().into_iter().try_for_each(|pid| pin(pid, core))
+    }
+
     /// The process and everything it started, parents first.
     fn tree(&self) -> Vec<u32> {
         let mut tree = vec![self.child.id()];
@@ -126,11 +131,14 @@ fn rss(pid: u32) -> Option<u64> {
 
 /// Keeps this process, and the threads it starts from now on, on one core.
 pub(crate) fn pin_self(core: usize) -> io::Result<()> {
-    let pid = std::process::id().to_string();
     // Sleeps of the open loop must not be rounded to 50 µs; threads inherit this.
     let _ = fs::write("/proc/self/timerslack_ns", "1");
-    let status =
-        Command::new("taskset").args(["-acp", &core.to_string(), &pid]).stdout(Stdio::null()).status()?;
+    pin(std::process::id(), core)
+}
+
+fn pin(pid: u32, core: usize) -> io::Result<()> {
+    let (core, pid) = (core.to_string(), pid.to_string());
+    let status = Command::new("taskset").args(["-acp", &core, &pid]).stdout(Stdio::null()).status()?;
     if status.success() { Ok(()) } else { Err(io::Error::other(format!("taskset ended with {status}"))) }
 }
 

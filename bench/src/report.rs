@@ -124,14 +124,13 @@ fn rows() -> Vec<Row> {
             true,
         ));
     }
-    for (quantile, has_ratio) in
-        [("min", false), ("p50", true), ("p90", false), ("p99", true), ("p99.9", false)]
-    {
-        rows.push(row(
-            format!("added.{quantile}"),
-            format!("added µs, one connection, {quantile} (direct: absolute)"),
-            has_ratio,
-        ));
+    for (key, cores) in [("added", "one connection"), ("one-core", "one connection, all on one core")] {
+        for (quantile, has_ratio) in
+            [("min", false), ("p50", true), ("p90", false), ("p99", true), ("p99.9", false)]
+        {
+            let title = format!("added µs, {cores}, {quantile} (direct: absolute)");
+            rows.push(row(format!("{key}.{quantile}"), title, has_ratio));
+        }
     }
     for streams in HELD {
         for (what, title) in [("first", "to first token"), ("frame", "per frame")] {

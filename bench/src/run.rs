@@ -6,6 +6,7 @@ use tokio::time::sleep;
 use tollgate_simulate::Simulator;
 
 use crate::{
+    GATEWAY_CORE, HARNESS_CORE,
     cases::{Case, MEASURED},
     histogram::Histogram,
     load::{Measured, Target, closed, once, open},
@@ -170,14 +171,31 @@ impl Bench<'_> {
 
     /// Latency with one connection.
     async fn alone(&self, way: Way<'_>, column: &mut Column) {
+        self.latency(way, "added", column).await;
+        // Only one of client, gateway and provider is at work at any time, so they can share a core. What it takes a
+        // hypervisor to wake another one is not measured then.
+        if let Way::Through(running) = way
+            && let Err(error) = running.move_to(HARNESS_CORE)
+        {
+            return column.note("one-core.p50", error.to_string());
+        }
+        self.latency(way, "one-core", column).await;
+        if let Way::Through(running) = way
+            && let Err(error) = running.move_to(GATEWAY_CORE)
+        {
+            column.note("one-core.p50", format!("it stayed there: {error}"));
+        }
+    }
+
+    async fn latency(&self, way: Way<'_>, key: &str, column: &mut Column) {
         let target = self.target(way, Case::Chat1K);
         closed(&target, 1, self.effort.millis(200, 500)).await;
         let measured = closed(&target, 1, self.effort.millis(1000, 3000)).await;
         if measured.latency.count() > 0 {
             let latency = &measured.latency;
-            self.added(column, ("added.min", micros(latency.min())));
+            self.added(column, (&format!("{key}.min"), micros(latency.min())));
             for (name, permille) in [("p50", 500), ("p90", 900), ("p99", 990), ("p99.9", 999)] {
-                self.added(column, (&format!("added.{name}"), micros(latency.quantile(permille))));
+                self.added(column, (&format!("{key}.{name}"), micros(latency.quantile(permille))));
             }
         }
     }
