@@ -11,6 +11,7 @@ mod process;
 mod report;
 mod run;
 mod streams;
+mod train;
 
 use std::{fs, io, net::SocketAddr, path::PathBuf};
 
@@ -47,6 +48,8 @@ enum Command {
     Run(RunArgs),
     /// Install every peer, and say which cannot be
     Install,
+    /// Load a gateway with everything once, so that a build made for it writes down what is hot
+    Train { gateway: PathBuf },
     /// Load one address
     Load(LoadArgs),
     /// Serve the simulator by itself
@@ -69,12 +72,16 @@ struct RunArgs {
     /// Also write the table here, as JSON
     #[arg(long)]
     json: Option<PathBuf>,
+    /// Our own gateway [default: target/release/tollgate]
+    #[arg(long)]
+    gateway: Option<PathBuf>,
 }
 
 fn main() -> io::Result<()> {
     match Cli::parse().command {
         Command::Run(args) => run(&args),
         Command::Install => install(),
+        Command::Train { gateway } => train(gateway),
         Command::Load(args) => manual::load(&args),
         Command::Simulate(args) => manual::simulate(&args),
         Command::Pass { socket } => {
@@ -89,7 +96,7 @@ fn run(args: &RunArgs) -> io::Result<()> {
     let machine = machine();
     process::pin_self(HARNESS_CORE)?;
     let simulator = spawn(Options { record: 0, ..Options::default() })?;
-    let places = places(simulator.address())?;
+    let places = places(simulator.address(), args.gateway.clone())?;
     let effort = if args.quick { Effort::Quick } else { Effort::Full };
     let mut bench = Bench { simulator: &simulator, effort, cases: args.cases.clone(), baseline: None };
     let runtime = Builder::new_current_thread().enable_all().build()?;
@@ -114,7 +121,7 @@ fn run(args: &RunArgs) -> io::Result<()> {
 /// Everything that a run would install, ahead of it.
 #[expect(clippy::print_stdout, reason = "the table is the output")]
 fn install() -> io::Result<()> {
-    let places = places(([127, 0, 0, 1], 0).into())?;
+    let places = places(([127, 0, 0, 1], 0).into(), None)?;
     let mut missing = 0;
     for peer in ALL {
         match peer.install(&places) {
@@ -128,12 +135,24 @@ fn install() -> io::Result<()> {
     if missing == 0 { Ok(()) } else { Err(io::Error::other(format!("{missing} peers are not there"))) }
 }
 
-fn places(simulator: SocketAddr) -> io::Result<Places> {
+fn train(gateway: PathBuf) -> io::Result<()> {
+    let simulator = spawn(Options { record: 0, ..Options::default() })?;
+    let places = places(simulator.address(), Some(gateway))?;
+    let bench = Bench { simulator: &simulator, effort: Effort::Quick, cases: Vec::new(), baseline: None };
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(bench.train(&places)).map_err(io::Error::other)
+}
+
+fn places(simulator: SocketAddr, gateway: Option<PathBuf>) -> io::Result<Places> {
     let cache = std::env::home_dir().unwrap_or_else(std::env::temp_dir).join(".cache/tollgate-bench");
     let repository = PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().map(PathBuf::from);
+    let repository = repository.unwrap_or_default();
+    let gateway = gateway.unwrap_or_else(|| repository.join("target/release/tollgate"));
+    // Gateways run in folders of their own.
+    let gateway = std::path::absolute(gateway)?;
     let run = cache.join("run");
     fs::create_dir_all(&run)?;
-    Ok(Places { repository: repository.unwrap_or_default(), run, cache, simulator, core: GATEWAY_CORE })
+    Ok(Places { repository, gateway, run, cache, simulator, core: GATEWAY_CORE })
 }
 
 /// What the figures were measured on.

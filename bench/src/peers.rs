@@ -60,6 +60,8 @@ pub(crate) const ALL: [Peer; 11] = [
 pub(crate) struct Places {
     /// The repository.
     pub(crate) repository: PathBuf,
+    /// Our own gateway.
+    pub(crate) gateway: PathBuf,
     /// Installed peers; survives runs.
     pub(crate) cache: PathBuf,
     /// Configurations and logs of this run.
@@ -193,14 +195,14 @@ impl Peer {
             }
             Ok::<PathBuf, String>(dir)
         };
-        let release = places.repository.join("target/release");
         match self {
             Self::Tollgate => {
-                let program = release.join("tollgate");
-                let missing = "target/release/tollgate is not built: cargo build --release -p tollgate";
-                if program.exists() { Ok(program) } else { Err(missing.into()) }
+                let program = &places.gateway;
+                let missing =
+                    || format!("{} is not there: cargo build --release -p tollgate", program.display());
+                if program.exists() { Ok(program.clone()) } else { Err(missing()) }
             }
-            Self::Naive => naive(places, release.join("examples/naive")),
+            Self::Naive => naive(places, places.repository.join("target/release/examples/naive")),
             Self::Nginx => {
                 if run(Command::new("nginx").arg("-v")).is_err() {
                     run(Command::new("apt-get").args(["install", "--yes", "nginx-light"]))?;
@@ -387,7 +389,7 @@ pub(crate) fn direct(simulator: SocketAddr, case: Case) -> Target {
     target(simulator, (path(case.api()), ""), (KEY, &case.body(case.model())))
 }
 
-const fn path(api: Api) -> &'static str {
+pub(crate) const fn path(api: Api) -> &'static str {
     match api {
         Api::Chat => "/v1/chat/completions",
         Api::Embeddings => "/v1/embeddings",

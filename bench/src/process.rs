@@ -14,8 +14,10 @@ use std::{
 const TICKS: u64 = 100;
 /// Python gateways take seconds to load.
 const START: Duration = Duration::from_secs(60);
+/// What a gateway has to write at its end, a profile perhaps, is written in this time.
+const END: Duration = Duration::from_secs(5);
 
-/// A running gateway. Dropping it ends it.
+/// A running gateway. Dropping it ends it, gently at first.
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
@@ -105,12 +107,21 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Children first: a killed parent does not take them along.
-        for pid in self.tree().iter().rev() {
-            let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).stderr(Stdio::null()).status();
+        let tree = self.tree();
+        signal("-TERM", self.child.id());
+        let start = Instant::now();
+        while start.elapsed() < END && matches!(self.child.try_wait(), Ok(None)) {
+            sleep(Duration::from_millis(20));
         }
+        // Children first: a killed parent does not take them along.
+        tree.into_iter().rev().for_each(|pid| signal("-KILL", pid));
         let _ = self.child.wait();
     }
+}
+
+/// Sends a signal; whoever has ended misses it.
+fn signal(name: &str, pid: u32) {
+    let _ = Command::new("kill").args([name, &pid.to_string()]).stderr(Stdio::null()).status();
 }
 
 /// Fields 14 and 15 of `/proc/<pid>/stat`, proc(5).

@@ -108,7 +108,7 @@ impl Bench<'_> {
         }
     }
 
-    fn target(&self, way: Way<'_>, case: Case) -> Target {
+    pub(crate) fn target(&self, way: Way<'_>, case: Case) -> Target {
         self.simulator.clear_rules();
         self.simulator.next(0, case.behaviour());
         match way {

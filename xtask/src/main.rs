@@ -4,6 +4,7 @@
 mod bench;
 mod crds;
 mod deploy;
+mod dist;
 mod envoy;
 mod fuzz;
 mod golden;
@@ -27,7 +28,8 @@ cargo xtask <task>
   crds            write deploy/crds/*.yaml from the Rust types; --check fails where they differ
   golden          write the expected files of every golden test anew; read the diff afterwards
   fuzz [TARGET]   fuzz one target, or all in turn; --seconds N for each (default 60)
-  bench [ARGS]    run the gateway and its peers side by side; see docs/performance.md
+  dist            build the gateway as it is shipped, target/dist/tollgate: guided by a profile, some 20 minutes on two cores
+  bench [ARGS]    run the gateway and its peers side by side; see docs/performance.md; --dist measures what is shipped
   envoy           install the Envoy and the Envoy Gateway that tests run against; --all for every version
   sdk             drive the gateway with the official SDKs
   deploy [ARGS]   test the deployments with helm, kustomize, cue and the like; ARGS are for pytest; --install only
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         "crds" => crds::run(rest),
         "golden" => golden::run(),
         "fuzz" => fuzz::run(rest),
+        "dist" => dist::run(),
         "bench" => bench::run(rest),
         "envoy" => envoy::run(rest),
         "sdk" => sdk::run(),
