@@ -3,7 +3,8 @@ use smallvec::SmallVec;
 use tollgate_snapshot::Guard;
 
 use crate::{
-    Answer, Answered, Asking, LocalReply, Now, Ports, Received, Record, Refusal, Refused, gate::Check, route,
+    Answer, Answered, Asking, LocalReply, Now, Ports, Received, Record, Refusal, Refused, entries,
+    ports::Check,
 };
 
 /// A request whose caller may call. Nothing answers before.
@@ -92,8 +93,8 @@ fn guards(record: &Record) -> Guards<'_> {
         _ => None,
     });
     let mut guards = match endpoint {
-        None => route::find(record, None).map(|entry| &entry.rule.guard).into_iter().collect(),
-        Some(_) => route::guards(record),
+        None => entries::find(record, None).map(|entry| &entry.rule.guard).into_iter().collect(),
+        Some(_) => entries::guards(record),
     };
     if guards.is_empty() {
         guards.push(&listener.guard);

@@ -1,10 +1,10 @@
-use bytes::{Bytes, BytesMut};
-use tollgate_llm::{BadRequest, BodyMutation, Form, Inspected, Place, Untranslatable};
+use bytes::Bytes;
+use tollgate_llm::{BadRequest, Form, Inspected};
 use tollgate_types::{Endpoint, ModelId};
 
 use crate::{
-    AttemptBody, Record, Refusal, Refused, Routed, items,
-    route::{self, Payload},
+    Record, Refusal, Refused, Routed, entries, items,
+    routed::{HeldForm, Payload},
 };
 
 /// A form up to this length is read whole before it is routed: nothing is gained by sending it in two parts.
@@ -25,15 +25,6 @@ pub struct AwaitingForm {
 /// Reads the rest of a form on its way.
 #[derive(Debug)]
 pub struct FormRest(Box<Form>);
-
-/// The beginning of a form.
-#[derive(Debug)]
-pub(crate) struct HeldForm {
-    pieces: Vec<Bytes>,
-    place: Place,
-    /// True where `pieces` are all of it.
-    whole: bool,
-}
 
 // === impl AwaitingForm ===
 
@@ -66,7 +57,7 @@ impl AwaitingForm {
     /// [`Refusal`] with 400 for a form that cannot be read, and 413 where the model is too far behind.
     pub fn push(&mut self, piece: Bytes) -> Result<bool, Refusal> {
         self.size += piece.len();
-        let limit = route::limit(&self.record);
+        let limit = self.record.body_limit();
         if self.size > limit {
             return Err(Refusal::TooLarge(limit));
         }
@@ -117,7 +108,7 @@ impl AwaitingForm {
 
 /// True where a backend of this model wants fields to be changed.
 fn is_changed(record: &Record, model: &ModelId) -> bool {
-    let entry = route::find(record, Some(model));
+    let entry = entries::find(record, Some(model));
     entry.is_some_and(|entry| entry.rule.choices().iter().any(|choice| !choice.body.is_empty()))
 }
 
@@ -130,57 +121,5 @@ impl FormRest {
     /// [`BadRequest`] where the rest must not be sent, such as for a second model.
     pub fn push(&mut self, piece: &[u8]) -> Result<(), BadRequest> {
         self.0.push(piece)
-    }
-}
-
-// === impl HeldForm ===
-
-impl HeldForm {
-    /// The form as it came.
-    pub(crate) fn body(&self) -> AttemptBody {
-        self.with(self.pieces.clone())
-    }
-
-    /// The form for one backend: asking for this model in place of the client's own, with the fields that it changes.
-    pub(crate) fn for_backend(
-        &self,
-        [own, model]: [&ModelId; 2],
-        mutation: &BodyMutation,
-    ) -> Result<AttemptBody, Untranslatable> {
-        let body = self.asking_for(own, model)?;
-        match body {
-            body if mutation.is_empty() => Ok(body),
-            AttemptBody::Bytes(body) => tollgate_llm::edited(&body, self.place.boundary(), mutation)
-                .map(|body| AttemptBody::Bytes(body.into())),
-            _ => Err(Untranslatable::Field {
-                field: "model".to_owned(),
-                reason: "has to stand before a file as large as this one".to_owned(),
-            }),
-        }
-    }
-
-    fn asking_for(&self, own: &ModelId, model: &ModelId) -> Result<AttemptBody, Untranslatable> {
-        if own == model {
-            return Ok(self.body());
-        }
-        let unnamed = || Untranslatable::Field {
-            field: "model".to_owned(),
-            reason: "it cannot be replaced in this form".to_owned(),
-        };
-        self.place.renamed(&self.pieces, model).map(|pieces| self.with(pieces)).ok_or_else(unnamed)
-    }
-
-    fn with(&self, mut pieces: Vec<Bytes>) -> AttemptBody {
-        if !self.whole {
-            return AttemptBody::Form(pieces);
-        }
-        match &mut pieces[..] {
-            [only] => AttemptBody::Bytes(std::mem::take(only)),
-            many => {
-                let mut whole = BytesMut::with_capacity(many.iter().map(Bytes::len).sum());
-                many.iter().for_each(|piece| whole.extend_from_slice(piece));
-                AttemptBody::Bytes(whole.freeze())
-            }
-        }
     }
 }

@@ -11,6 +11,7 @@ use tollgate_snapshot::{AccessLogSettings, Guard};
 use crate::{
     Answer, ExtAuthVerdict, LocalReply, Now, Ports, Question, Record, Refusal,
     limit::{Left, Taken},
+    ports::Check,
     quota::Held,
 };
 
@@ -58,13 +59,6 @@ struct Vouched {
     access: Arc<Access>,
     verdict: Result<(), Refusal>,
     said: Vetted,
-}
-
-/// Whether a policy lets the caller in.
-pub(crate) enum Check {
-    Passed,
-    Denied(Refusal),
-    Ask(Question),
 }
 
 // === impl Gate ===

@@ -7,10 +7,7 @@ use tollgate_snapshot::{Action, Choice, LlmAction, Retry, RetryScope, Rule, Traf
 use tollgate_types::{Endpoint, ModelId};
 use tollgate_wire::scan;
 
-use crate::{
-    Record, Refusal, Refused, Routed,
-    route::{self, Payload},
-};
+use crate::{Record, Refusal, Refused, Routed, entries, routed::Payload};
 
 /// Says that there is no such thing here, but perhaps elsewhere.
 const UNKNOWN: u16 = 404;
@@ -53,7 +50,7 @@ pub(crate) fn route_upload(
 ) -> Result<Routed, Refused> {
     let named = queried(&record, "model").map(|model| ModelId::from(&*model));
     // A batch may ask for a model that is served here under another name, so this is no more than a hint.
-    let known = |model: &ModelId| route::find(&record, Some(model)).is_some();
+    let known = |model: &ModelId| entries::find(&record, Some(model)).is_some();
     let by = match named.or_else(|| batched.filter(known)) {
         Some(model) => By::Model(model),
         None => By::Nothing,
@@ -78,7 +75,7 @@ fn routed(mut record: Box<Record>, endpoint: Endpoint, by: By, payload: Payload)
 fn rule(record: &Record, endpoint: Endpoint, by: &By) -> Result<Rule, Refusal> {
     let candidates = match by {
         By::Model(model) => {
-            let entry = route::find(record, Some(model)).ok_or_else(|| Refusal::NoModel(model.clone()))?;
+            let entry = entries::find(record, Some(model)).ok_or_else(|| Refusal::NoModel(model.clone()))?;
             fit(&entry.rule, endpoint).map(|choice| (&entry.rule, choice)).collect()
         }
         By::Id(_) | By::Nothing => candidates(record, endpoint)?,
@@ -99,7 +96,7 @@ fn rule(record: &Record, endpoint: Endpoint, by: &By) -> Result<Rule, Refusal> {
 /// Every backend that has such things and that the caller may ask, each once, in the order of the routes.
 fn candidates(record: &Record, endpoint: Endpoint) -> Result<Vec<(&Arc<Rule>, &Choice)>, Refusal> {
     let (mut all, mut refused) = (Vec::<(&Arc<Rule>, &Choice)>::new(), None);
-    for rule in route::llm_rules(record) {
+    for rule in entries::llm_rules(record) {
         if let Err(refusal) = record.admits(&rule.guard) {
             refused = Some(refusal);
             continue;

@@ -13,6 +13,7 @@ mod admit;
 mod attempt;
 mod client;
 mod content;
+mod entries;
 mod exchange;
 mod failure;
 mod form;
@@ -37,6 +38,7 @@ mod redirect;
 mod refuse;
 mod reserve;
 mod route;
+mod routed;
 mod sampler;
 mod settle;
 mod sticky;
@@ -56,7 +58,7 @@ pub use self::{
     head::{Now, RequestHead},
     in_hand::{InHand, Ledger, Unfinished},
     live::{Live, Paces},
-    local::LocalReply,
+    local::{Answered, LocalReply},
     mirror::Mirrored,
     places::Places,
     ports::{Answer, Asking, ExtAuthVerdict, Ports, Question},
@@ -64,8 +66,9 @@ pub use self::{
     receive::{Received, receive},
     record::{AttemptRecord, Record},
     refuse::{Refusal, Refused},
-    reserve::{Answered, Plan, Reserved},
-    route::{AwaitingBody, Routed, Step},
+    reserve::{Plan, Reserved},
+    route::{AwaitingBody, Step},
+    routed::Routed,
     sampler::Sampler,
     settle::{End, Settled},
     sticky::Issued,

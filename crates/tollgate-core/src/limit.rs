@@ -11,7 +11,7 @@ mod learnt;
 mod left;
 
 pub(crate) use self::{learnt::go_on_from, left::Left};
-use crate::{Now, Ports, Question, Record, Refusal, gate::Check, route::Payload};
+use crate::{Now, Ports, Question, Record, Refusal, ports::Check, routed::Payload};
 
 /// What a request has taken from the counters, until it is settled.
 #[derive(Debug)]

@@ -5,6 +5,8 @@ use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE};
 use tollgate_snapshot::{DirectResponse, ModelEntry};
 use tollgate_types::Dialect;
 
+use crate::Record;
+
 /// A reply that the gateway makes itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalReply {
@@ -14,6 +16,15 @@ pub struct LocalReply {
     pub headers: HeaderMap,
     /// Its body.
     pub body: Bytes,
+}
+
+/// A request with the reply that the gateway made for it.
+#[derive(Debug)]
+pub struct Answered {
+    /// The facts; settle them with the reply's status.
+    pub record: Box<Record>,
+    /// What the client gets.
+    pub reply: LocalReply,
 }
 
 // === impl LocalReply ===

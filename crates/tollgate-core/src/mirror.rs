@@ -3,7 +3,7 @@ use std::sync::Arc;
 use http::header::{CONNECTION, UPGRADE};
 use tollgate_snapshot::{Backend, Filter};
 
-use crate::{AttemptBody, Outgoing, Plan, attempt::plain, headers, route::Payload};
+use crate::{AttemptBody, Outgoing, Plan, attempt::plain, headers, routed::Payload};
 
 /// A copy of a request that somebody else gets and whose answer nobody reads (Gateway API
 /// `HTTPRequestMirrorFilter`).

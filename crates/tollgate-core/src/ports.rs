@@ -6,6 +6,8 @@ use serde_json::{Map, Value};
 use tollgate_auth::{Access, KeyRing, KeySourceId, TokenCache, TokenRing, Vetted};
 use tollgate_limit::{Claim, Decision, Store};
 
+use crate::Refusal;
+
 /// What the stages look up in their host. Nothing here waits; what has to be waited for is a [`Question`].
 pub trait Ports {
     /// The key sets by which tokens are verified.
@@ -45,6 +47,13 @@ pub enum Answer {
     ExtAuth(Box<ExtAuthVerdict>),
     /// What the counters say.
     Limits(Decision),
+}
+
+/// Whether a policy lets the caller in.
+pub(crate) enum Check {
+    Passed,
+    Denied(Refusal),
+    Ask(Question),
 }
 
 /// What an external authorization service makes of a request.

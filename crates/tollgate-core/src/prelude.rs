@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE};
 use tollgate_snapshot::{Abort, OverrideWith, ReplySource};
 
-use crate::{Answered, Attempt, LocalReply, Now, Plan, Record, Refusal, headers, redirect, route::Payload};
+use crate::{Answered, Attempt, LocalReply, Now, Plan, Record, Refusal, headers, redirect, routed::Payload};
 
 /// What has to be done before a backend is asked, as the rule's policy wants it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

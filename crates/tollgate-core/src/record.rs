@@ -108,6 +108,11 @@ impl Record {
         self.attempts.last().map(|attempt| &attempt.backend)
     }
 
+    /// How much of its body is held at most, in bytes.
+    pub(crate) fn body_limit(&self) -> usize {
+        self.client.connection.buffer.unwrap_or(self.live.snapshot.settings.body_limit)
+    }
+
     /// How long all of it may take, its reply included.
     #[must_use]
     pub fn limit(&self) -> Option<Duration> {

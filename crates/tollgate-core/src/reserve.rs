@@ -5,8 +5,8 @@ use smallvec::SmallVec;
 use tollgate_snapshot::{Action, Guard, RetryScope, Rule};
 
 use crate::{
-    Answer, Asking, Failure, LocalReply, Now, Paces, Ports, Record, Refusal, Refused, Routed, gate::Check,
-    headers, redirect, route::Payload,
+    Answer, Answered, Asking, Failure, LocalReply, Now, Paces, Ports, Record, Refusal, Refused, Routed,
+    headers, ports::Check, redirect, routed::Payload,
 };
 
 /// A routed request, paid for in advance where something has to be paid.
@@ -18,15 +18,6 @@ pub enum Reserved {
     Answered(Answered),
     /// It cannot be said yet.
     Ask(Asking<Routed>),
-}
-
-/// A request with the reply that the gateway made for it.
-#[derive(Debug)]
-pub struct Answered {
-    /// The facts; settle them with the reply's status.
-    pub record: Box<Record>,
-    /// What the client gets.
-    pub reply: LocalReply,
 }
 
 /// Everything that attempts are made from. Each attempt starts again from the client's own request.

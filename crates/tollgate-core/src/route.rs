@@ -6,14 +6,14 @@ use http::{
     header::{CONTENT_ENCODING, CONTENT_TYPE},
 };
 use percent_encoding::percent_decode_str;
-use smallvec::SmallVec;
 use tollgate_llm::{BadRequest, Delivery, Inspected, Shape, Spots, inspect, inspect_named};
-use tollgate_snapshot::{Entry, Found, Guard, PathMatch, RequestView, Rule, Service, Table};
 use tollgate_types::{Endpoint, ModelId, ModelPlace};
 
 use crate::{
-    Admitted, AwaitingForm, LocalReply, Record, Refusal, Refused, form::HeldForm, headers, items,
-    reserve::Answered,
+    Admitted, Answered, AwaitingForm, LocalReply, Record, Refusal, Refused, Routed,
+    entries::{self, Claim},
+    headers, items,
+    routed::Payload,
 };
 
 /// What comes after the head was looked at.
@@ -36,31 +36,6 @@ pub struct AwaitingBody {
     pub(crate) endpoint: Endpoint,
 }
 
-/// A request whose rule is known.
-#[derive(Debug)]
-pub struct Routed {
-    pub(crate) record: Box<Record>,
-    pub(crate) rule: Arc<Rule>,
-    pub(crate) payload: Payload,
-}
-
-/// What travels.
-#[derive(Debug)]
-pub(crate) enum Payload {
-    /// An LLM call, held whole so that each attempt can start again from it.
-    Llm { endpoint: Endpoint, inspected: Inspected, body: Bytes },
-    /// The same where somebody else has the body, which stays as it is.
-    Unread { endpoint: Endpoint, inspected: Inspected },
-    /// The same as a form, of which only the beginning is held.
-    Form { endpoint: Endpoint, inspected: Inspected, form: HeldForm },
-    /// A call about a file or a batch, or about all of them.
-    Item { endpoint: Endpoint, inspected: Inspected, id: Option<String>, body: Bytes },
-    /// The client's own stream.
-    Http,
-    /// A plain request, read whole because a policy wants that.
-    Whole(Bytes),
-}
-
 // === impl Admitted ===
 
 impl Admitted {
@@ -72,7 +47,7 @@ impl Admitted {
         let Self { record } = self;
         match record.endpoint {
             Some(endpoint) => route_endpoint(record, endpoint),
-            None => match find(&record, None).map(|entry| Arc::clone(&entry.rule)) {
+            None => match entries::find(&record, None).map(|entry| Arc::clone(&entry.rule)) {
                 Some(rule) => Ok(Step::Routed(Routed::http(record, rule))),
                 None => {
                     let refusal = Refusal::NoRoute(format!("{} {}", record.host, record.head.uri.path()));
@@ -83,35 +58,8 @@ impl Admitted {
     }
 }
 
-/// Who claims an LLM path, as far as the head tells.
-enum Claim<'a> {
-    /// Rules that ask for a model, or that take any.
-    Llm,
-    /// A plain rule that is more specific than those.
-    Http(&'a Arc<Rule>),
-    /// Nobody, or only `/`, which is no reason to send prompts to a web server.
-    Nobody,
-}
-
-fn claim(record: &Record) -> Claim<'_> {
-    let mut lists_models = false;
-    let listener = record.listener.as_ref();
-    for table in listener.iter().flat_map(|listener| listener.hosts.tables(&record.host)) {
-        lists_models |= !table.models().is_empty();
-        match table.peek(&view(record)) {
-            Found::Nothing => {}
-            Found::Entry(entry) if entry.rule.service == Service::Http => {
-                let weak = is_catch_all(entry) && lists_models;
-                return if weak { Claim::Nobody } else { Claim::Http(&entry.rule) };
-            }
-            Found::Entry(_) | Found::NeedsModel => return Claim::Llm,
-        }
-    }
-    Claim::Nobody
-}
-
 fn route_endpoint(record: Box<Record>, endpoint: Endpoint) -> Result<Step, Refused> {
-    let claimed = match claim(&record) {
+    let claimed = match entries::claim(&record) {
         Claim::Http(rule) => {
             let rule = Arc::clone(rule);
             return Ok(Step::Routed(Routed::http(record, rule)));
@@ -214,79 +162,13 @@ fn named(record: &Record) -> Option<ModelId> {
     Some(ModelId::from(&*name))
 }
 
-/// The policies of all LLM rules that may take this request, each once.
-pub(crate) fn guards(record: &Record) -> SmallVec<[&Guard; 2]> {
-    let mut all = SmallVec::<[&Guard; 2]>::new();
-    let listener = record.listener.as_ref();
-    let tables = || listener.iter().flat_map(|listener| listener.hosts.tables(&record.host));
-    // Where no policy stands anywhere it does not matter whose request it is.
-    if tables().all(Table::is_open)
-        && let Some(open) = tables().find_map(|table| table.guards().first())
-    {
-        all.push(open);
-        return all;
-    }
-    if let Claim::Http(rule) = claim(record) {
-        all.push(&rule.guard);
-        return all;
-    }
-    for table in tables() {
-        for guard in table.guards() {
-            if !all.iter().any(|known| known.is(guard)) {
-                all.push(guard);
-            }
-        }
-    }
-    all
-}
-
-fn is_catch_all(entry: &Entry) -> bool {
-    matches!(&entry.matcher.path, PathMatch::Prefix(prefix) if prefix.is_empty())
-}
-
-fn view(record: &Record) -> RequestView<'_> {
-    RequestView {
-        method: &record.head.method,
-        path: record.head.uri.path(),
-        query: record.head.uri.query(),
-        headers: &record.head.headers,
-        endpoint: record.endpoint,
-    }
-}
-
-/// The LLM rules that may take this request, whatever the model, each once.
-pub(crate) fn llm_rules(record: &Record) -> Vec<&Arc<Rule>> {
-    let mut all: Vec<&Arc<Rule>> = Vec::new();
-    let listener = record.listener.as_ref();
-    for table in listener.iter().flat_map(|listener| listener.hosts.tables(&record.host)) {
-        for entry in table.entries() {
-            let is_llm = entry.rule.service == Service::Llm && entry.matches(&view(record));
-            if is_llm && !all.iter().any(|known| Arc::ptr_eq(known, &entry.rule)) {
-                all.push(&entry.rule);
-            }
-        }
-    }
-    all
-}
-
-pub(crate) fn find<'a>(record: &'a Record, model: Option<&ModelId>) -> Option<&'a Entry> {
-    let hosts = &record.listener.as_ref()?.hosts;
-    hosts.tables(&record.host).find_map(|table| table.find(&view(record), model))
-}
-
-/// How much of a body is held at most, in bytes.
-pub(crate) fn limit(record: &Record) -> usize {
-    let Record { client, live, .. } = record;
-    client.connection.buffer.unwrap_or(live.snapshot.settings.body_limit)
-}
-
 // === impl AwaitingBody ===
 
 impl AwaitingBody {
     /// How much to read at most, in bytes.
     #[must_use]
     pub fn limit(&self) -> usize {
-        limit(&self.record)
+        self.record.body_limit()
     }
 
     /// The facts up to here.
@@ -331,42 +213,5 @@ impl AwaitingBody {
             Err(error) => return Err(Refused { record, refusal: error.into() }),
         };
         Routed::by_model(record, inspected, |inspected| Payload::Llm { endpoint, inspected, body })
-    }
-}
-
-// === impl Routed ===
-
-impl Routed {
-    /// Looks for the rule that serves the model.
-    pub(crate) fn by_model(
-        mut record: Box<Record>,
-        inspected: Inspected,
-        payload: impl FnOnce(Inspected) -> Payload,
-    ) -> Result<Self, Refused> {
-        record.delivery = Some(inspected.delivery);
-        record.model_asked = Some(inspected.model.clone());
-        if let Ok(value) = HeaderValue::from_str(inspected.model.as_str()) {
-            record.head.headers.insert(headers::MODEL, value);
-        }
-        let rule = match find(&record, Some(&inspected.model)) {
-            Some(entry) if entry.rule.service == Service::Http && is_catch_all(entry) => None,
-            found => found.map(|entry| Arc::clone(&entry.rule)),
-        };
-        match rule {
-            Some(rule) => {
-                record.rule = Some(Arc::clone(&rule));
-                Ok(Self { record, rule, payload: payload(inspected) })
-            }
-            None => {
-                let refusal = Refusal::NoModel(inspected.model);
-                Err(Refused { record, refusal })
-            }
-        }
-    }
-
-    fn http(mut record: Box<Record>, rule: Arc<Rule>) -> Self {
-        record.rule = Some(Arc::clone(&rule));
-        record.endpoint = None;
-        Self { record, rule, payload: Payload::Http }
     }
 }

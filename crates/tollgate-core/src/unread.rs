@@ -6,7 +6,7 @@ use tollgate_llm::{Call, Delivery, Inspected, Spots, keeps_body, wishing};
 use tollgate_snapshot::Choice;
 use tollgate_types::{Endpoint, ModelId, ModelPlace};
 
-use crate::{AwaitingBody, Chosen, Plan, Refused, Routed, route::Payload};
+use crate::{AwaitingBody, Chosen, Plan, Refused, Routed, routed::Payload};
 
 /// What there is to know of a body that is not here.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use http::HeaderMap;
 use tollgate_balance::Standing;
 use tollgate_snapshot::{Came, RetryScope, Service};
 
-use crate::{Again, Attempt, AttemptBody, Now, Plan, live::Leads, route::Payload};
+use crate::{Again, Attempt, AttemptBody, Now, Plan, live::Leads, routed::Payload};
 
 // === impl Plan ===
 

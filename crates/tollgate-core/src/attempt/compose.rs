@@ -10,7 +10,7 @@ use tollgate_snapshot::{Backend, Choice, Filter, ForwardedHost, HostRewrite};
 use tollgate_types::{Endpoint, ModelId};
 
 use crate::{
-    AttemptBody, Now, Outgoing, Plan, Record, Refusal, ReplyReader, client, headers, items, route::Payload,
+    AttemptBody, Now, Outgoing, Plan, Record, Refusal, ReplyReader, client, headers, items, routed::Payload,
 };
 
 /// Who is asked, and when.
