@@ -83,8 +83,7 @@ impl Bench<'_> {
         signed: &Signed,
         column: &mut Column,
     ) {
-        self.simulator.clear_rules();
-        self.simulator.next(0, Case::Chat1K.behaviour());
+        self.expect(Case::Chat1K);
         let target = request(running.address(), model, &signed.token);
         match self.loaded(Way::Through(running), &target, Case::Chat1K.connections()).await {
             Ok((measured, used)) => {

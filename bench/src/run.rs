@@ -58,6 +58,18 @@ impl Effort {
     }
 }
 
+// === impl Way ===
+
+impl Way<'_> {
+    /// Puts what the load goes through on another core.
+    fn move_to(self, core: usize) -> std::io::Result<()> {
+        match self {
+            Self::Direct => Ok(()),
+            Self::Through(running) => running.move_to(core),
+        }
+    }
+}
+
 // === impl Bench ===
 
 impl Bench<'_> {
@@ -108,9 +120,14 @@ impl Bench<'_> {
         }
     }
 
-    pub(crate) fn target(&self, way: Way<'_>, case: Case) -> Target {
+    /// Has the simulator answer as this case wants it.
+    pub(crate) fn expect(&self, case: Case) {
         self.simulator.clear_rules();
         self.simulator.next(0, case.behaviour());
+    }
+
+    pub(crate) fn target(&self, way: Way<'_>, case: Case) -> Target {
+        self.expect(case);
         match way {
             Way::Direct => direct(self.simulator.address(), case),
             Way::Through(running) => running.target(case),
@@ -174,15 +191,11 @@ impl Bench<'_> {
         self.latency(way, "added", column).await;
         // Only one of client, gateway and provider is at work at any time, so they can share a core. What it takes a
         // hypervisor to wake another one is not measured then.
-        if let Way::Through(running) = way
-            && let Err(error) = running.move_to(HARNESS_CORE)
-        {
+        if let Err(error) = way.move_to(HARNESS_CORE) {
             return column.note("one-core.p50", error.to_string());
         }
         self.latency(way, "one-core", column).await;
-        if let Way::Through(running) = way
-            && let Err(error) = running.move_to(GATEWAY_CORE)
-        {
+        if let Err(error) = way.move_to(GATEWAY_CORE) {
             column.note("one-core.p50", format!("it stayed there: {error}"));
         }
     }

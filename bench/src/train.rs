@@ -6,7 +6,6 @@ use serde_json::json;
 
 use crate::{
     cases::{Case, MEASURED},
-    load::{Target, closed, once},
     peers::{Peer, Places, Variant, path, target},
     process::free_port,
     report::Column,
@@ -14,8 +13,6 @@ use crate::{
     streams::{Hold, hold},
 };
 
-/// For each case.
-const TIME: Duration = Duration::from_secs(2);
 const CONNECTIONS: usize = 32;
 /// The model that the gateway asks itself for.
 const ITSELF: &str = "itself";
@@ -28,20 +25,19 @@ impl Bench<'_> {
         let way = Way::Through(&running);
         for case in MEASURED {
             eprintln!("{} …", case.name());
-            closed(&self.answered(way, case).await?, CONNECTIONS, TIME).await;
+            self.loaded(way, &self.target(way, case), CONNECTIONS).await?;
         }
         eprintln!("{} …", Case::StreamPaced.name());
-        let step = Hold { streams: 128, ramp: Duration::from_secs(1), time: TIME };
-        hold(&self.answered(way, Case::StreamPaced).await?, step, || ()).await;
+        let step = Hold { streams: 128, ramp: Duration::from_secs(1), time: Duration::from_secs(2) };
+        let (held, ()) = hold(&self.target(way, Case::StreamPaced), step, || ()).await;
+        if held.frame.count() == 0 {
+            return Err("no frames of paced streams".to_owned());
+        }
         for case in [Case::Chat1K, Case::Chat64K, Case::StreamShort, Case::StreamLong] {
             eprintln!("TLS and HTTP/2: {} …", case.name());
-            self.answered(way, case).await?;
+            self.expect(case);
             let through = target(running.address(), (path(case.api()), ""), ("any", &case.body(ITSELF)));
-            let status = once(&through).await.map_err(|error| error.to_string())?.0;
-            if status != 200 {
-                return Err(format!("through itself: answered {status}"));
-            }
-            closed(&through, CONNECTIONS, TIME).await;
+            self.loaded(way, &through, CONNECTIONS).await?;
         }
         drop(running);
         eprintln!("policies …");
@@ -51,16 +47,6 @@ impl Bench<'_> {
             eprintln!("left out: {why}");
         }
         Ok(())
-    }
-
-    /// The target of a case whose first answer is good.
-    async fn answered(&self, way: Way<'_>, case: Case) -> Result<Target, String> {
-        let target = self.target(way, case);
-        match once(&target).await {
-            Ok((200, _)) => Ok(target),
-            Ok((status, _)) => Err(format!("{}: answered {status}", case.name())),
-            Err(error) => Err(format!("{}: {error}", case.name())),
-        }
     }
 }
 

@@ -15,7 +15,8 @@ pub(crate) fn program() -> PathBuf {
 }
 
 pub(crate) fn run() -> Outcome {
-    let (merge, host) = (profdata()?, host()?);
+    let host = host()?;
+    let merge = profdata(&host)?;
     // Apart from other builds, whose flags are others.
     let target = shell::root().join("target/dist");
     let (counts, profile) = (target.join("counts"), target.join("profile"));
@@ -47,10 +48,10 @@ pub(crate) fn run() -> Outcome {
 }
 
 /// The tool that joins counts, of the compiler's own version; installed where it is missing.
-fn profdata() -> Result<PathBuf, String> {
+fn profdata(host: &str) -> Result<PathBuf, String> {
     let sysroot =
         shell::output(rustc().args(["--print", "sysroot"])).ok_or("rustc does not say where it is")?;
-    let tool = Path::new(sysroot.trim()).join("lib/rustlib").join(host()?).join("bin/llvm-profdata");
+    let tool = Path::new(sysroot.trim()).join("lib/rustlib").join(host).join("bin/llvm-profdata");
     if !tool.exists() {
         shell::run(Command::new("rustup").args(["component", "add", "llvm-tools"]))?;
     }
