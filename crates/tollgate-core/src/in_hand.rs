@@ -97,7 +97,7 @@ impl Unfinished for Plan {
     }
 }
 
-impl Unfinished for Box<Plan> {
+impl<T: Unfinished> Unfinished for Box<T> {
     fn into_record(self) -> Box<Record> {
         (*self).into_record()
     }

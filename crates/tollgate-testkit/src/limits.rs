@@ -11,7 +11,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use crate::{
     envoy, http,
-    process::{PATIENCE, Running, cache, free_ports},
+    process::{PATIENCE, Running, cache, free_port},
     redis,
     redis::Redis,
 };
@@ -82,9 +82,13 @@ impl RateLimit {
     }
 
     fn start(redis: &Redis, source: Source<'_>, port: u16) -> Result<Self, String> {
-        let debug = one_port()?;
+        let debug = free_port().map_err(|error| error.to_string())?;
         let mut command = Command::new(programs()?);
-        for (name, port) in [("PORT", one_port()?), ("GRPC_PORT", port), ("DEBUG_PORT", debug)] {
+        for (name, port) in [
+            ("PORT", free_port().map_err(|error| error.to_string())?),
+            ("GRPC_PORT", port),
+            ("DEBUG_PORT", debug),
+        ] {
             command.env(name, port.to_string());
         }
         command.envs([("HOST", "127.0.0.1"), ("GRPC_HOST", "127.0.0.1"), ("DEBUG_HOST", "127.0.0.1")]);
@@ -177,7 +181,7 @@ impl GlobalLimits {
         let certificates = folder.join("config/certs");
         let redis = Redis::start()?;
         let source = Source::Gateway(&certificates.join("envoy-rate-limit"));
-        let service = RateLimit::start(&redis, source, one_port()?)?;
+        let service = RateLimit::start(&redis, source, free_port().map_err(|error| error.to_string())?)?;
         Ok(Self { redis, service, certificates })
     }
 
@@ -237,9 +241,4 @@ spec:
             trusted.display()
         ))
     }
-}
-
-fn one_port() -> Result<u16, String> {
-    let ports = free_ports(1).map_err(|error| error.to_string())?;
-    ports.first().copied().ok_or_else(|| "no free port".to_owned())
 }

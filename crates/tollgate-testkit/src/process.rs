@@ -172,6 +172,15 @@ pub fn free_ports(count: usize) -> io::Result<Vec<u16>> {
     Ok(held.into_iter().map(|(port, _)| port).collect())
 }
 
+/// One of [`free_ports`].
+///
+/// # Errors
+/// Where there is none.
+pub fn free_port() -> io::Result<u16> {
+    let none = || io::Error::new(io::ErrorKind::AddrInUse, "no free port");
+    free_ports(1)?.first().copied().ok_or_else(none)
+}
+
 /// Where `cargo xtask` keeps tools from run to run.
 #[must_use]
 pub fn cache() -> PathBuf {

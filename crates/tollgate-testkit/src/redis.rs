@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::process::{PATIENCE, free_ports};
+use crate::process::{PATIENCE, free_port};
 
 /// How long is waited between two looks at counters.
 const LOOK: Duration = Duration::from_millis(10);
@@ -41,8 +41,7 @@ impl Redis {
         }
         let tell = |error: io::Error| format!("redis-server: {error}");
         loop {
-            let ports = free_ports(1).map_err(tell)?;
-            let port = ports.first().copied().ok_or("no free port")?;
+            let port = free_port().map_err(tell)?;
             let mut redis = Self { child: spawn(port).map_err(tell)?, port };
             if redis.is_up() {
                 return Ok(redis);

@@ -11,7 +11,7 @@ use crate::{
     envoy::{self, Setup, Standalone},
     http,
     limits::GlobalLimits,
-    process::{PATIENCE, Running, free_ports},
+    process::{PATIENCE, Running, free_port},
 };
 
 /// What is started.
@@ -89,8 +89,7 @@ impl Stack {
         fs::create_dir_all(&generated).map_err(|error| error.to_string())?;
         let socket = format!("unix:{}", plan.folder.join("processor.sock").display());
         let (processor, admin) = processor(plan.tollgate, plan.resources, &socket)?;
-        let ports = free_ports(1).map_err(|error| error.to_string())?;
-        let extension = ports.first().copied().unwrap_or_default();
+        let extension = free_port().map_err(|error| error.to_string())?;
         let mut command = Command::new(plan.tollgate);
         command.arg("controller").arg("--resources").arg(plan.resources).arg("--output").arg(&generated);
         command.args(["--extension-server", &format!("127.0.0.1:{extension}"), "--admin", "127.0.0.1:0"]);

@@ -13,7 +13,7 @@ use tollgate_testkit::{
     envoy::HOOKS,
     http,
     limits::{self, GlobalLimits, RateLimit},
-    process::{PATIENCE, Running, free_ports},
+    process::{PATIENCE, Running, free_port, free_ports},
     resources,
     stack::{self, Beside, Plan, Stack},
 };
@@ -173,7 +173,7 @@ fn a_quota_is_one_for_envoy_and_for_the_native_host() {
         Err(missing) => return eprintln!("skipped: {missing}"),
     };
     let mut world = world(&envoy, QUOTA);
-    let own = free_ports(1).unwrap()[0];
+    let own = free_port().unwrap();
     let resources = world.folder.path().join("resources");
     let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
     command.arg("run").arg(&resources).args(["--admin", "127.0.0.1:0"]);

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use tollgate_simulate::Simulator;
 use tollgate_testkit::{
-    process::free_ports,
+    process::free_port,
     processor::{Fault, Manner, Place, Point, Processor, Serve},
     resources,
 };
@@ -51,7 +51,7 @@ spec:
 fn whatever_a_processor_does_the_client_has_an_answer_soon() {
     let envoy = installed!("1.40");
     let simulator = Simulator::start().unwrap();
-    let port = free_ports(1).unwrap()[0];
+    let port = free_port().unwrap();
     let mut setting = Setting::start(&envoy, &resources(&simulator, port, Some(IDLE)), "", None);
     setting.wait_until(|_| Setting::ask(port, &chat("m", &[])));
     let stand_in = replaced(&mut setting);
@@ -106,7 +106,7 @@ fn serve(fault: Option<(Point, Fault)>) -> Manner {
 fn every_fault_at_every_point(version: &str) {
     let envoy = installed!(version);
     let simulator = Simulator::start().unwrap();
-    let port = free_ports(1).unwrap()[0];
+    let port = free_port().unwrap();
     let mut setting = Setting::start(&envoy, &resources(&simulator, port, Some(IDLE)), "", None);
     setting.wait_until(|_| Setting::ask(port, &chat("m", &[])));
     let stand_in = replaced(&mut setting);
@@ -144,7 +144,7 @@ fn every_fault_at_every_point_is_an_answer_soon_in_the_oldest_envoy() {
 fn an_attempt_is_not_held_by_a_silent_processor() {
     let envoy = installed!("1.40");
     let simulator = Simulator::start().unwrap();
-    let port = free_ports(1).unwrap()[0];
+    let port = free_port().unwrap();
     let mut setting = Setting::start(&envoy, &resources(&simulator, port, None), "", None);
     setting.wait_until(|_| Setting::ask(port, &chat("m", &[])));
     let stand_in = replaced(&mut setting);

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tollgate_simulate::Simulator;
 use tollgate_testkit::{
     envoy::{self, Alone},
-    process::free_ports,
+    process::free_port,
     processor::{Manner, Place, Processor, Serve},
 };
 
@@ -84,7 +84,7 @@ impl World {
         let socket = folder.path().join("processor.sock");
         let serve = Serve { model: "llama".to_owned(), fault: None, tied: true };
         let processor = Processor::start(&Place::Socket(socket), Manner::Serve(serve)).unwrap();
-        let port = free_ports(1).unwrap()[0];
+        let port = free_port().unwrap();
         let (pem, tls) = Pem::new();
         let config = bootstrap(chains, port, &pem, (folder.path(), picker.port));
         let envoy = Alone::start(envoy, folder.path(), &config).unwrap();

@@ -3,7 +3,7 @@ use std::{fs, process::Command};
 
 use tollgate_testkit::{
     envoy::{HOOKS, Setup, envoy_gateway},
-    process::{Running, free_ports},
+    process::{Running, free_port},
 };
 
 use crate::installed;
@@ -13,7 +13,7 @@ fn said(change: impl Fn(String) -> String, words: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let resources = folder.path().join("resources");
     fs::create_dir(&resources).unwrap();
-    let extension = free_ports(1).unwrap()[0];
+    let extension = free_port().unwrap();
     let setup = Setup {
         folder: folder.path(),
         resources: &resources,

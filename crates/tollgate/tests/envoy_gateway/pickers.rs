@@ -6,7 +6,7 @@ use std::{
 };
 
 use tollgate_simulate::Simulator;
-use tollgate_testkit::{process::free_ports, processor::Manner, resources};
+use tollgate_testkit::{process::free_port, processor::Manner, resources};
 
 use crate::{
     pools::Pool,
@@ -34,7 +34,7 @@ fn serving(version: &str, pool: &Pool, failure: &str, beside: &str) -> Option<(S
             return None;
         }
     };
-    let port = free_ports(1).unwrap()[0];
+    let port = free_port().unwrap();
     let own = pool
         .resources()
         .replace("endpointPickerRef: {", &format!("endpointPickerRef: {{failureMode: {failure}, "));

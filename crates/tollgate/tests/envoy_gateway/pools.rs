@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use tollgate_simulate::{Options, Simulator, spawn};
 use tollgate_testkit::{
-    process::free_ports,
+    process::free_port,
     processor::{Manner, Place, Processor},
 };
 
@@ -168,7 +168,7 @@ fn seven_of(setting: &mut Setting, pool: &Pool, host: &str, port: u16) {
 fn several_chains(version: &str, tcp_first: bool, hosts: [&str; 2]) {
     let envoy = installed!(version);
     let (secret, tls) = certificate();
-    let port = free_ports(1).unwrap()[0];
+    let port = free_port().unwrap();
     let pools = [Pool::start("first"), Pool::start("second")];
     let passthrough = format!(
         "    - {{name: tcp, protocol: TLS, port: {port}, hostname: c.pools.test, tls: {{mode: Passthrough}}, allowedRoutes: {{kinds: [{{kind: TLSRoute}}]}}}}\n"
@@ -219,7 +219,7 @@ fn a_wildcard_after_its_name_is_served_as_well_by_the_oldest_envoy() {
 fn a_processor_that_was_started_anew_goes_on_where_the_last_one_was() {
     let envoy = installed!("1.40");
     let (secret, tls) = certificate();
-    let port = free_ports(1).unwrap()[0];
+    let port = free_port().unwrap();
     let pool = Pool::start("only");
     let resources = [gateway(&[https("a.pools.test", port)]), secret, pool.resources()].concat();
     let mut setting = Setting::start(&envoy, &resources, "", Some(tls));

@@ -10,7 +10,7 @@ use std::{
 use tollgate_simulate::{Behaviour, Simulator};
 use tollgate_testkit::{
     http::{self, Reply},
-    process::free_ports,
+    process::free_port,
 };
 
 use crate::{
@@ -64,7 +64,7 @@ fn until(stream: &mut TcpStream, words: &str) {
 fn ends(version: &str) {
     let envoy = installed!(version);
     let simulator = Simulator::start().unwrap();
-    let port = free_ports(1).unwrap()[0];
+    let port = free_port().unwrap();
     let mut setting = Setting::start(&envoy, &resources(&simulator, port, None), "", None);
     setting.wait_until(|_| Setting::ask(port, &chat("m", &[])));
     let whole = chat("m", &[]).body;
@@ -108,7 +108,7 @@ fn ends(version: &str) {
 fn waits(version: &str) {
     let envoy = installed!(version);
     let simulator = Simulator::start().unwrap();
-    let port = free_ports(1).unwrap()[0];
+    let port = free_port().unwrap();
     let mut setting = Setting::start(&envoy, &resources(&simulator, port, None), "", None);
     setting.wait_until(|_| Setting::ask(port, &chat("m", &[])));
     let began = Instant::now();

@@ -1,6 +1,6 @@
 //! Two backends at one address are two backends: each has its turn, its model and its credential.
 use tollgate_simulate::{Behaviour, Simulator};
-use tollgate_testkit::{process::free_ports, resources};
+use tollgate_testkit::{process::free_port, resources};
 
 use crate::{
     installed,
@@ -57,7 +57,7 @@ enum By {
 fn are_two(version: &str, by: By) {
     let envoy = installed!(version);
     let simulator = Simulator::start().unwrap();
-    let port = free_ports(1).unwrap()[0];
+    let port = free_port().unwrap();
     let mut resources = resources(&simulator, port);
     if by == By::Name {
         resources = resources.replace("ip: {address: 127.0.0.1,", "fqdn: {hostname: localhost,");

@@ -10,7 +10,7 @@ use std::{
 use tollgate_testkit::{
     envoy::HOOKS,
     limits::{self, GlobalLimits, RateLimit},
-    process::{PATIENCE, free_ports},
+    process::{PATIENCE, free_port},
     redis::Redis,
     stack::{Beside, Plan, Stack, programs},
 };
@@ -100,7 +100,7 @@ fn behind(envoy: &Path, world: &World) -> Counts {
     fs::create_dir(&generated).unwrap();
     let beside = limits.resources(("GatewayClass", "parity", "tollgate")).unwrap();
     fs::write(generated.join("limits.yaml"), beside).unwrap();
-    let port = free_ports(1).unwrap()[0];
+    let port = free_port().unwrap();
     let service = format!("127.0.0.1:{port}");
     let controller = ["--quota-rate-limit-service", &service, "--quota-rate-limit-failure-mode-deny"];
     let plan = Plan {
