@@ -238,8 +238,9 @@ impl<'a> Cursor<'a> {
     /// Goes on in a string that is long and has escapes, 64 bytes at a time, so that they do not begin the search anew;
     /// true where the closing quote was read.
     fn far_string(&mut self) -> Result<bool, NotJson> {
-        while let Some(text) = self.bytes.get(self.at..).and_then(<[u8]>::first_chunk::<64>) {
-            let start = self.at;
+        // Where a block begins does not depend on what is in the one before: the processor is ahead by some.
+        let mut start = self.at;
+        while let Some(text) = self.bytes.get(start..).and_then(<[u8]>::first_chunk::<64>) {
             let mut left = blocks::bits_of_64(&Block::four_of(text), is_special);
             while left != 0 {
                 let next = start + left.trailing_zeros() as usize;
@@ -252,8 +253,9 @@ impl<'a> Cursor<'a> {
                     }
                 }
             }
-            self.at = self.at.max(start + text.len());
+            start += text.len();
         }
+        self.at = self.at.max(start);
         Ok(false)
     }
 
