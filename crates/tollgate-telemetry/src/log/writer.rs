@@ -11,8 +11,11 @@ use std::{
 
 use crate::lock::Slot;
 
-/// Most bytes of lines that wait on one core; what comes on top is dropped and counted.
+/// Once this many bytes of lines wait on one core, it drops and counts what comes on top.
 const MOST_WAITING: usize = 1 << 20;
+/// This many bytes are written at once rather than when their time has come: a core that is busy fills more in that time
+/// than its cache holds, and would soon drop lines.
+const MUCH: usize = 1 << 17;
 /// How long lines are gathered before they are written together.
 const GATHER: Duration = Duration::from_millis(20);
 /// How long the thread sleeps at most; a request that finds it asleep wakes it.
@@ -29,8 +32,6 @@ pub(crate) struct Writer {
 #[derive(Debug)]
 pub(crate) struct Buffer {
     lines: Arc<Slot<Vec<u8>>>,
-    /// Where a line is made.
-    scratch: Vec<u8>,
     shared: Arc<Shared>,
     handle: thread::Thread,
 }
@@ -39,6 +40,8 @@ pub(crate) struct Buffer {
 struct Shared {
     buffers: Slot<Vec<Arc<Slot<Vec<u8>>>>>,
     asleep: AtomicBool,
+    /// Some core has so much that it is not to wait until its time has come.
+    hurry: AtomicBool,
     closing: AtomicBool,
     dropped: AtomicU64,
     failed: AtomicU64,
@@ -50,9 +53,13 @@ struct Shared {
 impl Writer {
     /// Starts the thread.
     pub(crate) fn start(to: Box<dyn Write + Send>) -> io::Result<Self> {
+        Self::gathering(to, GATHER)
+    }
+
+    fn gathering(to: Box<dyn Write + Send>, time: Duration) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
-        let thread = thread::Builder::new().name("access-log".into()).spawn(move || theirs.run(to))?;
+        let thread = thread::Builder::new().name("access-log".into()).spawn(move || theirs.run(to, time))?;
         let handle = thread.thread().clone();
         Ok(Self { shared, thread: Slot::new(Some(thread)), handle })
     }
@@ -61,12 +68,7 @@ impl Writer {
     pub(crate) fn buffer(&self) -> Buffer {
         let lines = Arc::new(Slot::default());
         self.shared.buffers.with(|buffers| buffers.push(Arc::clone(&lines)));
-        Buffer {
-            lines,
-            scratch: Vec::with_capacity(2048),
-            shared: Arc::clone(&self.shared),
-            handle: self.handle.clone(),
-        }
+        Buffer { lines, shared: Arc::clone(&self.shared), handle: self.handle.clone() }
     }
 
     /// Lines that found their buffer full.
@@ -119,7 +121,7 @@ impl fmt::Debug for Writer {
 // === impl Shared ===
 
 impl Shared {
-    fn run(&self, mut to: Box<dyn Write + Send>) {
+    fn run(&self, mut to: Box<dyn Write + Send>, gather: Duration) {
         let mut batch = Vec::new();
         loop {
             let closing = self.closing.load(SeqCst);
@@ -129,15 +131,23 @@ impl Shared {
                 return;
             }
             if wrote {
-                thread::park_timeout(GATHER);
+                self.gather(gather);
                 continue;
             }
             self.asleep.store(true, SeqCst);
             thread::park_timeout(SLEEP);
             self.asleep.store(false, SeqCst);
             if !self.closing.load(SeqCst) {
-                thread::park_timeout(GATHER);
+                self.gather(gather);
             }
+        }
+    }
+
+    fn gather(&self, time: Duration) {
+        // Whoever is in a hurry may have woken the thread before it got here.
+        if !self.hurry.swap(false, SeqCst) {
+            thread::park_timeout(time);
+            self.hurry.store(false, SeqCst);
         }
     }
 
@@ -173,22 +183,23 @@ impl Buffer {
 
     /// Hands one line over; never waits. `write` appends it to what it gets.
     pub(crate) fn line(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        self.scratch.clear();
-        write(&mut self.scratch);
-        let line = &self.scratch;
-        let fits = self.lines.with(|lines| {
-            let fits = lines.len() + line.len() <= MOST_WAITING;
-            if fits {
-                lines.extend_from_slice(line);
+        let (before, after) = self.lines.with(|lines| {
+            let before = lines.len();
+            if before < MOST_WAITING {
+                write(lines);
             }
-            fits
+            (before, lines.len())
         });
         let shared = &self.shared;
-        if !fits {
+        if before >= MOST_WAITING {
             shared.dropped.fetch_add(1, Relaxed);
         }
+        let is_much = before < MUCH && after >= MUCH;
+        if is_much {
+            shared.hurry.store(true, SeqCst);
+        }
         // Read first: only the first line after a pause pays for waking the thread.
-        if shared.asleep.load(Relaxed) && shared.asleep.swap(false, SeqCst) {
+        if is_much || (shared.asleep.load(Relaxed) && shared.asleep.swap(false, SeqCst)) {
             self.handle.unpark();
         }
     }
@@ -232,6 +243,23 @@ mod tests {
         writer.flush(Duration::from_secs(5));
         let written = out.with(|out| out.len() / line.len()) as u64;
         assert_eq!(written + dropped, 16);
+    }
+
+    #[test]
+    fn many_bytes_are_written_before_their_time() {
+        let (go, gate) = mpsc::channel();
+        drop(go);
+        let out = Arc::new(Slot::default());
+        let hour = Duration::from_secs(3600);
+        let writer = Writer::gathering(Box::new(Stuck(gate, Arc::clone(&out))), hour).unwrap();
+        let mut buffer = writer.buffer();
+        // Behind the first ones the thread gathers.
+        for written in [MUCH, 2 * MUCH, 3 * MUCH] {
+            buffer.line(|out| out.resize(MUCH, b'x'));
+            while out.with(|out| out.len()) < written {
+                thread::yield_now();
+            }
+        }
     }
 
     #[test]
