@@ -59,8 +59,9 @@ fn is_connections(name: &str) -> bool {
 /// The headers of an outgoing request: the client's, less hop-by-hop and internal ones.
 pub(crate) fn for_upstream(client: &HeaderMap) -> HeaderMap {
     let listed = listed_by_connection(client);
-    // Copying the whole map and removing is no cheaper: each removal moves its neighbours.
-    let mut headers = HeaderMap::with_capacity(client.len() + 4);
+    // Copying the whole map and removing is no cheaper: each removal moves its neighbours. What is left out, host and
+    // length at least, makes room for what is put in.
+    let mut headers = HeaderMap::with_capacity(client.len());
     for (name, value) in client {
         if !is_hop_by_hop(name) && !listed.contains(name) && !is_internal(name.as_str()) {
             headers.append(name, value.clone());
