@@ -8,6 +8,7 @@ mod manual;
 mod peers;
 mod policies;
 mod process;
+mod reloads;
 mod report;
 mod run;
 mod streams;
@@ -66,7 +67,7 @@ struct RunArgs {
     /// Only these peers (comma-separated; the direct column always runs)
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
-    /// Only these closed-loop cases, by key (chat-1k, stream-7, …, or policies), and none of the other steps
+    /// Only these closed-loop cases, by key (chat-1k, stream-7, …, policies or reloads), and none of the other steps
     #[arg(long, value_delimiter = ',')]
     cases: Vec<String>,
     /// Also write the table here, as JSON
@@ -107,8 +108,13 @@ fn run(args: &RunArgs) -> io::Result<()> {
         if args.only.is_empty() || args.only.iter().any(|word| peer.is_called(word)) {
             eprintln!("{} …", peer.name());
             let mut column = runtime.block_on(bench.peer(peer, &places));
-            if peer == Peer::Tollgate && bench.wants(policies::KEY) && column.skipped.is_none() {
-                runtime.block_on(bench.policies(&places, &mut column));
+            if peer == Peer::Tollgate && column.skipped.is_none() {
+                if bench.wants(policies::KEY) {
+                    runtime.block_on(bench.policies(&places, &mut column));
+                }
+                if bench.wants(reloads::KEY) {
+                    runtime.block_on(bench.reloads(&places, &mut column));
+                }
             }
             report.columns.push(column);
         }

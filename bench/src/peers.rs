@@ -20,7 +20,7 @@ const SOCKET: &str = "processor.sock";
 const SECOND_LEVEL: &str = "            # The second level\n";
 const LAST_FILTER: &str = "            # The last one\n";
 /// The key that LiteLLM is configured to ask for; the others take any.
-const KEY: &str = "sk-bench-0123456789abcdefghijkl";
+pub(crate) const KEY: &str = "sk-bench-0123456789abcdefghijkl";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Peer {
@@ -377,7 +377,8 @@ impl Running {
     }
 }
 
-fn filled(template: &str, dir: &Path, (port, simulator): (u16, SocketAddr)) -> String {
+/// A configuration with its places filled in.
+pub(crate) fn filled(template: &str, dir: &Path, (port, simulator): (u16, SocketAddr)) -> String {
     template
         .replace("@PORT@", &port.to_string())
         .replace("@SIMULATOR@", &simulator.port().to_string())

@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use serde::Serialize;
 
-use crate::{cases::MEASURED, policies};
+use crate::{cases::MEASURED, policies, reloads};
 
 /// Everything measured in one run.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -142,6 +142,9 @@ fn rows() -> Vec<Row> {
                 ));
             }
         }
+    }
+    for (key, title) in reloads::ROWS {
+        rows.push(row(format!("reload.{key}"), title.to_owned(), false));
     }
     rows.push(row("held".into(), "streams held with p99 per frame ≤ 5 ms over direct".into(), false));
     rows.push(row("rss.idle".into(), "RSS MiB, idle".into(), true));

@@ -53,7 +53,7 @@ impl Effort {
         }
     }
 
-    fn millis(self, quick: u64, full: u64) -> Duration {
+    pub(crate) fn millis(self, quick: u64, full: u64) -> Duration {
         Duration::from_millis(self.pick(quick, full))
     }
 }
