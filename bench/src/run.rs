@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use tokio::time::sleep;
-use tollgate_simulate::Simulator;
+use tokio::{sync::watch, time::sleep};
+use tollgate_simulate::{Simulator, stay_awake};
 
 use crate::{
     GATEWAY_CORE, HARNESS_CORE,
@@ -153,6 +153,19 @@ impl Bench<'_> {
         self.doubt(&measured, column, key);
     }
 
+    /// Does this while neither the load nor the provider sleeps: waking them is what their own machines would do.
+    async fn awake<T>(&self, work: impl Future<Output = T>) -> T {
+        let (awake, wanted) = watch::channel(true);
+        self.simulator.keep_awake(true);
+        let ours = tokio::spawn(stay_awake(wanted));
+        let done = work.await;
+        self.simulator.keep_awake(false);
+        drop(awake);
+        // It cannot fail but by a panic, of which nothing is left to tell.
+        let _ = ours.await;
+        done
+    }
+
     /// A closed loop, and the time that the gateway worked for it.
     pub(crate) async fn loaded(
         &self,
@@ -168,10 +181,14 @@ impl Bench<'_> {
             }
             Err(error) => return Err(format!("no answer: {error}")),
         }
-        closed(target, connections, self.effort.millis(200, 1000)).await;
-        let before = Used::until_now(way);
-        let measured = closed(target, connections, self.effort.millis(700, 4000)).await;
-        let used = Used::until_now(way).since(before);
+        let (measured, used) = self
+            .awake(async {
+                closed(target, connections, self.effort.millis(200, 1000)).await;
+                let before = Used::until_now(way);
+                let measured = closed(target, connections, self.effort.millis(700, 4000)).await;
+                (measured, Used::until_now(way).since(before))
+            })
+            .await;
         if measured.latency.count() == 0 { Err("no good reply in time".into()) } else { Ok((measured, used)) }
     }
 
@@ -188,7 +205,7 @@ impl Bench<'_> {
 
     /// Latency with one connection.
     async fn alone(&self, way: Way<'_>, column: &mut Column) {
-        self.latency(way, "added", column).await;
+        self.awake(self.latency(way, "added", column)).await;
         // Only one of client, gateway and provider is at work at any time, so they can share a core. What it takes a
         // hypervisor to wake another one is not measured then.
         if let Err(error) = way.move_to(HARNESS_CORE) {

@@ -36,6 +36,6 @@ pub use self::{
     behaviour::{Behaviour, Encoding, Fault, Rule},
     issuer::{Grant, Issuer, Rejected},
     options::Options,
-    server::{Simulator, spawn},
+    server::{Simulator, spawn, stay_awake},
     state::{Recorded, Stats},
 };

@@ -19,6 +19,7 @@ pub struct Simulator {
     address: SocketAddr,
     state: Arc<State>,
     stop: watch::Sender<bool>,
+    awake: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -31,15 +32,33 @@ pub fn spawn(options: Options) -> io::Result<Simulator> {
     let mut address = options.listen;
     let state = Arc::new(State::new(options));
     let (stop, stopped) = watch::channel(false);
+    let (awake, wanted) = watch::channel(false);
     let mut threads = Vec::with_capacity(count);
     for index in 0..count {
         let listener = listen(address)?;
         address = listener.local_addr()?;
-        let (state, stopped) = (state.clone(), stopped.clone());
+        let (state, told) = (state.clone(), (stopped.clone(), wanted.clone()));
         let name = format!("simulate-{index}");
-        threads.push(thread::Builder::new().name(name).spawn(move || run(listener, state, stopped))?);
+        threads.push(thread::Builder::new().name(name).spawn(move || run(listener, state, told))?);
     }
-    Ok(Simulator { address, state, stop, threads })
+    Ok(Simulator { address, state, stop, awake, threads })
+}
+
+/// Keeps the thread of a runtime from falling asleep as long as that is wanted, and gives its core away in between.
+///
+/// Whoever sends to a thread that sleeps pays for waking it: on a virtual machine some ten microseconds, which are none
+/// of the sender's where its peers are on other machines.
+pub async fn stay_awake(mut wanted: watch::Receiver<bool>) {
+    while wanted.wait_for(|wanted| *wanted).await.is_ok() {
+        while *wanted.borrow() {
+            // Nobody can want anything else any more.
+            if wanted.has_changed().is_err() {
+                return;
+            }
+            thread::yield_now();
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 // === impl Simulator ===
@@ -97,6 +116,11 @@ impl Simulator {
         self.state.clear_rules();
     }
 
+    /// Whether its threads stay awake from now on, see [`stay_awake`]; at first they do not.
+    pub fn keep_awake(&self, awake: bool) {
+        self.awake.send_replace(awake);
+    }
+
     /// Stops, closes every connection and waits for the threads to end.
     pub fn shutdown(mut self) {
         self.stop.send_replace(true);
@@ -129,7 +153,11 @@ fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-fn run(listener: std::net::TcpListener, state: Arc<State>, mut stopped: watch::Receiver<bool>) {
+fn run(
+    listener: std::net::TcpListener,
+    state: Arc<State>,
+    (mut stopped, awake): (watch::Receiver<bool>, watch::Receiver<bool>),
+) {
     let runtime = match Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return tracing::error!(%error, "simulator thread has no reactor"),
@@ -139,6 +167,8 @@ fn run(listener: std::net::TcpListener, state: Arc<State>, mut stopped: watch::R
             Ok(listener) => listener,
             Err(error) => return tracing::error!(%error, "simulator thread cannot listen"),
         };
+        // Ends with the runtime, which ends with the loop below.
+        drop(tokio::spawn(stay_awake(awake)));
         loop {
             tokio::select! {
                 _ = stopped.wait_for(|stop| *stop) => return,
@@ -153,4 +183,22 @@ fn run(listener: std::net::TcpListener, state: Arc<State>, mut stopped: watch::R
             }
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_stays_awake_behind_whoever_wanted_it() {
+        let (awake, wanted) = watch::channel(false);
+        let thread = tokio::spawn(stay_awake(wanted));
+        for wanted in [true, false, true] {
+            awake.send_replace(wanted);
+            tokio::task::yield_now().await;
+            assert!(!thread.is_finished());
+        }
+        drop(awake);
+        thread.await.unwrap();
+    }
 }
