@@ -16,7 +16,7 @@ use crate::{
     peers::{Peer, Places, Running, Variant, target},
     process::{Process, free_port},
     report::Column,
-    run::{Bench, Way},
+    run::{Bench, Way, micros},
 };
 
 /// The step's name among `--cases`.
@@ -87,7 +87,7 @@ impl Bench<'_> {
         let target = request(running.address(), model, &signed.token);
         match self.loaded(Way::Through(running), &target, Case::Chat1K.connections()).await {
             Ok((measured, used)) => {
-                let each = used.all.as_secs_f64() * 1e6 / measured.latency.count() as f64;
+                let each = micros(used.all) / measured.latency.count() as f64;
                 column.set(format!("policy.{row}"), each);
             }
             Err(why) => column.note(format!("policy.{row}"), why),

@@ -13,9 +13,9 @@ use crate::{
     cases::Case,
     histogram::Histogram,
     load::{Measured, Target, once, open},
-    peers::{KEY as CREDENTIAL, Peer, Places, Variant, filled, target},
+    peers::{KEY as CREDENTIAL, Peer, Places, Variant, filled, path, target},
     report::Column,
-    run::Bench,
+    run::{Bench, micros},
 };
 
 /// The step's name among `--cases`.
@@ -54,7 +54,7 @@ impl Bench<'_> {
         let p99 = |outcome: std::io::Result<Measured>| {
             let measured = outcome.map_err(|error| error.to_string())?;
             match measured.errors {
-                0 => Ok(measured.latency.quantile(990).as_secs_f64() * 1e6),
+                0 => Ok(micros(measured.latency.quantile(990))),
                 errors => Err(format!("{errors} errors")),
             }
         };
@@ -67,12 +67,12 @@ impl Bench<'_> {
         };
         let ask = |number| {
             let body = Case::Chat1K.body(&changed(number));
-            target(running.address(), ("/v1/chat/completions", ""), (CREDENTIAL, &body))
+            target(running.address(), (path(Case::Chat1K.api()), ""), (CREDENTIAL, &body))
         };
         let (measured, served) =
             tokio::join!(open(&load, RATE, (CONNECTIONS, time)), change(time, write, ask));
         column.set("reload.changing", p99(measured)?);
-        column.set("reload.served", served?.quantile(500).as_secs_f64() * 1e3);
+        column.set("reload.served", micros(served?.quantile(500)) / 1000.0);
         Ok(())
     }
 }

@@ -402,7 +402,7 @@ fn load(way: Way<'_>) -> Load {
     }
 }
 
-fn micros(time: Duration) -> f64 {
+pub(crate) fn micros(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
 }
 
